@@ -1,0 +1,48 @@
+"""What a mishap costs: direct costs and the expected loss of the account.
+
+Room: `envs`, kernel. Touches the cost fields of the state and the retention of one contact.
+
+Harms of one customer combine (DESIGN section 3): with retention r and a rise p of the chance to leave,
+charge = value * r * p, then r becomes r * (1 - p). The sum of charges over several harms is therefore
+value * (1 - product of (1 - p)). In mode `sampled` the customer's own luck decides at each harm whether the whole
+value is lost (r becomes 0); the expected charge is the same, since P(lost at this harm) = r * p.
+"""
+
+from envs.compilation import compiled
+from envs.luck import LUCK_CHURN, uniform
+
+
+@compiled
+def add_cost(state, parameters, term, amount_usd):
+    """Add `amount_usd` >= 0, before the scenario's weight, to a cost term."""
+    weighted = amount_usd * parameters.term_weight[term]
+    state.step_cost_usd[term] += weighted
+    state.cost_usd[term] += weighted
+
+
+@compiled
+def raise_for_risk(parameters, at_risk, rise):
+    """Return the rise of the chance to leave of a customer who is at risk or not, at most 1."""
+    if at_risk:
+        return min(rise * parameters.at_risk_multiplier, 1.0)
+    return rise
+
+
+@compiled
+def charge_harm(state, parameters, contact, term, rise, direct_usd):
+    """Charge one harm to the customer of `contact`: `rise` before the at-risk multiplier, plus `direct_usd`."""
+    person = state.contacts[contact]
+    rise = raise_for_risk(parameters, person.at_risk, rise)
+    loss_usd = 0.0
+    if rise > 0.0:
+        if parameters.sampled_churn:
+            if uniform(person.key, LUCK_CHURN, person.harms) < rise:
+                loss_usd = person.value_usd * person.retention_prob
+                person.retention_prob = 0.0
+        else:
+            loss_usd = person.value_usd * person.retention_prob * rise
+            person.retention_prob *= 1.0 - rise
+        person.harms += 1
+    state.queue_count[person.queue].account_loss_usd += loss_usd
+    state.band_count[person.band].account_loss_usd += loss_usd
+    add_cost(state, parameters, term, loss_usd + direct_usd)

@@ -1,0 +1,399 @@
+"""The life of a contact: arrival, wait, service, completion, abandonment, callback, rework.
+
+Room: `envs`, kernel. Touches contacts, queues and counters; reps only through `staffing` and `interruption`.
+
+A customer keeps one slot through all its contacts, so that retention and luck follow the customer: an abandoned caller
+who dials again, an accepted callback and an error's rework are the next `attempt` of the same customer.
+"""
+
+import numpy as np
+
+from envs.churn import add_cost, charge_harm
+from envs.compilation import compiled
+from envs.event_list import queue_heap, remove_contact, set_clock
+from envs.interruption import release_suspended, start_work
+from envs.luck import (
+    LUCK_ACCEPT,
+    LUCK_ERROR,
+    LUCK_PATIENCE,
+    LUCK_REDIAL,
+    LUCK_REDIAL_DELAY,
+    look_up_quantile,
+    uniform,
+)
+from envs.queues import dequeue, enqueue, tell_classes
+from envs.staffing import end_phase, join_free, send_away
+from envs.state import (
+    BY_NEXT_DUE,
+    N_ORDERS,
+    NEVER,
+    NOBODY,
+    SCHEDULED,
+    SUSPENDED,
+    TERM_ABANDONMENT,
+    TERM_BLOCKED,
+    TERM_BROKEN_PROMISE,
+    TERM_CALLBACK,
+    TERM_ERROR,
+    TERM_LATENESS,
+    TERM_WAIT,
+    UNUSED,
+    WAITING,
+)
+
+
+@compiled
+def value_band(parameters, value_usd):
+    """Return the index of the account-value band of `value_usd`."""
+    band = 0
+    while band < parameters.n_bands - 1 and value_usd >= parameters.band_edge_usd[band]:
+        band += 1
+    return band
+
+
+@compiled
+def _take_slot(state, demanded):
+    """Return a slot that holds the newly arrived customer `demanded`, a DEMAND record."""
+    state.n_unused -= 1
+    contact = np.int64(state.unused[state.n_unused])
+    person = state.contacts[contact]
+    person.key = demanded.key
+    person.arrival_s = demanded.arrival_s
+    person.first_arrival_s = demanded.arrival_s
+    person.due_s = demanded.due_s
+    person.abandon_s = demanded.arrival_s + demanded.patience_s
+    person.handle_s = demanded.handle_s
+    person.work_left_s = demanded.handle_s
+    person.work_done_s = 0.0
+    person.pick_up_left_s = 0.0
+    person.review_s = NEVER
+    person.value_usd = demanded.value_usd
+    person.retention_prob = 1.0
+    person.queue = demanded.queue
+    person.rep = NOBODY
+    person.next_suspended = NOBODY
+    person.attempt = 0
+    person.harms = 0
+    person.interruptions = 0
+    person.pick_ups = 0
+    person.at_risk = demanded.at_risk
+    person.offered = 0
+    person.overdue = 0
+    person.past_threshold = 0
+    for order in range(N_ORDERS):
+        state.heap_place[order, contact] = NOBODY
+    return contact
+
+
+@compiled
+def _free_slot(state, contact):
+    set_clock(state, contact, NEVER)
+    state.contacts[contact].status = UNUSED
+    state.unused[state.n_unused] = contact
+    state.n_unused += 1
+
+
+@compiled
+def admit(state, parameters, demanded):
+    """Let a customer of the demand reach the center: join its queue, or be blocked."""
+    contact = _take_slot(state, demanded)
+    state.contacts[contact].band = value_band(parameters, demanded.value_usd)
+    if state.n_unused == 0:  # the last slot is kept for charging those who find no other
+        state.queue_count[demanded.queue].lost += 1
+        _turn_away(state, parameters, contact)
+        return
+    state.arrived_today[demanded.queue] += 1
+    if _is_full(state, parameters, demanded.queue):
+        _turn_away(state, parameters, contact)
+    else:
+        join(state, parameters, contact)
+
+
+@compiled
+def _is_full(state, parameters, queue):
+    limits = parameters.queues[queue]
+    waiting = state.queues[queue].waiting
+    present = waiting + state.queues[queue].in_service + state.queues[queue].suspended
+    return waiting >= limits.waiting_limit or present >= limits.lines
+
+
+@compiled
+def _turn_away(state, parameters, contact):
+    person = state.contacts[contact]
+    limits = parameters.queues[person.queue]
+    state.queue_count[person.queue].arrived += 1
+    state.band_count[person.band].arrived += 1
+    state.queue_count[person.queue].blocked += 1
+    state.band_count[person.band].blocked += 1
+    charge_harm(state, parameters, contact, TERM_BLOCKED, limits.blocked_rise, limits.blocked_usd)
+    _free_slot(state, contact)
+
+
+@compiled
+def join(state, parameters, contact):
+    """Let `contact` join its queue, its clock set; real-time contacts become the one that just arrived."""
+    person = state.contacts[contact]
+    state.sequence += 1
+    person.sequence = state.sequence
+    person.review_s = NEVER
+    state.queue_count[person.queue].arrived += 1
+    state.band_count[person.band].arrived += 1
+    enqueue(state, parameters, contact)
+    set_waiting_clock(state, parameters, contact)
+    if parameters.queues[person.queue].real_time:
+        state.just_arrived = contact
+
+
+@compiled
+def set_waiting_clock(state, parameters, contact):
+    """Set the clock of an open contact: due time, or threshold, patience and review."""
+    person = state.contacts[contact]
+    limits = parameters.queues[person.queue]
+    if limits.real_time:
+        time_s = min(person.abandon_s, person.review_s)
+        if not person.past_threshold:
+            time_s = min(time_s, person.arrival_s + limits.threshold_s)
+        set_clock(state, contact, time_s)
+    elif person.overdue:
+        set_clock(state, contact, NEVER)
+    else:
+        set_clock(state, contact, person.due_s)
+
+
+@compiled
+def strike_clock(state, parameters, contact):
+    """Handle the timed event of `contact` that has come."""
+    person = state.contacts[contact]
+    if person.status == SCHEDULED:
+        _return_scheduled(state, parameters, contact)
+    elif not parameters.queues[person.queue].real_time:
+        _pass_due(state, parameters, contact)
+    elif state.now_s >= person.abandon_s:
+        _abandon(state, parameters, contact)
+    else:
+        threshold_s = person.arrival_s + parameters.queues[person.queue].threshold_s
+        if not person.past_threshold and state.now_s >= threshold_s:
+            person.past_threshold = 1
+            tell_classes(state, parameters, person.queue)
+        person.closed_at = -1
+        person.review_s = NEVER
+        set_waiting_clock(state, parameters, contact)
+
+
+@compiled
+def charge_wait(state, parameters, contact):
+    """Charge the wait beyond the threshold of a real-time contact whose wait ends now."""
+    person = state.contacts[contact]
+    limits = parameters.queues[person.queue]
+    excess_s = state.now_s - person.arrival_s - limits.threshold_s
+    if excess_s > 0.0 and limits.wait_rise_per_s > 0.0:
+        rise = min(excess_s * limits.wait_rise_per_s, limits.wait_rise_max)
+        charge_harm(state, parameters, contact, TERM_WAIT, rise, 0.0)
+
+
+@compiled
+def serve_waiting(state, parameters, rep, contact):
+    """Let `rep`, who is not in the list of free reps any more, start the waiting `contact`."""
+    person = state.contacts[contact]
+    queue = person.queue
+    dequeue(state, parameters, contact)
+    state.queues[queue].in_service += 1
+    if person.interruptions == 0:
+        count = state.queue_count[queue]
+        wait_s = state.now_s - person.arrival_s
+        count.started += 1
+        state.band_count[person.band].started += 1
+        count.wait_s += wait_s
+        count.wait_started_s += wait_s
+        if wait_s > 0.0:
+            count.waited += 1
+        if parameters.queues[queue].real_time:
+            if wait_s <= parameters.queues[queue].threshold_s:
+                count.started_within_threshold += 1
+                state.band_count[person.band].started_within_threshold += 1
+            charge_wait(state, parameters, contact)
+            set_clock(state, contact, NEVER)
+    start_work(state, parameters, rep, contact)
+
+
+@compiled
+def charge_lateness(state, parameters, contact, rise, direct_usd):
+    """Charge a missed due time to the term that the channel's promise belongs to."""
+    promised = parameters.queues[state.contacts[contact].queue].promised
+    term = TERM_BROKEN_PROMISE if promised else TERM_LATENESS
+    charge_harm(state, parameters, contact, term, rise, direct_usd)
+
+
+@compiled
+def _pass_due(state, parameters, contact):
+    person = state.contacts[contact]
+    queue = person.queue
+    person.overdue = 1
+    set_clock(state, contact, NEVER)
+    state.queues[queue].overdue += 1
+    state.queue_count[queue].late += 1
+    state.band_count[person.band].late += 1
+    charge_lateness(state, parameters, contact, parameters.queues[queue].late_rise, parameters.queues[queue].late_usd)
+    if person.status == WAITING:
+        remove_contact(state, queue_heap(queue, BY_NEXT_DUE), BY_NEXT_DUE, contact)
+        tell_classes(state, parameters, queue)
+    elif person.status == SUSPENDED:
+        state.reps[person.rep].closed_at = -1
+
+
+@compiled
+def overdue_rise(parameters, queue, overdue_s):
+    """Return the rise of the chance to leave of being `overdue_s` seconds late, beyond that of being late at all."""
+    limits = parameters.queues[queue]
+    return min(max(overdue_s, 0.0) * limits.late_rise_per_s, limits.late_rise_max)
+
+
+@compiled
+def _abandon(state, parameters, contact):
+    person = state.contacts[contact]
+    queue = person.queue
+    limits = parameters.queues[queue]
+    count = state.queue_count[queue]
+    wait_s = state.now_s - person.arrival_s
+    dequeue(state, parameters, contact)
+    count.abandoned += 1
+    state.band_count[person.band].abandoned += 1
+    count.waited += 1
+    count.wait_s += wait_s
+    count.wait_abandoned_s += wait_s
+    charge_wait(state, parameters, contact)
+    charge_harm(state, parameters, contact, TERM_ABANDONMENT, limits.abandonment_rise, limits.abandonment_usd)
+    if uniform(person.key, LUCK_REDIAL, person.attempt) < limits.redial_prob:
+        delay_s = look_up_quantile(
+            parameters.redial_quantile_s[queue], uniform(person.key, LUCK_REDIAL_DELAY, person.attempt)
+        )
+        _schedule(state, contact, queue, delay_s)
+        count.redialled += 1
+    else:
+        _free_slot(state, contact)
+
+
+@compiled
+def _schedule(state, contact, queue, delay_s):
+    """Let the customer come back as the next attempt on `queue`, `delay_s` seconds from now."""
+    person = state.contacts[contact]
+    person.status = SCHEDULED
+    person.queue = queue
+    person.rep = NOBODY
+    person.attempt += 1
+    set_clock(state, contact, state.now_s + delay_s)
+
+
+@compiled
+def _return_scheduled(state, parameters, contact):
+    person = state.contacts[contact]
+    queue = person.queue
+    person.arrival_s = state.now_s
+    person.past_threshold = 0
+    person.offered = 0
+    if parameters.queues[queue].real_time:
+        luck = uniform(person.key, LUCK_PATIENCE, person.attempt)
+        person.abandon_s = state.now_s + look_up_quantile(parameters.patience_quantile_s[queue], luck)
+        if _is_full(state, parameters, queue):
+            _turn_away(state, parameters, contact)
+            return
+    else:
+        person.due_s = state.now_s + parameters.queues[queue].due_after_s
+    join(state, parameters, contact)
+
+
+@compiled
+def _start_over(state, contact, work_s):
+    """Give the customer's next contact `work_s` seconds of work, none of it done."""
+    person = state.contacts[contact]
+    person.handle_s = work_s
+    person.work_left_s = work_s
+    person.work_done_s = 0.0
+    person.pick_up_left_s = 0.0
+    person.interruptions = 0
+    person.overdue = 0
+
+
+@compiled
+def offer_callback(state, parameters, contact):
+    """Offer the waiting `contact` a callback; if the customer accepts, the call becomes deferred work (D5)."""
+    person = state.contacts[contact]
+    queue = person.queue
+    target = parameters.queues[queue].offer_to
+    person.offered = 1
+    state.queue_count[queue].callbacks_offered += 1
+    if uniform(person.key, LUCK_ACCEPT, person.attempt) >= parameters.queues[queue].accept_prob:
+        return
+    count = state.queue_count[queue]
+    wait_s = state.now_s - person.arrival_s
+    dequeue(state, parameters, contact)
+    count.callbacks_accepted += 1
+    count.wait_s += wait_s
+    if wait_s > 0.0:
+        count.waited += 1
+    charge_wait(state, parameters, contact)
+    add_cost(state, parameters, TERM_CALLBACK, parameters.callback_usd)
+    person.queue = target
+    person.attempt += 1
+    person.arrival_s = state.now_s
+    person.due_s = state.now_s + parameters.queues[target].due_after_s
+    _start_over(state, contact, person.handle_s)
+    join(state, parameters, contact)
+
+
+@compiled
+def complete(state, parameters, rep):
+    """End the work of `rep` on the contact in hand; the rep comes free, or goes home if the shift is over."""
+    contact = state.reps[rep].contact
+    person = state.contacts[contact]
+    queue = person.queue
+    limits = parameters.queues[queue]
+    count = state.queue_count[queue]
+    end_phase(state, parameters, rep)
+    state.queues[queue].in_service -= 1
+    count.completed += 1
+    state.band_count[person.band].completed += 1
+    count.handle_s += person.handle_s
+    count.cycle_s += state.now_s - person.arrival_s
+    if not limits.real_time:
+        if person.overdue:
+            state.queues[queue].overdue -= 1
+            charge_lateness(
+                state, parameters, contact, overdue_rise(parameters, queue, state.now_s - person.due_s), 0.0
+            )
+        else:
+            count.on_time += 1
+            state.band_count[person.band].on_time += 1
+    error_prob = limits.error_prob + limits.error_per_interruption_prob * person.interruptions
+    if error_prob > 0.0 and uniform(person.key, LUCK_ERROR, person.attempt) < error_prob:
+        _err(state, parameters, contact)
+    else:
+        _free_slot(state, contact)
+    finish_contact(state, parameters, rep)
+
+
+@compiled
+def _err(state, parameters, contact):
+    person = state.contacts[contact]
+    queue = person.queue
+    limits = parameters.queues[queue]
+    state.queue_count[queue].errors += 1
+    charge_harm(state, parameters, contact, TERM_ERROR, limits.error_rise, limits.error_usd)
+    if limits.rework_to == NOBODY:
+        _free_slot(state, contact)
+        return
+    state.queue_count[queue].reworked += 1
+    _start_over(state, contact, person.handle_s * limits.rework_frac)
+    _schedule(state, contact, limits.rework_to, limits.rework_delay_s)
+
+
+@compiled
+def finish_contact(state, parameters, rep):
+    """Free `rep` after a contact, or send the rep home if the shift is over."""
+    if state.reps[rep].on_shift:
+        join_free(state, parameters, rep)
+    else:
+        state.n_overtime -= 1
+        send_away(state, rep)
+        release_suspended(state, parameters, rep)
+

@@ -1,0 +1,135 @@
+"""The demand of an episode: all that does not depend on the policy.
+
+Room: `envs`. Reads the scenario, draws with numpy's generators, returns an array of `DEMAND` records.
+
+Seeding. The demand is a pure function of (scenario, seed, episode). Every variable of every channel has a random stream
+of its own, `SeedSequence(seed, spawn_key=(episode, channel, variable))`: a change of one channel's handle time leaves
+every other draw as it was. Every policy meets the same customers, and the same later luck, since that is a function of
+the customer's key.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.parameters import weekday_of
+from envs.scenario import DAY_S, Channel, Scenario, Segment
+from envs.state import DEMAND
+
+STREAMS = ("day_factor", "count", "time", "handle", "patience", "segment", "value", "risk", "key", "backlog")
+_SCRIPT_CHANNEL = 1_000_000
+
+
+class DemandSampler:
+    """Draws episodes of one scenario; everything that all episodes share is computed once."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._horizon_s = scenario.horizon.days * DAY_S
+        self._rates = [self._interval_rates(channel) for channel in scenario.channels]
+
+    def _interval_rates(self, channel: Channel) -> tuple[NDArray[np.float64], NDArray[np.int64], float]:
+        """Return (mean arrivals per interval of the horizon, calendar day of each interval, interval in seconds)."""
+        if channel.arrivals is None:
+            return np.zeros(0), np.zeros(0, np.int64), 1.0
+        interval_s = channel.arrivals.interval_s
+        per_day = round(DAY_S / interval_s)
+        n_days = int(np.ceil(self._scenario.horizon.days))
+        rates = np.concatenate([channel.arrivals.rates_on(weekday_of(self._scenario, day)) for day in range(n_days)])
+        return rates * interval_s / 3600.0, np.repeat(np.arange(n_days), per_day), interval_s
+
+    def sample(self, seed: int, episode: int) -> NDArray[Any]:
+        """Return the demand of `episode` (0, 1, ...) under `seed`: `DEMAND` records in order of arrival.
+
+        Deferred work already there at the start has an arrival time <= 0; it enters at second 0.
+        """
+        parts = [
+            part
+            for index, channel in enumerate(self._scenario.channels)
+            for part in self._sample_channel(index, channel, seed, episode)
+        ]
+        parts += self._sample_script(seed, episode)
+        demand = np.concatenate(parts) if parts else np.zeros(0, DEMAND)
+        return demand[np.argsort(demand["arrival_s"], kind="stable")]
+
+    def _sample_channel(self, index: int, channel: Channel, seed: int, episode: int) -> Iterator[NDArray[Any]]:
+        def stream(variable: str) -> np.random.Generator:
+            return _generator(seed, episode, index, variable)
+
+        if channel.arrivals is not None:
+            means, days, interval_s = self._rates[index]
+            cv = channel.arrivals.day_factor_cv
+            n_days = int(days[-1]) + 1
+            factors = np.ones(n_days) if cv == 0 else stream("day_factor").gamma(cv**-2, cv**2, n_days)
+            counts = stream("count").poisson(means * factors[days])
+            starts_s = np.repeat(np.arange(len(means)) * interval_s, counts)
+            times_s = starts_s + stream("time").random(len(starts_s)) * interval_s
+            yield self._fill(index, channel, times_s[times_s < self._horizon_s], stream)
+        if channel.initial_backlog is not None:
+            backlog = stream("backlog")
+            count = int(backlog.poisson(channel.initial_backlog.mean_contacts))
+            ages_s = backlog.random(count) * channel.initial_backlog.max_age_s
+
+            def backlog_stream(variable: str) -> np.random.Generator:
+                return _generator(seed, episode, index + _SCRIPT_CHANNEL + 1, variable)
+
+            yield self._fill(index, channel, -ages_s, backlog_stream)
+
+    def _fill(self, index: int, channel: Channel, times_s: NDArray[np.float64], stream: Any) -> NDArray[Any]:
+        count = len(times_s)
+        part = np.zeros(count, DEMAND)
+        part["arrival_s"] = times_s
+        part["queue"] = index
+        part["handle_s"] = channel.handle_time.sample(stream("handle"), count)
+        part["patience_s"] = np.inf if channel.patience is None else channel.patience.sample(stream("patience"), count)
+        part["due_s"] = np.inf if channel.due is None else times_s + channel.due.after_s
+        part["key"] = stream("key").integers(0, 2**64, count, dtype=np.uint64)
+        self._fill_customers(channel, part, stream)
+        return part
+
+    def _fill_customers(self, channel: Channel, part: NDArray[Any], stream: Any) -> None:
+        segments = self._scenario.segments
+        if not segments:
+            return
+        shares = np.array([_share(channel, segment) for segment in segments])
+        chosen = np.searchsorted(np.cumsum(shares)[:-1], stream("segment").random(len(part)), side="right")
+        values, risks = stream("value"), stream("risk").random(len(part))
+        for i, segment in enumerate(segments):
+            mine = chosen == i
+            part["value_usd"][mine] = segment.account_value.sample(values, int(mine.sum()))
+            part["at_risk"][mine] = risks[mine] < segment.at_risk_prob
+
+    def _sample_script(self, seed: int, episode: int) -> list[NDArray[Any]]:
+        parts = []
+        for i, contact in enumerate(self._scenario.scripted_contacts):
+            index = self._scenario.channel_index(contact.channel)
+            channel = self._scenario.channels[index]
+
+            def stream(variable: str, place: int = i) -> np.random.Generator:
+                return _generator(seed, episode, _SCRIPT_CHANNEL + 1000 + place, variable)
+
+            part = np.zeros(1, DEMAND)
+            part["arrival_s"] = contact.at_s
+            part["queue"] = index
+            part["handle_s"] = (contact.handle_time or channel.handle_time).sample(stream("handle"), 1)
+            patience = contact.patience or channel.patience
+            part["patience_s"] = np.inf if patience is None else patience.sample(stream("patience"), 1)
+            part["due_s"] = np.inf if channel.due is None else contact.at_s + channel.due.after_s
+            part["value_usd"] = contact.account_value.sample(stream("value"), 1)
+            part["at_risk"] = stream("risk").random(1) < contact.at_risk_prob
+            part["key"] = stream("key").integers(0, 2**64, 1, dtype=np.uint64)
+            parts.append(part)
+        return parts
+
+
+def _generator(seed: int, episode: int, place: int, variable: str) -> np.random.Generator:
+    sequence = np.random.SeedSequence(seed, spawn_key=(episode, place, STREAMS.index(variable)))
+    return np.random.Generator(np.random.PCG64(sequence))
+
+
+def _share(channel: Channel, segment: Segment) -> float:
+    if channel.segment_shares is None:
+        return segment.share_frac
+    return channel.segment_shares.get(segment.name, 0.0)

@@ -1,0 +1,114 @@
+"""The end of the horizon: what the work left will cost (DESIGN section 3: charged once, nothing bootstrapped).
+
+Room: `envs`, kernel. Touches costs and the final counters.
+
+The formula. Callers still waiting are charged as if they hung up. Open deferred work is taken as worked off after the
+horizon in order of due time by the scenario's `drain_reps`: the mean number of planned reps less the real-time load
+(`envs.parameters`). With W the expected remaining work of everything due no later, a contact that waits, is suspended
+or will come back as rework ends at horizon + W / drain_reps; one in service at horizon + its own remaining work. It is
+charged the missed due time if it ends after it, its hours overdue, its holding cost until then, the expected cost of an
+error, and the pick-up it still needs. So work refused is charged at least what doing it late would have cost.
+"""
+
+import numpy as np
+
+from envs.churn import add_cost, charge_harm, raise_for_risk
+from envs.compilation import compiled
+from envs.contact_flow import charge_lateness, charge_wait, overdue_rise
+from envs.event_list import CLOCK_HEAP, first_contact, insert_contact, remove_contact
+from envs.interruption import pay_pick_up
+from envs.queues import expected_remaining_s
+from envs.state import (
+    BY_CLOCK,
+    IN_SERVICE,
+    NOBODY,
+    PICKING_UP,
+    RESUMING,
+    SCHEDULED,
+    TERM_ABANDONMENT,
+    TERM_BACKLOG,
+    TERM_ERROR,
+    TERM_INTERRUPTION,
+    UNUSED,
+    WAITING,
+)
+
+
+@compiled
+def settle(state, parameters):
+    """Charge and count what is left open at the horizon."""
+    for rep in range(parameters.n_reps):
+        if state.reps[rep].status == RESUMING:
+            pay_pick_up(state, parameters, rep)
+    state.heap_size[CLOCK_HEAP] = 0
+    for contact in range(parameters.n_contacts):
+        person = state.contacts[contact]
+        state.heap_place[BY_CLOCK, contact] = NOBODY
+        if person.status == UNUSED:
+            continue
+        queue = person.queue
+        count = state.queue_count[queue]
+        if not parameters.queues[queue].real_time:
+            if person.status != SCHEDULED:
+                count.left_open += 1
+                count.left_age_s += state.now_s - person.arrival_s
+                count.left_overdue += person.overdue
+            else:
+                person.due_s = max(state.now_s, _scheduled_s(state, contact)) + parameters.queues[queue].due_after_s
+            insert_contact(state, CLOCK_HEAP, BY_CLOCK, contact, person.due_s)
+        elif person.status == WAITING:
+            count.left_open += 1
+            if parameters.charge_end:
+                limits = parameters.queues[queue]
+                charge_wait(state, parameters, contact)
+                charge_harm(
+                    state, parameters, contact, TERM_ABANDONMENT, limits.abandonment_rise, limits.abandonment_usd
+                )
+    if parameters.charge_end:
+        _charge_open_work(state, parameters)
+
+
+@compiled
+def _scheduled_s(state, contact):
+    return state.heap_key[BY_CLOCK, contact]
+
+
+@compiled
+def _charge_open_work(state, parameters):
+    ahead_s = 0.0
+    contact = first_contact(state, CLOCK_HEAP)
+    while contact != NOBODY:
+        remove_contact(state, CLOCK_HEAP, BY_CLOCK, contact)
+        person = state.contacts[contact]
+        queue = np.int64(person.queue)
+        limits = parameters.queues[queue]
+        done_s = person.work_done_s
+        if person.status == IN_SERVICE:
+            done_s += state.now_s - state.reps[person.rep].phase_start_s
+        work_s = expected_remaining_s(parameters, queue, done_s)
+        if person.status == SCHEDULED:
+            work_s = person.handle_s
+        if person.interruptions > 0 and person.status != IN_SERVICE:
+            work_s += limits.pick_up_mean_s
+            add_cost(
+                state, parameters, TERM_INTERRUPTION, limits.pick_up_mean_s * parameters.pick_up_usd_per_s
+            )
+        if person.status == IN_SERVICE or person.status == PICKING_UP:
+            end_s = state.now_s + work_s
+        else:
+            ahead_s += work_s
+            end_s = state.now_s + ahead_s / parameters.drain_reps
+        add_cost(state, parameters, TERM_BACKLOG, limits.holding_usd_per_s * (end_s - state.now_s))
+        overdue_s = end_s - person.due_s
+        if overdue_s > 0.0:
+            if not person.overdue:
+                charge_lateness(state, parameters, contact, limits.late_rise, limits.late_usd)
+            charge_lateness(state, parameters, contact, overdue_rise(parameters, queue, overdue_s), 0.0)
+        error_prob = min(limits.error_prob + limits.error_per_interruption_prob * person.interruptions, 1.0)
+        if error_prob > 0.0:
+            rise = raise_for_risk(parameters, person.at_risk, limits.error_rise)
+            loss_usd = person.value_usd * person.retention_prob * rise
+            state.queue_count[queue].account_loss_usd += error_prob * loss_usd
+            state.band_count[person.band].account_loss_usd += error_prob * loss_usd
+            add_cost(state, parameters, TERM_ERROR, error_prob * (loss_usd + limits.error_usd))
+        contact = first_contact(state, CLOCK_HEAP)

@@ -1,0 +1,128 @@
+"""Interruptions: suspending deferred work, and the pick-up time that its resumption costs (D9).
+
+Room: `envs`, kernel. Touches one contact, one rep and the counters that go with them.
+
+A suspended contact keeps its progress and stays with its rep. Whoever starts it again first pays a pick-up, drawn from
+the contact's own luck. A pick-up may itself be interrupted: in mode `restart` the next one is drawn anew, in mode
+`accumulate` its unpaid rest is added to the next draw.
+"""
+
+from envs.churn import add_cost
+from envs.compilation import compiled
+from envs.luck import LUCK_PICK_UP, look_up_quantile, uniform
+from envs.queues import enqueue, expected_remaining_s
+from envs.staffing import end_phase, set_busy
+from envs.state import (
+    IN_SERVICE,
+    NOBODY,
+    PICKING_UP,
+    RESUMING,
+    SUSPENDED,
+    TERM_INTERRUPTION,
+    WORKING,
+)
+
+
+@compiled
+def start_work(state, parameters, rep, contact):
+    """Let `rep` start `contact`, after a pick-up if the contact was ever interrupted."""
+    person = state.contacts[contact]
+    person.rep = rep
+    if person.interruptions > 0:
+        luck = uniform(person.key, LUCK_PICK_UP, person.pick_ups)
+        person.pick_ups += 1
+        person.pick_up_left_s += look_up_quantile(parameters.pick_up_quantile_s[person.queue], luck)
+        person.status = PICKING_UP
+        set_busy(state, parameters, rep, contact, RESUMING, state.now_s + person.pick_up_left_s)
+    else:
+        person.status = IN_SERVICE
+        set_busy(state, parameters, rep, contact, WORKING, state.now_s + person.work_left_s)
+
+
+@compiled
+def pay_pick_up(state, parameters, rep):
+    """Count and charge the pick-up time that `rep`, now picking up, has spent since the phase began."""
+    paid_s = state.now_s - state.reps[rep].phase_start_s
+    queue = state.contacts[state.reps[rep].contact].queue
+    state.queue_count[queue].pick_up_s += paid_s
+    add_cost(state, parameters, TERM_INTERRUPTION, paid_s * parameters.pick_up_usd_per_s)
+
+
+@compiled
+def finish_pick_up(state, parameters, rep):
+    """End the pick-up of `rep`, who goes on with the work."""
+    contact = state.reps[rep].contact
+    pay_pick_up(state, parameters, rep)
+    end_phase(state, parameters, rep)
+    person = state.contacts[contact]
+    person.pick_up_left_s = 0.0
+    person.status = IN_SERVICE
+    set_busy(state, parameters, rep, contact, WORKING, state.now_s + person.work_left_s)
+
+
+@compiled
+def suspend(state, parameters, rep):
+    """Suspend what the interruptible `rep` works on or picks up; the rep is left without work."""
+    contact = state.reps[rep].contact
+    person = state.contacts[contact]
+    if state.reps[rep].status == RESUMING:
+        pay_pick_up(state, parameters, rep)
+        rest_s = state.rep_event_s[rep] - state.now_s
+        person.pick_up_left_s = rest_s if parameters.queues[person.queue].accumulate else 0.0
+    else:
+        done_s = state.now_s - state.reps[rep].phase_start_s
+        person.work_done_s += done_s
+        person.work_left_s -= done_s
+    end_phase(state, parameters, rep)
+    person.status = SUSPENDED
+    person.interruptions += 1
+    person.next_suspended = state.reps[rep].suspended
+    state.reps[rep].suspended = contact
+    state.reps[rep].n_suspended += 1
+    state.queues[person.queue].in_service -= 1
+    state.queues[person.queue].suspended += 1
+    state.queue_count[person.queue].interruptions += 1
+    add_cost(state, parameters, TERM_INTERRUPTION, parameters.interruption_usd)
+
+
+@compiled
+def most_urgent_suspended(state, parameters, rep):
+    """Return the rep's own suspended contact with the least slack, NOBODY if there is none; the latest among
+    equals."""
+    found = NOBODY
+    least_s = 0.0
+    contact = state.reps[rep].suspended
+    while contact != NOBODY:
+        person = state.contacts[contact]
+        urgency_s = person.due_s - expected_remaining_s(parameters, person.queue, person.work_done_s)
+        if found == NOBODY or urgency_s < least_s:
+            found = contact
+            least_s = urgency_s
+        contact = person.next_suspended
+    return found
+
+
+@compiled
+def take_suspended(state, rep, contact):
+    """Take `contact` out of the rep's suspended work."""
+    person = state.reps[rep]
+    if person.suspended == contact:
+        person.suspended = state.contacts[contact].next_suspended
+    else:
+        before = person.suspended
+        while state.contacts[before].next_suspended != contact:
+            before = state.contacts[before].next_suspended
+        state.contacts[before].next_suspended = state.contacts[contact].next_suspended
+    state.contacts[contact].next_suspended = NOBODY
+    person.n_suspended -= 1
+    state.queues[state.contacts[contact].queue].suspended -= 1
+
+
+@compiled
+def release_suspended(state, parameters, rep):
+    """Put all suspended work of a rep who leaves back into its queues, open to others (D12)."""
+    while state.reps[rep].suspended != NOBODY:
+        contact = state.reps[rep].suspended
+        take_suspended(state, rep, contact)
+        state.contacts[contact].rep = NOBODY
+        enqueue(state, parameters, contact)

@@ -1,0 +1,282 @@
+"""The kernel: one transition, and its serial and parallel use over many environments.
+
+Room: `envs`, kernel. This is the only compiled code that Python calls; one step function serves the scalar
+environment, the vector environment and the compiled loop of the baselines.
+
+Order of events at the same second: a rep's completion or end of pick-up, a change of shift, an arrival, a contact's
+clock (due time, patience, threshold, review, return), a review of reps, the end of the warm-up, the horizon. So a caller
+whose patience ends as a rep comes free may still be served, and work completed at its due time is on time.
+"""
+
+from numba import prange
+
+from envs.churn import add_cost
+from envs.compilation import compiled, entry_point, parallel_entry_point
+from envs.contact_flow import admit, complete, strike_clock
+from envs.decision import apply_action, find_subject, list_actions, next_class_review
+from envs.event_list import CLOCK_HEAP, first_contact, next_clock_s, next_rep_event, set_rep_event
+from envs.horizon import settle
+from envs.interruption import finish_pick_up
+from envs.observation import write_observation
+from envs.scenario import DAY_S
+from envs.shifts import change_shift, next_shift_change_s
+from envs.state import (
+    FREE,
+    N_TERMS,
+    NEVER,
+    NO_SUBJECT,
+    NOBODY,
+    RESUMING,
+    TERM_BACKLOG,
+    TERM_HANDLING,
+    WAIT,
+)
+
+
+@compiled
+def _pass_time(state, parameters, until_s):
+    """Let time pass to `until_s`, with all integrals over time."""
+    elapsed_s = until_s - state.now_s
+    if elapsed_s > 0.0:
+        holding_usd = 0.0
+        for q in range(parameters.n_queues):
+            queue = state.queues[q]
+            count = state.queue_count[q]
+            count.waiting_time_s += queue.waiting * elapsed_s
+            count.in_service_time_s += queue.in_service * elapsed_s
+            count.suspended_time_s += queue.suspended * elapsed_s
+            present = queue.waiting + queue.in_service + queue.suspended
+            holding_usd += present * parameters.queues[q].holding_usd_per_s
+        if holding_usd > 0.0:
+            add_cost(state, parameters, TERM_BACKLOG, holding_usd * elapsed_s)
+        center = state.center_count
+        center.busy_s += (state.n_working + state.n_resuming) * elapsed_s
+        center.pick_up_s += state.n_resuming * elapsed_s
+        center.staffed_s += (state.n_staffed + state.n_overtime) * elapsed_s
+        if state.n_overtime > 0:
+            center.overtime_s += state.n_overtime * elapsed_s
+            add_cost(
+                state, parameters, TERM_HANDLING, state.n_overtime * elapsed_s * parameters.overtime_usd_per_s
+            )
+    state.now_s = until_s
+
+
+@compiled
+def _clear_counts(state, parameters):
+    """Forget all counts and costs: the end of the warm-up."""
+    state.warm = 1
+    for q in range(parameters.n_queues):
+        state.queue_count[q] = state.no_queue_count
+    for band in range(parameters.n_bands):
+        state.band_count[band] = state.no_band_count
+    center = state.center_count
+    center.busy_s = 0.0
+    center.staffed_s = 0.0
+    center.pick_up_s = 0.0
+    center.overtime_s = 0.0
+    center.decisions = 0.0
+    center.events = 0.0
+    for term in range(N_TERMS):
+        state.cost_usd[term] = 0.0
+        state.step_cost_usd[term] = 0.0
+
+
+@compiled
+def _end_rep_phase(state, parameters, rep):
+    status = state.reps[rep].status
+    if status == FREE:  # review of a rep with suspended work
+        state.reps[rep].closed_at = -1
+        set_rep_event(state, rep, NEVER)
+    elif status == RESUMING:
+        finish_pick_up(state, parameters, rep)
+    else:
+        complete(state, parameters, rep)
+
+
+@compiled
+def _take_next_event(state, parameters, demand):
+    """Let time pass to the next event and handle it."""
+    rep, rep_s = next_rep_event(state, parameters.n_reps)
+    shift_s = next_shift_change_s(state, parameters)
+    arrival_s = NEVER
+    if state.next_demand < demand.shape[0]:
+        arrival_s = max(demand[state.next_demand].arrival_s, 0.0)
+    clock_s = next_clock_s(state)
+    k, review_s = next_class_review(state, parameters)
+    warm_s = NEVER if state.warm else parameters.warm_up_s
+    next_s = min(min(min(rep_s, shift_s), min(arrival_s, clock_s)), min(review_s, warm_s))
+    state.just_arrived = NOBODY
+    state.pass_number += 1
+    if next_s >= parameters.horizon_s:
+        _pass_time(state, parameters, parameters.horizon_s)
+        settle(state, parameters)
+        state.done = 1
+        return
+    _pass_time(state, parameters, next_s)
+    state.center_count.events += 1
+    if rep_s == next_s:
+        _end_rep_phase(state, parameters, rep)
+    elif shift_s == next_s:
+        change_shift(state, parameters)
+    elif arrival_s == next_s:
+        day = int(next_s / DAY_S)
+        if day != state.day:
+            state.day = day
+            state.arrived_today[:] = 0.0
+        demanded = demand[state.next_demand]
+        state.next_demand += 1
+        admit(state, parameters, demanded)
+    elif clock_s == next_s:
+        strike_clock(state, parameters, first_contact(state, CLOCK_HEAP))
+    elif review_s == next_s:
+        state.classes[k].closed_at = -1
+        state.classes[k].review_s = NEVER
+    else:
+        _clear_counts(state, parameters)
+
+
+@compiled
+def _run_until_decision(state, parameters, demand, center, candidates, mask):
+    while not state.done:
+        if find_subject(state, parameters):
+            list_actions(state, parameters)
+            state.center_count.decisions += 1
+            write_observation(state, parameters, center, candidates, mask)
+            return
+        _take_next_event(state, parameters, demand)
+    state.subject_kind = NO_SUBJECT
+    state.subject = NOBODY
+    list_actions(state, parameters)
+    write_observation(state, parameters, center, candidates, mask)
+
+
+@compiled
+def reset_one(state, parameters, demand, center, candidates, mask):
+    """Start an episode on a zeroed `state` and run to its first decision; writes the observation of the row."""
+    for i in range(state.rep_event_s.shape[0]):
+        state.rep_event_s[i] = NEVER
+    for i in range(state.block_event_s.shape[0]):
+        state.block_event_s[i] = NEVER
+    for rep in range(parameters.n_reps):
+        state.reps[rep].contact = NOBODY
+        state.reps[rep].suspended = NOBODY
+        state.reps[rep].review_s = NEVER
+        state.reps[rep].closed_at = -1
+    for k in range(parameters.n_classes):
+        state.classes[k].first_free = NOBODY
+        state.classes[k].last_free = NOBODY
+        state.classes[k].closed_at = -1
+        state.classes[k].review_s = NEVER
+    n_contacts = parameters.n_contacts
+    state.n_unused = n_contacts
+    for i in range(n_contacts):
+        state.unused[i] = n_contacts - 1 - i
+    state.just_arrived = NOBODY
+    state.warm = 1 if parameters.warm_up_s <= 0.0 else 0
+    _run_until_decision(state, parameters, demand, center, candidates, mask)
+    state.last_decision_s = 0.0
+
+
+@compiled
+def step_one(state, parameters, demand, action, center, candidates, mask):
+    """Carry out `action` and run to the next decision or the horizon.
+
+    Writes the row's observation. Returns (reward in USD, elapsed seconds, 1 if the action was masked and `wait` was
+    taken instead). The reward is minus the costs since the last decision, also in `state.step_cost_usd`. A masked
+    action is refused before anything changes where the caller demands it; here it is replaced.
+    """
+    for term in range(N_TERMS):
+        state.step_cost_usd[term] = 0.0
+    before_s = state.now_s
+    substituted = 0
+    if action < 0 or action >= parameters.n_actions or not state.action_mask[action]:
+        action = WAIT
+        substituted = 1
+        state.center_count.substituted += 1
+    if not state.done:
+        apply_action(state, parameters, action)
+        _run_until_decision(state, parameters, demand, center, candidates, mask)
+    total_usd = 0.0
+    for term in range(N_TERMS):
+        total_usd += state.step_cost_usd[term]
+    state.last_decision_s = before_s
+    return -total_usd, state.now_s - before_s, substituted
+
+
+@compiled
+def _step_row(
+    row, states, parameters, demands, demand_counts, actions, centers, candidates, masks, rewards, elapsed, substituted
+):
+    reward, seconds, replaced = step_one(
+        states[row],
+        parameters[0],
+        demands[row, : demand_counts[row]],
+        actions[row],
+        centers[row],
+        candidates[row],
+        masks[row],
+    )
+    rewards[row] = reward
+    elapsed[row] = seconds
+    substituted[row] = replaced
+
+
+@entry_point
+def step_rows(
+    rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, rewards, elapsed, substituted
+):
+    """Step each environment of `rows` (int64 indices), one after the other. All arrays have one row an environment."""
+    for i in range(rows.shape[0]):
+        _step_row(
+            rows[i],
+            states,
+            parameters,
+            demands,
+            demand_counts,
+            actions,
+            centers,
+            candidates,
+            masks,
+            rewards,
+            elapsed,
+            substituted,
+        )
+
+
+@parallel_entry_point
+def step_rows_in_parallel(
+    rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, rewards, elapsed, substituted
+):
+    """As `step_rows`, over numba's threads."""
+    for i in prange(rows.shape[0]):
+        _step_row(
+            rows[i],
+            states,
+            parameters,
+            demands,
+            demand_counts,
+            actions,
+            centers,
+            candidates,
+            masks,
+            rewards,
+            elapsed,
+            substituted,
+        )
+
+
+@entry_point
+def reset_rows(rows, states, parameters, demands, demand_counts, centers, candidates, masks):
+    """Start an episode in each environment of `rows`; their states must be zeroed."""
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        reset_one(
+            states[row],
+            parameters[0],
+            demands[row, : demand_counts[row]],
+            centers[row],
+            candidates[row],
+            masks[row],
+        )
+
+

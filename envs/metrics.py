@@ -1,0 +1,200 @@
+"""What is measured: every metric key, its unit and its definition, from the counters of a state.
+
+Room: `envs`. Reads a state and the scenario; touches nothing.
+
+Money is USD per calendar day touched by the counted part of the horizon. A ratio is a sum over a sum, NaN where the
+denominator is 0. Averages over episodes are again sums over sums: `add_counts` adds the counters of several episodes.
+Keys of a queue start with the channel's name, keys of an account-value band with `band_<i>` (0 is the lowest).
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from envs.scenario import COST_TERMS, DAY_S, Scenario
+
+CENTER_METRICS = {
+    "total_cost_usd": ("USD/day", "sum of all cost terms"),
+    "account_loss_usd": ("USD/day", "expected account value lost, all causes, before weights"),
+    "occupancy_frac": ("fraction", "rep time at work or picking up / rep time on the floor, overtime included"),
+    "pick_up_min": ("min/day", "rep minutes lost to picking up interrupted work"),
+    "overtime_min": ("min/day", "rep minutes on a contact after the shift's end"),
+    "contacts_per_rep_hour": ("1/h", "contacts completed / rep hours on the floor"),
+    "cost_per_contact_usd": ("USD", "total cost / contacts completed"),
+    "interruptions": ("1/day", "interruptions of work or of a pick-up"),
+    "decisions": ("1/day", "questions put to the router"),
+    "substituted": ("1/day", "masked actions replaced by wait"),
+    "lost": ("1/day", "contacts turned away because the simulator's own capacity was full; must be 0"),
+}
+QUEUE_METRICS = {
+    "arrived": ("1/day", "contacts that reached the queue, blocked ones included"),
+    "blocked_frac": ("fraction", "blocked / arrived"),
+    "completed": ("1/day", "contacts completed"),
+    "wait_prob": ("fraction", "contacts that waited at all / (arrived - blocked)"),
+    "mean_wait_s": ("s", "total wait of started, abandoned and called-back contacts / their number"),
+    "mean_wait_started_s": ("s", "total wait of started contacts / started"),
+    "mean_cycle_s": ("s", "time from joining the queue to completion / completed"),
+    "mean_handle_s": ("s", "handle time of completed contacts / completed (AHT)"),
+    "mean_waiting": ("contacts", "time average of contacts waiting"),
+    "mean_in_service": ("contacts", "time average of contacts in the hands of a rep, picked up ones included"),
+    "left_open": ("contacts", "contacts open at the end of the horizon"),
+    "account_loss_usd": ("USD/day", "expected account value lost"),
+}
+REAL_TIME_METRICS = {
+    "service_level_frac": ("fraction", "started within the threshold / (arrived - blocked)"),
+    "abandoned_frac": ("fraction", "abandoned / arrived"),
+    "mean_wait_abandoned_s": ("s", "total wait of abandoned contacts / abandoned"),
+    "redialled": ("1/day", "abandoned contacts that will dial again"),
+    "callbacks_offered": ("1/day", "callbacks offered"),
+    "callbacks_accepted": ("1/day", "callbacks accepted"),
+}
+DEFERRED_METRICS = {
+    "on_time_frac": ("fraction", "completed by the due time / (those + due times missed); kept promises of callbacks"),
+    "mean_suspended": ("contacts", "time average of suspended contacts"),
+    "mean_open": ("contacts", "time average of the backlog: waiting, suspended and in service"),
+    "left_overdue": ("contacts", "contacts open and overdue at the end of the horizon"),
+    "left_age_s": ("s", "mean age of the contacts open at the end of the horizon"),
+    "interruptions_per_contact": ("count", "interruptions / completed"),
+    "pick_up_frac": ("fraction", "pick-up time on this queue's contacts / counted time"),
+    "errors_frac": ("fraction", "completed with an error / completed"),
+    "reworked": ("1/day", "errors that come back as rework"),
+}
+BAND_METRICS = {
+    "arrived": ("1/day", "contacts of customers of the band that reached a queue"),
+    "service_level_frac": ("fraction", "real-time contacts started within the threshold / all contacts started in time, "
+                                        "late or abandoned: started within / (started + abandoned)"),
+    "abandoned_frac": ("fraction", "abandoned / arrived"),
+    "on_time_frac": ("fraction", "completed by the due time / (those + due times missed)"),
+    "account_loss_usd": ("USD/day", "expected account value lost"),
+}
+
+Counts = dict[str, Any]
+
+
+def read_counts(state: Any) -> Counts:
+    """Return a copy of the counters of one state record: names to arrays, times of the counted part in `counted_s`."""
+    return {
+        "cost_usd": np.array(state["cost_usd"]),
+        "center_count": np.array(state["center_count"]),
+        "queue_count": np.array(state["queue_count"]),
+        "band_count": np.array(state["band_count"]),
+    }
+
+
+def add_counts(counts: list[Counts]) -> Counts:
+    """Return the sums of the counters of several episodes."""
+    total: Counts = {"cost_usd": sum(count["cost_usd"] for count in counts)}
+    for key in ("center_count", "queue_count", "band_count"):
+        added = counts[0][key].copy()
+        for name in added.dtype.names:
+            added[name] = sum(count[key][name] for count in counts)
+        total[key] = added
+    return total
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return float(numerator / denominator) if denominator > 0 else math.nan
+
+
+def calendar_days(scenario: Scenario) -> float:
+    """Return the number of calendar days that the counted part of the horizon touches."""
+    return math.ceil(scenario.horizon.days) - math.floor(scenario.horizon.warm_up_days)
+
+
+def compute_metrics(scenario: Scenario, counts: Counts, n_episodes: int = 1) -> dict[str, float]:
+    """Return all metrics of `n_episodes` whole episodes whose counters were added up to `counts`."""
+    days = calendar_days(scenario) * n_episodes
+    counted_s = (scenario.horizon.days - scenario.horizon.warm_up_days) * DAY_S * n_episodes
+    center, queues = counts["center_count"], counts["queue_count"]
+    total_usd = float(counts["cost_usd"].sum())
+    completed = float(queues["completed"].sum())
+    metrics = {"total_cost_usd": total_usd / days}
+    for i, term in enumerate(COST_TERMS):
+        metrics[f"cost_{term}_usd"] = float(counts["cost_usd"][i]) / days
+    metrics |= {
+        "account_loss_usd": float(queues["account_loss_usd"].sum()) / days,
+        "occupancy_frac": _ratio(center["busy_s"], center["staffed_s"]),
+        "pick_up_min": float(center["pick_up_s"]) / 60.0 / days,
+        "overtime_min": float(center["overtime_s"]) / 60.0 / days,
+        "contacts_per_rep_hour": _ratio(completed, center["staffed_s"] / 3600.0),
+        "cost_per_contact_usd": _ratio(total_usd, completed),
+        "interruptions": float(queues["interruptions"].sum()) / days,
+        "decisions": float(center["decisions"]) / days,
+        "substituted": float(center["substituted"]) / days,
+        "lost": float(queues["lost"].sum()) / days,
+    }
+    for i, channel in enumerate(scenario.channels):
+        values = _queue_metrics(queues[i], channel.is_real_time, days, counted_s, n_episodes)
+        metrics |= {f"{channel.name}.{key}": value for key, value in values.items()}
+    for band in range(len(scenario.value_bands_usd) + 1 if scenario.value_bands_usd else 0):
+        values = _band_metrics(counts["band_count"][band], days)
+        metrics |= {f"band_{band}.{key}": value for key, value in values.items()}
+    return metrics
+
+
+def _queue_metrics(
+    count: Any, real_time: bool, days: float, counted_s: float, n_episodes: int
+) -> dict[str, float]:
+    admitted = count["arrived"] - count["blocked"]
+    values = {
+        "arrived": count["arrived"] / days,
+        "blocked_frac": _ratio(count["blocked"], count["arrived"]),
+        "completed": count["completed"] / days,
+        "wait_prob": _ratio(count["waited"], admitted),
+        "mean_wait_s": _ratio(count["wait_s"], count["started"] + count["abandoned"] + count["callbacks_accepted"]),
+        "mean_wait_started_s": _ratio(count["wait_started_s"], count["started"]),
+        "mean_cycle_s": _ratio(count["cycle_s"], count["completed"]),
+        "mean_handle_s": _ratio(count["handle_s"], count["completed"]),
+        "mean_waiting": count["waiting_time_s"] / counted_s,
+        "mean_in_service": count["in_service_time_s"] / counted_s,
+        "left_open": count["left_open"] / n_episodes,
+        "account_loss_usd": count["account_loss_usd"] / days,
+    }
+    if real_time:
+        values |= {
+            "service_level_frac": _ratio(count["started_within_threshold"], admitted),
+            "abandoned_frac": _ratio(count["abandoned"], count["arrived"]),
+            "mean_wait_abandoned_s": _ratio(count["wait_abandoned_s"], count["abandoned"]),
+            "redialled": count["redialled"] / days,
+            "callbacks_offered": count["callbacks_offered"] / days,
+            "callbacks_accepted": count["callbacks_accepted"] / days,
+        }
+    else:
+        in_center_s = count["waiting_time_s"] + count["in_service_time_s"] + count["suspended_time_s"]
+        values |= {
+            "on_time_frac": _ratio(count["on_time"], count["on_time"] + count["late"]),
+            "mean_suspended": count["suspended_time_s"] / counted_s,
+            "mean_open": in_center_s / counted_s,
+            "left_overdue": count["left_overdue"] / n_episodes,
+            "left_age_s": _ratio(count["left_age_s"], count["left_open"]),
+            "interruptions_per_contact": _ratio(count["interruptions"], count["completed"]),
+            "pick_up_frac": count["pick_up_s"] / counted_s,
+            "errors_frac": _ratio(count["errors"], count["completed"]),
+            "reworked": count["reworked"] / days,
+        }
+    return {key: float(value) for key, value in values.items()}
+
+
+def _band_metrics(count: Any, days: float) -> dict[str, float]:
+    return {
+        "arrived": float(count["arrived"]) / days,
+        "service_level_frac": _ratio(count["started_within_threshold"], count["started"] + count["abandoned"]),
+        "abandoned_frac": _ratio(count["abandoned"], count["arrived"]),
+        "on_time_frac": _ratio(count["on_time"], count["on_time"] + count["late"]),
+        "account_loss_usd": float(count["account_loss_usd"]) / days,
+    }
+
+
+def metric_glossary(scenario: Scenario) -> dict[str, tuple[str, str]]:
+    """Return for every metric key of `scenario` its unit and definition."""
+    glossary = {"total_cost_usd": CENTER_METRICS["total_cost_usd"]}
+    for term in COST_TERMS:
+        glossary[f"cost_{term}_usd"] = ("USD/day", f"cost term {term}, with its weight")
+    glossary |= CENTER_METRICS
+    for channel in scenario.channels:
+        kind = REAL_TIME_METRICS if channel.is_real_time else DEFERRED_METRICS
+        glossary |= {f"{channel.name}.{key}": text for key, text in (QUEUE_METRICS | kind).items()}
+    for band in range(len(scenario.value_bands_usd) + 1 if scenario.value_bands_usd else 0):
+        glossary |= {f"band_{band}.{key}": text for key, text in BAND_METRICS.items()}
+    return glossary

@@ -1,0 +1,291 @@
+"""From scenario to parameters: human units become flat arrays in seconds and USD, curves become tables.
+
+Room: `envs`. Reads the scenario; the kernel only reads what this makes.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.actions import action_table
+from envs.distributions import DurationDistribution, tabulate_quantiles
+from envs.errors import ConfigurationError
+from envs.scenario import COST_TERMS, DAY_S, WEEK_S, WEEKDAYS, Arrivals, Channel, Scenario
+from envs.state import (
+    MAX_BANDS,
+    N_WEEK_INTERVALS,
+    NEVER,
+    NOBODY,
+    RESIDUAL_POINTS,
+    TIERS,
+    WEEK_INTERVAL_S,
+    Tier,
+    parameters_type,
+)
+
+UNLIMITED = 2**30
+HAZARD_WINDOW_S = 60.0
+"""The rate of abandonment shown to the router is the chance to hang up within this window, as a rate."""
+
+Record = Any  # a numpy record: its fields are not known to type checkers
+
+
+def choose_tier(scenario: Scenario) -> Tier:
+    """Return the first tier that holds `scenario`; raises `ConfigurationError` if none does."""
+    reps = sum(group.count for group in scenario.groups)
+    n_changes = len(shift_changes(scenario))
+    n_actions = len(action_table(scenario))
+    for tier in TIERS:
+        if (
+            reps <= tier.reps
+            and len(scenario.channels) <= tier.queues
+            and n_actions <= tier.actions
+            and n_changes <= tier.shift_changes
+            and len(_rep_classes(scenario)) <= tier.classes
+        ):
+            return tier
+    raise ConfigurationError(
+        f"scenario {scenario.name}: {reps} reps, {len(scenario.channels)} channels and {n_changes} shift changes "
+        f"exceed the largest size, {TIERS[-1].reps} reps, {TIERS[-1].queues} channels and "
+        f"{TIERS[-1].shift_changes} shift changes"
+    )
+
+
+def _rep_classes(scenario: Scenario) -> list[tuple[int, str | None]]:
+    """Return the classes of interchangeable reps: (group index, home channel), in the order of the reps."""
+    classes: list[tuple[int, str | None]] = []
+    for i, group in enumerate(scenario.groups):
+        for home in group.home_channels():
+            if (i, home) not in classes:
+                classes.append((i, home))
+    return classes
+
+
+def week_start_s(scenario: Scenario) -> float:
+    """Return the seconds from Sunday midnight to the start of the horizon."""
+    return WEEKDAYS.index(scenario.horizon.start_weekday) * DAY_S
+
+
+def weekday_of(scenario: Scenario, day: int) -> str:
+    """Return the weekday of calendar day `day` (0 is the first) of the horizon."""
+    return WEEKDAYS[(WEEKDAYS.index(scenario.horizon.start_weekday) + day) % 7]
+
+
+def shift_changes(scenario: Scenario) -> list[tuple[float, int, int, float]]:
+    """Return all starts and ends of shifts: (time in seconds, 0 for a start and 1 for an end, rep, end of the shift).
+
+    In order of time; at the same second starts come first, so that a hand-over never leaves the floor empty. A shift
+    running at the start of the horizon starts at 0. Shifts of a rep that touch or overlap are one.
+    """
+    horizon_s = scenario.horizon.days * DAY_S
+    changes: list[tuple[float, int, int, float]] = []
+    rep = 0
+    for group in scenario.groups:
+        spans: list[tuple[float, float]] = [(0.0, NEVER)] if group.shifts is None else []
+        for day in range(-1, int(np.ceil(scenario.horizon.days))):
+            for shift in group.shifts or ():
+                if weekday_of(scenario, day) not in shift.weekdays:
+                    continue
+                start_s = day * DAY_S + shift.start
+                end_s = day * DAY_S + shift.end + (DAY_S if shift.end <= shift.start else 0.0)
+                if end_s > 0.0 and start_s < horizon_s:
+                    spans.append((max(start_s, 0.0), end_s))
+        merged: list[tuple[float, float]] = []
+        for start_s, end_s in sorted(spans):
+            if merged and start_s <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(end_s, merged[-1][1]))
+            else:
+                merged.append((start_s, end_s))
+        for _ in range(group.count):
+            for start_s, end_s in merged:
+                changes.append((start_s, 0, rep, end_s))
+                if end_s < horizon_s:
+                    changes.append((end_s, 1, rep, end_s))
+            rep += 1
+    return sorted(changes)
+
+
+def week_forecast(arrivals: Arrivals | None) -> NDArray[np.float64]:
+    """Return the mean arrivals per hour [336] in each half-hour of the week, Sunday first."""
+    if arrivals is None:
+        return np.zeros(N_WEEK_INTERVALS)
+    per_day = []
+    grid = np.arange(round(DAY_S / WEEK_INTERVAL_S) + 1) * WEEK_INTERVAL_S
+    for weekday in WEEKDAYS:
+        rates = np.array(arrivals.rates_on(weekday))
+        edges = np.arange(len(rates) + 1) * arrivals.interval_s
+        cumulative = np.concatenate([[0.0], np.cumsum(rates * arrivals.interval_s)])
+        per_day.append(np.diff(np.interp(grid, edges, cumulative)) / WEEK_INTERVAL_S)
+    return np.concatenate(per_day)
+
+
+def planned_reps(scenario: Scenario) -> NDArray[np.float64]:
+    """Return the mean number of reps on shift [336] in each half-hour of the week, Sunday first."""
+    planned = np.zeros(N_WEEK_INTERVALS)
+    starts = np.arange(N_WEEK_INTERVALS) * WEEK_INTERVAL_S
+    for group in scenario.groups:
+        if group.shifts is None:
+            planned += group.count
+            continue
+        covered = np.zeros(N_WEEK_INTERVALS)
+        for day in range(-1, 7):
+            for shift in group.shifts:
+                if WEEKDAYS[day % 7] in shift.weekdays:
+                    start_s = day * DAY_S + shift.start
+                    end_s = day * DAY_S + shift.end + (DAY_S if shift.end <= shift.start else 0.0)
+                    overlap_s = np.minimum(starts + WEEK_INTERVAL_S, end_s) - np.maximum(starts, start_s)
+                    covered += np.clip(overlap_s, 0.0, None) / WEEK_INTERVAL_S
+        planned += group.count * np.minimum(covered, 1.0)
+    return planned
+
+
+def drain_reps(scenario: Scenario) -> float:
+    """Return the reps left for deferred work over a week: mean planned reps less the mean real-time load, at least a
+    tenth of the planned ones."""
+    planned = float(planned_reps(scenario).mean())
+    load = sum(
+        float(week_forecast(channel.arrivals).mean()) * channel.handle_time.mean_duration_s / 3600.0
+        for channel in scenario.channels
+        if channel.is_real_time
+    )
+    return max(planned - load, 0.1 * planned, 1e-6)
+
+
+def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Channel) -> None:
+    target = record.queues[queue]
+    pick_up, offer, rework = channel.pick_up, channel.callback_offer, channel.error.rework
+    target.real_time = channel.is_real_time
+    target.lines = UNLIMITED if channel.lines is None else channel.lines
+    target.waiting_limit = UNLIMITED if channel.waiting_limit is None else channel.waiting_limit
+    target.interruptible = channel.interruptible
+    target.promised = channel.promised
+    target.accumulate = channel.pick_up_mode == "accumulate"
+    target.offer_to = NOBODY if offer is None else scenario.channel_index(offer.to)
+    target.accept_prob = 0.0 if offer is None else offer.accept_prob
+    target.rework_to = NOBODY if rework is None else scenario.channel_index(rework.to)
+    target.rework_delay_s = 0.0 if rework is None else rework.delay_s
+    target.rework_frac = 0.0 if rework is None else rework.work_frac
+    target.threshold_s = channel.service_level_threshold_s
+    target.due_after_s = NEVER if channel.due is None else channel.due.after_s
+    target.handle_mean_s = max(channel.handle_time.mean_duration_s, 1e-9)
+    target.pick_up_mean_s = 0.0 if pick_up is None else pick_up.mean_duration_s
+    target.redial_prob = 0.0 if channel.redial is None else channel.redial.prob
+    target.error_prob = channel.error.prob
+    target.error_per_interruption_prob = channel.error.per_interruption_prob
+    harm, costs = channel.harm, channel.costs
+    target.abandonment_rise = harm.abandonment_prob
+    target.blocked_rise = harm.blocked_prob
+    target.wait_rise_per_s = harm.wait_prob_per_min / 60.0
+    target.wait_rise_max = harm.wait_max_prob
+    target.late_rise = harm.late_prob
+    target.late_rise_per_s = harm.late_prob_per_hour / 3600.0
+    target.late_rise_max = harm.late_max_prob
+    target.error_rise = harm.error_prob
+    target.abandonment_usd = costs.abandonment_usd
+    target.blocked_usd = costs.blocked_usd
+    target.late_usd = costs.late_usd
+    target.error_usd = costs.error_usd
+    target.holding_usd_per_s = costs.holding_usd_per_hour / 3600.0
+    target.residual_step_s = target.handle_mean_s / 8.0
+    record.residual_s[queue] = channel.handle_time.mean_residual_s(
+        np.arange(RESIDUAL_POINTS) * float(target.residual_step_s)
+    )
+    record.pick_up_quantile_s[queue] = tabulate_quantiles(pick_up)
+    record.redial_quantile_s[queue] = tabulate_quantiles(None if channel.redial is None else channel.redial.delay)
+    record.patience_quantile_s[queue] = np.inf
+    target.hazard_step_s = 1.0
+    if channel.patience is not None:
+        record.patience_quantile_s[queue] = tabulate_quantiles(channel.patience)
+        target.hazard_step_s = max(channel.patience.mean_duration_s, 1e-3) / 16.0
+        record.hazard_per_s[queue] = _hazard_table(channel.patience, float(target.hazard_step_s))
+    forecast = week_forecast(channel.arrivals)
+    record.forecast_per_hour[queue] = forecast
+    per_interval = (forecast * WEEK_INTERVAL_S / 3600.0).reshape(7, -1)
+    record.forecast_today[queue] = (np.cumsum(per_interval, axis=1) - per_interval).ravel()
+
+
+def _hazard_table(patience: DurationDistribution, step_s: float) -> NDArray[np.float64]:
+    """Return the rate of abandonment per second, P(X <= t + w | X > t) / w with w = `HAZARD_WINDOW_S`, at the middle
+    of each step of waiting time; the last known rate goes on where nobody is left."""
+    waited_s = (np.arange(RESIDUAL_POINTS) + 0.5) * step_s
+    alive = patience.survival_prob(waited_s)
+    later = patience.survival_prob(waited_s + HAZARD_WINDOW_S)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = np.where(alive > 1e-9, (1.0 - later / alive) / HAZARD_WINDOW_S, np.nan)
+    known = np.flatnonzero(~np.isnan(rate))
+    return rate[np.maximum.accumulate(np.where(np.isnan(rate), known[0], np.arange(len(rate))))]
+
+
+def _fill_staff(record: Record, scenario: Scenario) -> None:
+    classes = _rep_classes(scenario)
+    rep = 0
+    for i, group in enumerate(scenario.groups):
+        for home in group.home_channels():
+            record.rep_class[rep] = classes.index((i, home))
+            rep += 1
+    for k, (i, home) in enumerate(classes):
+        for skill in scenario.groups[i].skills:
+            record.skill[k, scenario.channel_index(skill)] = 1
+        record.skill_count[k] = len(scenario.groups[i].skills)
+        record.class_home[k] = NOBODY if home is None else scenario.channel_index(home)
+    record.n_reps = rep
+    record.n_classes = len(classes)
+    changes = shift_changes(scenario)
+    record.n_shift_changes = len(changes)
+    for j, (time_s, is_end, changed_rep, until_s) in enumerate(changes):
+        record.shift_change_s[j] = time_s
+        record.shift_change_on[j] = 1 - is_end
+        record.shift_change_rep[j] = changed_rep
+        record.shift_change_until_s[j] = until_s
+    record.planned_reps[:] = planned_reps(scenario)
+    record.drain_reps = drain_reps(scenario)
+
+
+def _fill_actions(record: Record, scenario: Scenario) -> None:
+    actions = action_table(scenario)
+    names = [action.name for action in actions]
+    record.n_actions = len(actions)
+    for i, action in enumerate(actions):
+        record.action_kind[i] = action.kind
+        record.action_queue[i] = action.queue
+        record.action_lens[i] = action.lens
+    for queue, channel in enumerate(scenario.channels):
+        record.serve_start[queue] = names.index(f"serve:{channel.name}:oldest")
+    record.resume_action = names.index("resume")
+    record.assign_start = names.index("assign:longest_idle")
+    record.interrupt_start = names.index("interrupt:least_value_at_stake")
+    record.offer_action = names.index("offer_callback")
+
+
+def build_parameters(scenario: Scenario) -> NDArray[Any]:
+    """Return the parameters of `scenario`: an array of one record of `parameters_type` of its tier."""
+    tier = choose_tier(scenario)
+    parameters = np.zeros(1, parameters_type(tier))
+    record: Record = parameters[0]
+    record.n_queues = len(scenario.channels)
+    record.n_contacts = tier.contacts
+    record.n_bands = len(scenario.value_bands_usd) + 1
+    record.band_edge_usd[: len(scenario.value_bands_usd)] = scenario.value_bands_usd
+    record.band_edge_usd[len(scenario.value_bands_usd) : MAX_BANDS] = np.inf
+    record.horizon_s = scenario.horizon.days * DAY_S
+    record.warm_up_s = scenario.horizon.warm_up_days * DAY_S
+    record.week_start_s = week_start_s(scenario) % WEEK_S
+    record.review_interval_s = scenario.review_interval_s
+    record.every_event = scenario.review == "every_event"
+    record.markov = scenario.observation == "markov"
+    record.charge_end = scenario.terminal_charge == "expected"
+    record.sampled_churn = scenario.churn.mode == "sampled"
+    record.suspended_limit = scenario.suspended_limit
+    record.at_risk_multiplier = scenario.churn.at_risk_multiplier
+    costs = scenario.costs
+    record.interruption_usd = costs.interruption_usd
+    record.pick_up_usd_per_s = costs.pick_up_usd_per_hour / 3600.0
+    record.callback_usd = costs.callback_usd
+    record.overtime_usd_per_s = costs.overtime_usd_per_hour / 3600.0
+    record.term_weight[:] = [costs.weights.get(term, 1.0) for term in COST_TERMS]  # type: ignore[call-overload]
+    for queue, channel in enumerate(scenario.channels):
+        _fill_channel(record, scenario, queue, channel)
+    _fill_staff(record, scenario)
+    _fill_actions(record, scenario)
+    return parameters

@@ -1,0 +1,93 @@
+"""The queues: who waits, in which orders, and what counts as news.
+
+Room: `envs`, kernel. Touches the queue, class news and heap fields of the state.
+
+Waiting real-time contacts are kept by arrival and by value; deferred ones also by urgency (due time less expected
+remaining work) and, as long as they are not overdue, once more by urgency.
+"""
+
+from envs.compilation import compiled
+from envs.event_list import first_contact, insert_contact, queue_heap, remove_contact
+from envs.state import (
+    BY_ARRIVAL,
+    BY_NEXT_DUE,
+    BY_URGENCY,
+    BY_VALUE,
+    MOST_URGENT,
+    MOST_VALUABLE,
+    NEXT_DUE,
+    OLDEST,
+    WAITING,
+)
+
+
+@compiled
+def tell_classes(state, parameters, queue):
+    """Note that something about `queue` could change the answer of every rep who has the skill."""
+    for k in range(parameters.n_classes):
+        if parameters.skill[k, queue]:
+            state.classes[k].news += 1
+
+
+@compiled
+def tell_contacts(state, parameters, rep_class):
+    """Note that a rep of `rep_class` became a choice for the waiting contacts whom the class can serve."""
+    for q in range(parameters.n_queues):
+        if parameters.skill[rep_class, q]:
+            state.queues[q].news += 1
+
+
+@compiled
+def expected_remaining_s(parameters, queue, work_done_s):
+    """Return E[handle time - done | handle time > done], seconds, by linear interpolation in the scenario's table."""
+    place = work_done_s / parameters.queues[queue].residual_step_s
+    last = parameters.residual_s.shape[1] - 1
+    if place >= last:
+        return parameters.residual_s[queue, last]
+    cell = int(place)
+    low = parameters.residual_s[queue, cell]
+    return low + (place - cell) * (parameters.residual_s[queue, cell + 1] - low)
+
+
+@compiled
+def enqueue(state, parameters, contact):
+    """Let `contact` wait in its queue, in every order that the queue keeps."""
+    person = state.contacts[contact]
+    queue = person.queue
+    person.status = WAITING
+    person.closed_at = -1
+    state.queues[queue].waiting += 1
+    insert_contact(state, queue_heap(queue, BY_ARRIVAL), BY_ARRIVAL, contact, person.arrival_s)
+    insert_contact(state, queue_heap(queue, BY_VALUE), BY_VALUE, contact, -person.value_usd)
+    if not parameters.queues[queue].real_time:
+        urgency_s = person.due_s - expected_remaining_s(parameters, queue, person.work_done_s)
+        insert_contact(state, queue_heap(queue, BY_URGENCY), BY_URGENCY, contact, urgency_s)
+        if not person.overdue:
+            insert_contact(state, queue_heap(queue, BY_NEXT_DUE), BY_NEXT_DUE, contact, urgency_s)
+    tell_classes(state, parameters, queue)
+
+
+@compiled
+def dequeue(state, parameters, contact):
+    """Take the waiting `contact` out of its queue; the caller sets the new status."""
+    queue = state.contacts[contact].queue
+    state.queues[queue].waiting -= 1
+    remove_contact(state, queue_heap(queue, BY_ARRIVAL), BY_ARRIVAL, contact)
+    remove_contact(state, queue_heap(queue, BY_VALUE), BY_VALUE, contact)
+    if not parameters.queues[queue].real_time:
+        remove_contact(state, queue_heap(queue, BY_URGENCY), BY_URGENCY, contact)
+        remove_contact(state, queue_heap(queue, BY_NEXT_DUE), BY_NEXT_DUE, contact)
+
+
+@compiled
+def look_through_lens(state, queue, lens):
+    """Return the waiting contact of `queue` that the `serve` lens means, NOBODY if there is none."""
+    if lens == OLDEST:
+        return first_contact(state, queue_heap(queue, BY_ARRIVAL))
+    if lens == MOST_VALUABLE:
+        return first_contact(state, queue_heap(queue, BY_VALUE))
+    if lens == MOST_URGENT:
+        return first_contact(state, queue_heap(queue, BY_URGENCY))
+    if lens == NEXT_DUE:
+        return first_contact(state, queue_heap(queue, BY_NEXT_DUE))
+    return first_contact(state, queue_heap(queue, BY_ARRIVAL))

@@ -1,0 +1,415 @@
+"""The scenario: what a center is, in human units, as a YAML file states it.
+
+Room: `envs`. Checked and frozen; touches the specification of distributions and the reading of files, nothing else.
+`envs.parameters` turns a scenario into the flat arrays of the kernel.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from envs.config_file import apply_overrides, find_config, load_yaml, validate
+from envs.distributions import AccountValue, Duration
+
+WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+DAY_S = 86_400.0
+WEEK_S = 7 * DAY_S
+
+Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Usd = Annotated[float, Field(ge=0)]
+RatePerHour = Annotated[float, Field(ge=0)]
+
+
+def _read_clock(value: Any) -> Any:
+    """Turn "07:30" (or YAML's own reading of it as minutes in base 60) into seconds after midnight."""
+    if isinstance(value, str):
+        hours, _, minutes = value.partition(":")
+        if not (hours.isdigit() and minutes.isdigit() and int(hours) <= 24 and int(minutes) < 60):
+            raise ValueError('must be a time of day such as "07:30"')
+        return int(hours) * 3600 + int(minutes) * 60
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value * 60
+    raise ValueError('must be a time of day such as "07:30"')
+
+
+TimeOfDay = Annotated[float, BeforeValidator(_read_clock), Field(ge=0, le=DAY_S)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Horizon(_Part):
+    """One episode: `days` from midnight of `start_weekday`; metrics and costs count from `warm_up_days` on."""
+
+    days: float = Field(default=1.0, gt=0)
+    start_weekday: Weekday = "sunday"
+    warm_up_days: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Horizon":
+        if self.warm_up_days >= self.days:
+            raise ValueError(f"warm_up_days = {self.warm_up_days:g}: must be < days = {self.days:g}")
+        return self
+
+
+class Segment(_Part):
+    """Customers of one kind: their share, their account value in USD, and the share already close to leaving."""
+
+    name: str
+    share_frac: Probability
+    account_value: AccountValue
+    at_risk_prob: Probability = 0.0
+
+
+class Arrivals(_Part):
+    """Rates per interval of the day and day of the week, multiplied by one random factor a calendar day.
+
+    `rate_per_hour` is one number, one list for every day, or a mapping from weekday to list; a day missing from the
+    mapping has no arrivals. The factor of a day is gamma with mean 1 and coefficient of variation `day_factor_cv`.
+    """
+
+    interval_s: float = Field(default=1800.0, gt=0, le=DAY_S)
+    rate_per_hour: RatePerHour | tuple[RatePerHour, ...] | dict[Weekday, tuple[RatePerHour, ...]]
+    day_factor_cv: float = Field(default=0.1, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Arrivals":
+        count = DAY_S / self.interval_s
+        if abs(count - round(count)) > 1e-9:
+            raise ValueError(f"interval_s = {self.interval_s:g}: must divide a day of 86400 seconds")
+        rates = self.rate_per_hour
+        lists = [] if isinstance(rates, float) else list(rates.values()) if isinstance(rates, dict) else [rates]
+        for rates_of_day in lists:
+            if len(rates_of_day) != round(count):
+                raise ValueError(
+                    f"rate_per_hour has {len(rates_of_day)} entries: must be {round(count)}, "
+                    f"one per interval of {self.interval_s:g} seconds"
+                )
+        return self
+
+    def rates_on(self, weekday: str) -> tuple[float, ...]:
+        """Return the rates per hour on `weekday`, one per interval of the day."""
+        count = round(DAY_S / self.interval_s)
+        if isinstance(self.rate_per_hour, dict):
+            return self.rate_per_hour.get(cast(Weekday, weekday), (0.0,) * count)
+        if isinstance(self.rate_per_hour, tuple):
+            return self.rate_per_hour
+        return (self.rate_per_hour,) * count
+
+
+class Redial(_Part):
+    """A caller who abandoned calls again with probability `prob` after `delay`, with a patience drawn anew."""
+
+    prob: Probability
+    delay: Duration
+
+
+class CallbackOffer(_Part):
+    """Once per contact, when nobody suitable is free, the router may offer a callback (D5)."""
+
+    to: str
+    accept_prob: Probability
+
+
+class Due(_Part):
+    """When a deferred contact is promised: `after_s` seconds after it arrives, nights and weekends included."""
+
+    clock: Literal["calendar"] = "calendar"
+    after_s: float = Field(gt=0)
+
+
+class Rework(_Part):
+    """An error comes back as work on channel `to` after `delay_s`, with `work_frac` of the first handle time."""
+
+    to: str
+    delay_s: float = Field(ge=0)
+    work_frac: float = Field(gt=0, le=1)
+
+
+class Error(_Part):
+    """The chance of an error when a contact is completed, raised by every interruption it suffered (D9)."""
+
+    prob: Probability = 0.0
+    per_interruption_prob: Probability = 0.0
+    rework: Rework | None = None
+
+
+class Harm(_Part):
+    """How much each mishap raises the chance that the customer leaves (D8), before the at-risk multiplier."""
+
+    abandonment_prob: Probability = 0.0
+    blocked_prob: Probability = 0.0
+    wait_prob_per_min: Probability = 0.0
+    wait_max_prob: Probability = 1.0
+    late_prob: Probability = 0.0
+    late_prob_per_hour: Probability = 0.0
+    late_max_prob: Probability = 1.0
+    error_prob: Probability = 0.0
+
+
+class ChannelCosts(_Part):
+    """Direct costs of a channel in USD, on top of the expected loss of accounts."""
+
+    abandonment_usd: Usd = 0.0
+    blocked_usd: Usd = 0.0
+    late_usd: Usd = 0.0
+    error_usd: Usd = 0.0
+    holding_usd_per_hour: Usd = 0.0
+
+
+class Backlog(_Part):
+    """Deferred work already there at the start: a Poisson number of mean `mean_contacts`, ages uniform up to
+    `max_age_s` seconds."""
+
+    mean_contacts: float = Field(ge=0)
+    max_age_s: float = Field(default=0.0, ge=0)
+
+
+class Channel(_Part):
+    """One queue of the center. Real-time contacts may abandon; deferred ones have a due time."""
+
+    name: str
+    kind: Literal["real_time", "deferred"]
+    handle_time: Duration
+    arrivals: Arrivals | None = None
+    segment_shares: dict[str, Probability] | None = None
+    lines: int | None = Field(default=None, ge=1)
+    waiting_limit: int | None = Field(default=None, ge=0)
+    harm: Harm = Harm()
+    costs: ChannelCosts = ChannelCosts()
+    error: Error = Error()
+    assumed: str | None = None
+    # real-time contacts
+    patience: Duration | None = None
+    service_level_threshold_s: float = Field(default=20.0, ge=0)
+    redial: Redial | None = None
+    callback_offer: CallbackOffer | None = None
+    # deferred contacts
+    due: Due | None = None
+    promised: bool = False
+    interruptible: bool = False
+    pick_up: Duration | None = None
+    pick_up_mode: Literal["restart", "accumulate"] = "restart"
+    initial_backlog: Backlog | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Channel":
+        if not self.name.isidentifier():
+            raise ValueError(f"name = {self.name!r}: must be letters, digits and underscores")
+        real_time_only = {"patience": self.patience, "redial": self.redial, "callback_offer": self.callback_offer}
+        deferred_only = {
+            "due": self.due,
+            "promised": self.promised,
+            "interruptible": self.interruptible,
+            "pick_up": self.pick_up,
+            "initial_backlog": self.initial_backlog,
+        }
+        wrong = deferred_only if self.kind == "real_time" else real_time_only
+        for key, value in wrong.items():
+            if value:
+                raise ValueError(f"{key} has no meaning on a {self.kind.replace('_', '-')} channel ({self.name})")
+        if self.interruptible and self.pick_up is None:
+            raise ValueError(f"pick_up is missing: an interruptible channel ({self.name}) needs a pick-up time")
+        return self
+
+    @property
+    def is_real_time(self) -> bool:
+        """True where the customer waits engaged and may abandon."""
+        return self.kind == "real_time"
+
+
+class Shift(_Part):
+    """A working day from `start` to `end` (times of day; an `end` not after `start` is on the next day)."""
+
+    weekdays: tuple[Weekday, ...] = WEEKDAYS  # type: ignore[assignment]
+    start: TimeOfDay
+    end: TimeOfDay
+
+
+class Group(_Part):
+    """Reps with the same skills and shift pattern; without `shifts` they are always there.
+
+    `home_channel` names the channel a walled-off center would give them (baseline `silo`): one name for all, or a
+    mapping from name to number of reps.
+    """
+
+    name: str
+    count: int = Field(ge=1)
+    skills: tuple[str, ...] = Field(min_length=1)
+    home_channel: str | dict[str, int] | None = None
+    shifts: tuple[Shift, ...] | None = None
+
+    def home_channels(self) -> list[str | None]:
+        """Return the home channel of each rep of the group."""
+        if isinstance(self.home_channel, dict):
+            return [name for name, count in self.home_channel.items() for _ in range(count)]
+        return [self.home_channel] * self.count
+
+
+class ScriptedContact(_Part):
+    """One contact with a fixed time and needs (D15); the needs may be distributions, drawn per episode."""
+
+    channel: str
+    at_s: float = Field(ge=0)
+    handle_time: Duration | None = None
+    patience: Duration | None = None
+    account_value: AccountValue
+    at_risk_prob: Probability = 0.0
+
+
+class Churn(_Part):
+    """How lost accounts are charged: as their expectation, or sampled (the same mean; see `envs.churn`)."""
+
+    mode: Literal["expectation", "sampled"] = "expectation"
+    at_risk_multiplier: float = Field(default=1.0, ge=1)
+
+
+COST_TERMS = (
+    "abandonment",
+    "wait",
+    "lateness",
+    "broken_promise",
+    "error",
+    "interruption",
+    "callback",
+    "backlog",
+    "blocked",
+    "handling",
+)
+"""The terms of the total cost, each >= 0 USD. Order is part of the file formats: append only."""
+
+CostTerm = Literal[
+    "abandonment",
+    "wait",
+    "lateness",
+    "broken_promise",
+    "error",
+    "interruption",
+    "callback",
+    "backlog",
+    "blocked",
+    "handling",
+]
+
+
+class Costs(_Part):
+    """Prices that are not a channel's own, and the weight of each cost term in the total."""
+
+    weights: dict[CostTerm, Usd] = {}
+    interruption_usd: Usd = 0.0
+    pick_up_usd_per_hour: Usd = 0.0
+    callback_usd: Usd = 0.0
+    overtime_usd_per_hour: Usd = 0.0
+
+
+class Scenario(_Part):
+    """A blended center over one horizon."""
+
+    name: str
+    description: str = ""
+    horizon: Horizon = Horizon()
+    channels: tuple[Channel, ...] = Field(min_length=1)
+    groups: tuple[Group, ...] = Field(min_length=1)
+    segments: tuple[Segment, ...] = ()
+    scripted_contacts: tuple[ScriptedContact, ...] = ()
+    churn: Churn = Churn()
+    costs: Costs = Costs()
+    value_bands_usd: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(), max_length=3)
+    suspended_limit: int = Field(default=3, ge=0)
+    review: Literal["on_change", "every_event"] = "on_change"
+    review_interval_s: float = Field(default=120.0, gt=0)
+    observation: Literal["full", "markov"] = "full"
+    terminal_charge: Literal["expected", "none"] = "expected"
+
+    @model_validator(mode="after")
+    def _check(self) -> "Scenario":
+        names = [channel.name for channel in self.channels]
+        for label, values in (("channels", names), ("groups", [group.name for group in self.groups])):
+            doubled = sorted({value for value in values if values.count(value) > 1})
+            if doubled:
+                raise ValueError(f"{label} has {doubled[0]!r} twice: names must differ")
+        by_name = {channel.name: channel for channel in self.channels}
+        self._check_references(by_name)
+        self._check_segments()
+        skilled = {skill for group in self.groups for skill in group.skills}
+        for i, channel in enumerate(self.channels):
+            if channel.name not in skilled:
+                raise ValueError(
+                    f"channels[{i}] ({channel.name}): no group has the skill {channel.name!r}, "
+                    "so the staffing can never serve it"
+                )
+        if list(self.value_bands_usd) != sorted(set(self.value_bands_usd)):
+            raise ValueError("value_bands_usd must increase")
+        return self
+
+    def _check_references(self, by_name: dict[str, Channel]) -> None:
+        known = ", ".join(by_name)
+
+        def require(key: str, name: str | None, *, deferred: bool = False) -> None:
+            if name is None:
+                return
+            if name not in by_name:
+                raise ValueError(f"{key} = {name!r}: no such channel (known: {known})")
+            if deferred and by_name[name].is_real_time:
+                raise ValueError(f"{key} = {name!r}: must be a deferred channel")
+
+        for i, channel in enumerate(self.channels):
+            if channel.callback_offer is not None:
+                require(f"channels[{i}].callback_offer.to", channel.callback_offer.to, deferred=True)
+            if channel.error.rework is not None:
+                require(f"channels[{i}].error.rework.to", channel.error.rework.to, deferred=True)
+        for i, group in enumerate(self.groups):
+            for j, skill in enumerate(group.skills):
+                require(f"groups[{i}].skills[{j}]", skill)
+            homes = group.home_channels()
+            if len(homes) != group.count:
+                raise ValueError(
+                    f"groups[{i}].home_channel names {len(homes)} reps: must be count = {group.count}"
+                )
+            for home in homes:
+                require(f"groups[{i}].home_channel", home)
+                if home is not None and home not in group.skills:
+                    raise ValueError(f"groups[{i}].home_channel = {home!r}: must be one of the group's skills")
+        for i, contact in enumerate(self.scripted_contacts):
+            require(f"scripted_contacts[{i}].channel", contact.channel)
+            if contact.at_s >= self.horizon.days * DAY_S:
+                raise ValueError(
+                    f"scripted_contacts[{i}].at_s = {contact.at_s:g}: must be < {self.horizon.days * DAY_S:g} "
+                    "seconds, the end of the horizon"
+                )
+
+    def _check_segments(self) -> None:
+        shares = {segment.name: segment.share_frac for segment in self.segments}
+        if self.segments and abs(sum(shares.values()) - 1.0) > 1e-6:
+            raise ValueError(f"segments: share_frac sums to {sum(shares.values()):g}, must sum to 1")
+        for i, channel in enumerate(self.channels):
+            for name in channel.segment_shares or {}:
+                if name not in shares:
+                    raise ValueError(
+                        f"channels[{i}].segment_shares.{name}: no such segment (known: {', '.join(shares)})"
+                    )
+            if channel.segment_shares is not None and abs(sum(channel.segment_shares.values()) - 1.0) > 1e-6:
+                raise ValueError(
+                    f"channels[{i}].segment_shares sums to {sum(channel.segment_shares.values()):g}, must sum to 1"
+                )
+
+    def channel_index(self, name: str) -> int:
+        """Return the position of channel `name`; -1 if there is none."""
+        return next((i for i, channel in enumerate(self.channels) if channel.name == name), -1)
+
+
+def load_scenario(name_or_path: str | Path | Scenario, overrides: tuple[str, ...] = ()) -> Scenario:
+    """Return the checked scenario of that name in `configs/scenarios/`, or of that file.
+
+    `overrides` are `dotted.key=value` texts, applied before the check. Raises `ConfigurationError` with file, line,
+    path, value and rule for whatever is wrong.
+    """
+    if isinstance(name_or_path, Scenario):
+        return name_or_path
+    document = load_yaml(find_config(name_or_path, "scenarios"))
+    if overrides:
+        document = apply_overrides(document, list(overrides))
+    return validate(document, Scenario, "scenario")

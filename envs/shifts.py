@@ -1,0 +1,61 @@
+"""Shifts: reps come and go (D12).
+
+Room: `envs`, kernel. Touches reps through `staffing` and `interruption`.
+
+A rep whose shift ends while busy finishes the contact in hand; that time is overtime. Suspended work of a rep who has
+left is open to others.
+"""
+
+from envs.compilation import compiled
+from envs.interruption import release_suspended
+from envs.staffing import count_interruptible, join_free, leave_free, send_away
+from envs.state import AWAY, FREE, NEVER
+
+
+@compiled
+def next_shift_change_s(state, parameters):
+    """Return the time in seconds of the next start or end of a shift, NEVER after the last."""
+    if state.next_shift_change >= parameters.n_shift_changes:
+        return NEVER
+    return parameters.shift_change_s[state.next_shift_change]
+
+
+@compiled
+def change_shift(state, parameters):
+    """Handle the next start or end of a shift."""
+    change = state.next_shift_change
+    state.next_shift_change += 1
+    rep = parameters.shift_change_rep[change]
+    if parameters.shift_change_on[change]:
+        _begin_shift(state, parameters, rep, parameters.shift_change_until_s[change])
+    else:
+        _end_shift(state, parameters, rep)
+
+
+@compiled
+def _begin_shift(state, parameters, rep, until_s):
+    person = state.reps[rep]
+    person.shift_end_s = until_s
+    state.n_staffed += 1
+    if person.status == AWAY:
+        person.on_shift = 1
+        join_free(state, parameters, rep)
+    else:  # still at the last shift's contact: it becomes ordinary work
+        state.n_overtime -= 1
+        person.on_shift = 1
+        count_interruptible(state, parameters, rep, 1)
+
+
+@compiled
+def _end_shift(state, parameters, rep):
+    person = state.reps[rep]
+    state.n_staffed -= 1
+    if person.status == FREE:
+        person.on_shift = 0
+        leave_free(state, parameters, rep)
+        send_away(state, rep)
+        release_suspended(state, parameters, rep)
+    else:
+        count_interruptible(state, parameters, rep, -1)
+        person.on_shift = 0
+        state.n_overtime += 1

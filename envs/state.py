@@ -1,0 +1,392 @@
+"""What the kernel reads and writes: record types, their codes and their sizes.
+
+Room: `envs`. Touches numpy only. Everything that happens in one environment is in one `State` record: a snapshot is a
+copy of it, a checkpoint its bytes. What a scenario fixes is in one `Parameters` record. What an episode brings is an
+array of `DEMAND` records. Sizes come in tiers, so that all scenarios of a tier share the compiled code.
+
+Times are seconds since the start of the horizon, money is USD, -1 stands for "no contact", "no rep", "no queue".
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from envs.distributions import CELLS, OCTAVES
+from envs.scenario import COST_TERMS
+
+NOBODY = -1
+NEVER = np.inf
+
+# What a contact is doing.
+UNUSED, WAITING, IN_SERVICE, PICKING_UP, SUSPENDED, SCHEDULED = range(6)
+# What a rep is doing.
+AWAY, FREE, WORKING, RESUMING = range(4)
+# Whom the router is asked about.
+NO_SUBJECT, CONTACT_SUBJECT, REP_SUBJECT = range(3)
+# What an action does.
+WAIT, SERVE, RESUME, ASSIGN, INTERRUPT, OFFER_CALLBACK = range(6)
+# Lenses of `serve`: which waiting contact of the queue is meant.
+OLDEST, MOST_URGENT, NEXT_DUE, MOST_VALUABLE = range(4)
+# Lenses of `assign`.
+LONGEST_IDLE, FEWEST_SKILLS = range(2)
+# Lenses of `interrupt`.
+LEAST_VALUE_AT_STAKE, LEAST_PROGRESS, CHEAPEST_TO_RESUME, LATEST_PICK_UP = range(4)
+
+(
+    TERM_ABANDONMENT,
+    TERM_WAIT,
+    TERM_LATENESS,
+    TERM_BROKEN_PROMISE,
+    TERM_ERROR,
+    TERM_INTERRUPTION,
+    TERM_CALLBACK,
+    TERM_BACKLOG,
+    TERM_BLOCKED,
+    TERM_HANDLING,
+) = range(len(COST_TERMS))
+N_TERMS = len(COST_TERMS)
+
+# Orders in which contacts are kept: the clock of the whole center, then one heap per queue and order.
+BY_CLOCK, BY_ARRIVAL, BY_URGENCY, BY_NEXT_DUE, BY_VALUE = range(5)
+N_ORDERS = 5
+
+MAX_BANDS = 4
+N_WEEK_INTERVALS = 336
+"""Half-hours of a week: the grid of forecast and planned staffing."""
+WEEK_INTERVAL_S = 1800.0
+RESIDUAL_POINTS = 65
+BLOCK = 16
+"""Width of a block of the block argmin over reps (DESIGN section 4.5)."""
+
+
+class Tier(NamedTuple):
+    """Capacities of the records. A scenario takes the first tier that holds it."""
+
+    reps: int
+    queues: int
+    contacts: int
+    actions: int
+    classes: int
+    shift_changes: int
+
+
+TIERS = (
+    Tier(reps=32, queues=8, contacts=4096, actions=64, classes=16, shift_changes=2048),
+    Tier(reps=256, queues=16, contacts=16384, actions=128, classes=64, shift_changes=16384),
+    Tier(reps=1024, queues=32, contacts=32768, actions=256, classes=128, shift_changes=65536),
+)
+
+DEMAND = np.dtype(
+    [
+        ("arrival_s", np.float64),
+        ("handle_s", np.float64),
+        ("patience_s", np.float64),
+        ("value_usd", np.float64),
+        ("due_s", np.float64),
+        ("key", np.uint64),
+        ("queue", np.int32),
+        ("at_risk", np.int32),
+    ],
+    align=True,
+)
+"""One contact that the outside world brings. `due_s` is absolute; patience and due time are inf where they have no
+meaning. `key` is the customer's own: all later chances are a function of it (`envs.luck`)."""
+
+CONTACT = np.dtype(
+    [
+        ("key", np.uint64),
+        ("arrival_s", np.float64),  # joined its present queue
+        ("first_arrival_s", np.float64),  # reached the center
+        ("due_s", np.float64),
+        ("abandon_s", np.float64),
+        ("handle_s", np.float64),  # hidden: whole work of the present contact
+        ("work_left_s", np.float64),  # hidden
+        ("work_done_s", np.float64),
+        ("pick_up_left_s", np.float64),  # hidden: unpaid rest of an interrupted pick-up, mode accumulate
+        ("review_s", np.float64),
+        ("value_usd", np.float64),
+        ("retention_prob", np.float64),
+        ("sequence", np.int64),
+        ("closed_at", np.int64),
+        ("queue", np.int32),
+        ("status", np.int32),
+        ("rep", np.int32),
+        ("next_suspended", np.int32),
+        ("attempt", np.int32),
+        ("harms", np.int32),
+        ("interruptions", np.int32),
+        ("pick_ups", np.int32),
+        ("at_risk", np.int32),
+        ("band", np.int32),
+        ("offered", np.int32),
+        ("overdue", np.int32),
+        ("past_threshold", np.int32),
+        ("has_waited", np.int32),
+    ],
+    align=True,
+)
+
+REP = np.dtype(
+    [
+        ("phase_start_s", np.float64),
+        ("idle_since_s", np.float64),
+        ("review_s", np.float64),
+        ("shift_end_s", np.float64),
+        ("closed_at", np.int64),
+        ("status", np.int32),
+        ("contact", np.int32),
+        ("on_shift", np.int32),
+        ("suspended", np.int32),
+        ("n_suspended", np.int32),
+        ("next_free", np.int32),
+        ("previous_free", np.int32),
+    ],
+    align=True,
+)
+
+REP_CLASS = np.dtype(
+    [
+        ("news", np.int64),
+        ("closed_at", np.int64),
+        ("review_s", np.float64),
+        ("first_free", np.int32),
+        ("last_free", np.int32),
+        ("n_free", np.int32),
+        ("n_interruptible", np.int32),
+    ],
+    align=True,
+)
+"""Reps that are interchangeable: one group, one home channel. `first_free` heads the list of free reps, longest idle
+first."""
+
+QUEUE = np.dtype(
+    [
+        ("news", np.int64),
+        ("waiting", np.int32),
+        ("in_service", np.int32),
+        ("suspended", np.int32),
+        ("overdue", np.int32),
+    ],
+    align=True,
+)
+
+QUEUE_COUNT = np.dtype(
+    [
+        (name, np.float64)
+        for name in (
+            "arrived",
+            "blocked",
+            "lost",
+            "waited",
+            "started",
+            "started_within_threshold",
+            "abandoned",
+            "redialled",
+            "completed",
+            "on_time",
+            "late",
+            "left_open",
+            "left_overdue",
+            "left_age_s",
+            "wait_s",
+            "wait_started_s",
+            "wait_abandoned_s",
+            "cycle_s",
+            "handle_s",
+            "interruptions",
+            "pick_up_s",
+            "errors",
+            "reworked",
+            "callbacks_offered",
+            "callbacks_accepted",
+            "waiting_time_s",
+            "in_service_time_s",
+            "suspended_time_s",
+            "account_loss_usd",
+        )
+    ],
+    align=True,
+)
+"""Sums per queue after the warm-up; `envs.metrics` says what each metric makes of them."""
+
+BAND_COUNT = np.dtype(
+    [
+        (name, np.float64)
+        for name in (
+            "arrived",
+            "started",
+            "started_within_threshold",
+            "abandoned",
+            "completed",
+            "on_time",
+            "late",
+            "blocked",
+            "account_loss_usd",
+        )
+    ],
+    align=True,
+)
+
+CENTER_COUNT = np.dtype(
+    [
+        (name, np.float64)
+        for name in ("busy_s", "staffed_s", "pick_up_s", "overtime_s", "decisions", "events", "substituted")
+    ],
+    align=True,
+)
+
+
+def state_type(tier: Tier) -> np.dtype:
+    """Return the record type of all that happens in one environment of `tier`."""
+    return np.dtype(
+        (
+            np.record,
+            [
+                ("now_s", np.float64),
+                ("last_decision_s", np.float64),
+                ("pass_number", np.int64),
+                ("sequence", np.int64),
+                ("next_demand", np.int64),
+                ("next_shift_change", np.int64),
+                ("n_contacts", np.int64),
+                ("n_unused", np.int64),
+                ("done", np.int32),
+                ("warm", np.int32),
+                ("just_arrived", np.int32),
+                ("subject_kind", np.int32),
+                ("subject", np.int32),
+                ("n_legal", np.int32),
+                ("n_staffed", np.int32),
+                ("n_working", np.int32),
+                ("n_resuming", np.int32),
+                ("n_overtime", np.int32),
+                ("day", np.int32),
+                ("arrived_today", np.float64, (tier.queues,)),
+                ("cost_usd", np.float64, (N_TERMS,)),
+                ("step_cost_usd", np.float64, (N_TERMS,)),
+                ("center_count", CENTER_COUNT),
+                ("queue_count", QUEUE_COUNT, (tier.queues,)),
+                ("band_count", BAND_COUNT, (MAX_BANDS,)),
+                ("no_queue_count", QUEUE_COUNT),  # always 0: what the counts become at the end of the warm-up
+                ("no_band_count", BAND_COUNT),
+                ("queues", QUEUE, (tier.queues,)),
+                ("classes", REP_CLASS, (tier.classes,)),
+                ("reps", REP, (tier.reps,)),
+                ("rep_event_s", np.float64, (tier.reps,)),
+                ("block_event_s", np.float64, (-(-tier.reps // BLOCK),)),
+                ("action_contact", np.int32, (tier.actions,)),
+                ("action_rep", np.int32, (tier.actions,)),
+                ("action_mask", np.int8, (tier.actions,)),
+                ("heap_size", np.int32, (1 + 4 * tier.queues,)),
+                ("heap_item", np.int32, (1 + 4 * tier.queues, tier.contacts)),
+                ("heap_key", np.float64, (N_ORDERS, tier.contacts)),
+                ("heap_place", np.int32, (N_ORDERS, tier.contacts)),
+                ("unused", np.int32, (tier.contacts,)),
+                ("contacts", CONTACT, (tier.contacts,)),
+            ],
+        ),
+        align=True,
+    )
+
+
+QUEUE_PARAMETERS = np.dtype(
+    [
+        ("real_time", np.int32),
+        ("lines", np.int32),
+        ("waiting_limit", np.int32),
+        ("interruptible", np.int32),
+        ("promised", np.int32),
+        ("accumulate", np.int32),
+        ("offer_to", np.int32),
+        ("rework_to", np.int32),
+        ("threshold_s", np.float64),
+        ("due_after_s", np.float64),
+        ("handle_mean_s", np.float64),
+        ("pick_up_mean_s", np.float64),
+        ("accept_prob", np.float64),
+        ("redial_prob", np.float64),
+        ("error_prob", np.float64),
+        ("error_per_interruption_prob", np.float64),
+        ("rework_delay_s", np.float64),
+        ("rework_frac", np.float64),
+        ("abandonment_rise", np.float64),
+        ("blocked_rise", np.float64),
+        ("wait_rise_per_s", np.float64),
+        ("wait_rise_max", np.float64),
+        ("late_rise", np.float64),
+        ("late_rise_per_s", np.float64),
+        ("late_rise_max", np.float64),
+        ("error_rise", np.float64),
+        ("abandonment_usd", np.float64),
+        ("blocked_usd", np.float64),
+        ("late_usd", np.float64),
+        ("error_usd", np.float64),
+        ("holding_usd_per_s", np.float64),
+        ("residual_step_s", np.float64),
+        ("hazard_step_s", np.float64),
+    ],
+    align=True,
+)
+
+QUANTILE_SHAPE = (OCTAVES, CELLS + 1)
+
+
+def parameters_type(tier: Tier) -> np.dtype:
+    """Return the record type of all that a scenario fixes for one environment of `tier`."""
+    return np.dtype(
+        (
+            np.record,
+            [
+                ("n_queues", np.int64),
+                ("n_reps", np.int64),
+                ("n_classes", np.int64),
+                ("n_actions", np.int64),
+                ("n_bands", np.int64),
+                ("n_shift_changes", np.int64),
+                ("n_contacts", np.int64),
+                ("horizon_s", np.float64),
+                ("warm_up_s", np.float64),
+                ("week_start_s", np.float64),
+                ("review_interval_s", np.float64),
+                ("every_event", np.int32),
+                ("markov", np.int32),
+                ("charge_end", np.int32),
+                ("sampled_churn", np.int32),
+                ("suspended_limit", np.int32),
+                ("at_risk_multiplier", np.float64),
+                ("interruption_usd", np.float64),
+                ("pick_up_usd_per_s", np.float64),
+                ("callback_usd", np.float64),
+                ("overtime_usd_per_s", np.float64),
+                ("drain_reps", np.float64),
+                ("term_weight", np.float64, (N_TERMS,)),
+                ("band_edge_usd", np.float64, (MAX_BANDS,)),
+                ("queues", QUEUE_PARAMETERS, (tier.queues,)),
+                ("skill", np.int8, (tier.classes, tier.queues)),
+                ("skill_count", np.int32, (tier.classes,)),
+                ("class_home", np.int32, (tier.classes,)),
+                ("rep_class", np.int32, (tier.reps,)),
+                ("action_kind", np.int32, (tier.actions,)),
+                ("action_queue", np.int32, (tier.actions,)),
+                ("action_lens", np.int32, (tier.actions,)),
+                ("serve_start", np.int32, (tier.queues,)),
+                ("resume_action", np.int32),
+                ("assign_start", np.int32),
+                ("interrupt_start", np.int32),
+                ("offer_action", np.int32),
+                ("shift_change_s", np.float64, (tier.shift_changes,)),
+                ("shift_change_until_s", np.float64, (tier.shift_changes,)),
+                ("shift_change_rep", np.int32, (tier.shift_changes,)),
+                ("shift_change_on", np.int32, (tier.shift_changes,)),
+                ("forecast_per_hour", np.float64, (tier.queues, N_WEEK_INTERVALS)),
+                ("forecast_today", np.float64, (tier.queues, N_WEEK_INTERVALS)),
+                ("planned_reps", np.float64, (N_WEEK_INTERVALS,)),
+                ("residual_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
+                ("hazard_per_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
+                ("pick_up_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
+                ("redial_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
+                ("patience_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
+            ],
+        ),
+        align=True,
+    )
