@@ -1,0 +1,50 @@
+# Set-up, checks and the main job. Every target sets up what it needs in .venv first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow check format bench clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED)  ## Install everything into .venv
+
+# torch comes first and by itself: a build for this machine without CUDA is then found before the others ask for torch.
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "error: $(PYTHON) is not a Python 3.11, 3.12 or 3.13; name one, as in: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; \
+		exit 1; }
+	@echo "Setting up .venv; this takes one to several minutes."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) torch
+	@$(PIP) -e ".[train,report,data,dev]"
+	@touch $@
+
+demo: $(INSTALLED)  ## Train a policy in the scenario bank and compare it with the baselines (SEED=7 for another seed)
+	$(BIN)/blended train bank $(if $(SEED),--seed $(SEED))
+
+test: $(INSTALLED)  ## Run the fast tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(INSTALLED)  ## Run the slow tests
+	$(BIN)/python -m pytest -m slow
+
+check: $(INSTALLED)  ## Check style, types and imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)  ## Mend style where ruff can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(INSTALLED)  ## Measure the speed of the center and of training
+	$(BIN)/python -m experiments.bench
+
+clean:  ## Remove .venv and caches; runs/ stays
+	rm -rf .venv .numba_cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache *.egg-info

@@ -1,0 +1,1 @@
+"""Policies: baselines, learned and exported ones."""

@@ -1,0 +1,49 @@
+"""Baselines: the compiled rules as policies.
+
+Room: `agents`. Touches the rules and numpy.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.action_layout import action_layout
+from agents.policy import Observations
+from agents.rules import RULES, choose_rows
+from envs.errors import ConfigurationError
+from envs.scenario import Scenario
+
+
+class Baseline:
+    """A rule of `agents.rules` for one scenario. Sees what a learned policy sees; deterministic in either mode."""
+
+    def __init__(self, name: str, scenario: Scenario) -> None:
+        if name not in RULES:
+            raise ConfigurationError(f"policy = {name!r}: no such baseline (known: {', '.join(RULES)})")
+        if name == "silo" and all(home is None for group in scenario.groups for home in group.home_channels()):
+            raise ConfigurationError(
+                f"policy silo makes no sense in scenario {scenario.name}: no group has a home_channel"
+            )
+        self.name = name
+        self.code = RULES.index(name)
+        self.layout = action_layout(scenario)
+
+    def predict(self, observations: Observations, deterministic: bool = True) -> NDArray[np.int64]:
+        """Return one open action per observation, int64 (n,)."""
+        count = len(observations["action_mask"])
+        actions = np.zeros(count, np.int64)
+        self.choose_into(np.arange(count), observations, actions)
+        return actions
+
+    def choose_into(
+        self, rows: NDArray[np.int64], observations: Observations, actions: NDArray[np.int64]
+    ) -> None:
+        """Write the actions of `rows` of a batch into `actions`, the other entries left alone."""
+        choose_rows(
+            self.code,
+            self.layout,
+            rows,
+            observations["center"],
+            observations["candidates"],
+            observations["action_mask"],
+            actions,
+        )

@@ -1,0 +1,76 @@
+"""Playing whole episodes: one policy, many episodes side by side, everything compiled but a learned policy's network.
+
+Room: `agents`. Touches `CenterRows` and a policy.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.baselines import Baseline
+from agents.policy import Policy
+from envs.center_rows import CenterRows, Observation
+from envs.metrics import Counts
+from envs.scenario import Scenario
+
+
+def advance_rows(
+    rows: CenterRows,
+    policy: Policy,
+    running: NDArray[np.int64],
+    *,
+    deterministic: bool = True,
+    until_s: NDArray[np.float64] | None = None,
+    on_step: Callable[[NDArray[np.int64]], None] | None = None,
+) -> None:
+    """Let `policy` route the environments `running` until each reaches its horizon, or its first decision at or after
+    `until_s[row]` seconds. `on_step` is called with the rows just stepped."""
+    actions = np.zeros(rows.n_rows, np.int64)
+    limit_s = np.full(rows.n_rows, np.inf) if until_s is None else until_s
+    running = running[rows.states["now_s"][running] < limit_s[running]]
+    while len(running):
+        if isinstance(policy, Baseline):
+            policy.choose_into(running, rows.observation(), actions)
+        else:
+            actions[running] = policy.predict(_take(rows.observation(), running, rows.n_rows), deterministic)
+        rows.step(running, actions)
+        if on_step is not None:
+            on_step(running)
+        is_running = (rows.states["done"][running] == 0) & (rows.states["now_s"][running] < limit_s[running])
+        if not is_running.all():
+            running = running[is_running]
+
+
+def _take(observations: Observation, rows: NDArray[np.int64], n_rows: int) -> Observation:
+    if len(rows) == n_rows:
+        return observations
+    return {key: buffer[rows] for key, buffer in observations.items()}
+
+
+def play_episodes(
+    scenario: Scenario,
+    policy: Policy,
+    seed: int,
+    episodes: NDArray[np.int64],
+    *,
+    deterministic: bool = True,
+    threads: int = 1,
+    batch: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> list[Counts]:
+    """Return the counters of each of `episodes` under `seed`, played to the horizon by `policy`.
+
+    At most `batch` episodes run side by side; the result does not depend on `batch` or `threads`. `progress` is told
+    the number of episodes just finished.
+    """
+    counts: list[Counts] = []
+    for start in range(0, len(episodes), batch):
+        chunk = np.asarray(episodes[start : start + batch], np.int64)
+        rows = CenterRows(scenario, len(chunk), threads)
+        rows.start(rows.all_rows, np.full(len(chunk), seed), chunk)
+        advance_rows(rows, policy, rows.all_rows[~rows.done], deterministic=deterministic)
+        counts += [rows.counts(row) for row in range(len(chunk))]
+        if progress is not None:
+            progress(len(chunk))
+    return counts

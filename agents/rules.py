@@ -1,0 +1,278 @@
+"""Routing rules, each written once as a compiled function over one observation.
+
+Room: `agents`. A rule sees what a learned policy sees: `center`, `candidates`, `mask`, and the fixed action layout.
+Each returns the index of an open action. `choose` picks the rule by its code, `choose_rows` applies one to a batch;
+`predict` of a baseline and the compiled loop both call the latter.
+"""
+
+import math
+
+import numpy as np
+
+from envs.compilation import compiled, entry_point
+from envs.observation import (
+    C_ABANDON_RATE,
+    C_ACTION_COST,
+    C_DISTURBED_ERROR,
+    C_DISTURBED_SLACK,
+    C_DISTURBED_STAKE,
+    C_EXPECTED_WORK,
+    C_LOSS_RATE,
+    C_OVERDUE,
+    C_PICK_UP,
+    C_REAL_TIME,
+    C_REP_AT_HOME,
+    C_SLACK,
+    C_STAKE,
+    C_VALUE,
+    C_WAITED,
+    G_FREE,
+    G_RELEASE_RATE,
+    G_SUBJECT_IS_CONTACT,
+    N_CENTER_FIELDS,
+    N_QUEUE_FIELDS,
+    Q_MOST_VALUE,
+    Q_OLDEST_WAIT,
+    Q_WAITING,
+)
+from envs.state import (
+    ASSIGN,
+    INTERRUPT,
+    LATEST_PICK_UP,
+    LEAST_PROGRESS,
+    LONGEST_IDLE,
+    MOST_VALUABLE,
+    OFFER_CALLBACK,
+    OLDEST,
+    RESUME,
+    SERVE,
+    WAIT,
+)
+
+RULES = ("fifo", "voice_first", "voice_first_interrupting", "value_first", "silo", "expected_loss")
+"""Names of the rules; the place is the code."""
+(FIFO, VOICE_FIRST, VOICE_FIRST_INTERRUPTING, VALUE_FIRST, SILO, EXPECTED_LOSS) = range(len(RULES))
+
+DUE_SCALE_H = 1.0
+"""Scale of the apparent tardiness form, hours: due times further off than a few of these hardly count."""
+REP_HOUR_USD = 60.0
+"""What an hour of a rep's time is worth to the interruption price of `expected_loss`, USD."""
+
+
+@compiled
+def _queue_field(center, queue, field):
+    return center[N_CENTER_FIELDS + queue * N_QUEUE_FIELDS + field]
+
+
+@compiled
+def _find_action(layout, mask, kind, lens):
+    """Return the first open action of this kind and lens, -1 if there is none."""
+    for action in range(mask.shape[0]):
+        if mask[action] and layout.kind[action] == kind and layout.lens[action] == lens:
+            return action
+    return -1
+
+
+@compiled
+def _largest(layout, candidates, mask, lens, field, real_time_only):
+    """Return the open `serve` action of that lens (or `resume`) with the largest value of `field`, -1 if none.
+
+    The `oldest` of a queue stands for all its lenses where they mean the same contact, since it is the first name.
+    """
+    best = -1
+    for action in range(mask.shape[0]):
+        kind = layout.kind[action]
+        if not mask[action] or (kind != SERVE and kind != RESUME):
+            continue
+        if kind == SERVE and layout.lens[action] != lens and layout.lens[action] != OLDEST:
+            continue
+        if real_time_only and not candidates[action, C_REAL_TIME]:
+            continue
+        if best < 0 or candidates[action, field] > candidates[best, field]:
+            best = action
+    return best
+
+
+@compiled
+def _assign_or_wait(layout, mask):
+    action = _find_action(layout, mask, ASSIGN, LONGEST_IDLE)
+    return action if action >= 0 else WAIT
+
+
+@compiled
+def fifo(layout, center, candidates, mask):
+    """First come, first served over all channels; never interrupts, never offers."""
+    if not center[G_SUBJECT_IS_CONTACT]:
+        return _largest(layout, candidates, mask, OLDEST, C_WAITED, False)
+    for queue in range(layout.real_time.shape[0]):
+        if _queue_field(center, queue, Q_OLDEST_WAIT) > candidates[WAIT, C_WAITED]:
+            return WAIT
+    return _assign_or_wait(layout, mask)
+
+
+@compiled
+def voice_first(layout, center, candidates, mask):
+    """Real-time contacts first, oldest first; then own suspended work; then the oldest deferred contact."""
+    if center[G_SUBJECT_IS_CONTACT]:
+        return _assign_or_wait(layout, mask)
+    action = _largest(layout, candidates, mask, OLDEST, C_WAITED, True)
+    if action >= 0:
+        return action
+    for action in range(mask.shape[0]):
+        if mask[action] and layout.kind[action] == RESUME:
+            return action
+    return _largest(layout, candidates, mask, OLDEST, C_WAITED, False)
+
+
+@compiled
+def voice_first_interrupting(layout, center, candidates, mask):
+    """As `voice_first`, and a waiting call always takes a rep out of deferred work: one who is picking up anyway, else
+    the one with the least progress."""
+    if center[G_SUBJECT_IS_CONTACT] and _find_action(layout, mask, ASSIGN, LONGEST_IDLE) < 0:
+        for lens in (LATEST_PICK_UP, LEAST_PROGRESS):
+            action = _find_action(layout, mask, INTERRUPT, lens)
+            if action >= 0:
+                return action
+        for action in range(mask.shape[0]):
+            if mask[action] and layout.kind[action] == INTERRUPT:
+                return action
+        return WAIT
+    return voice_first(layout, center, candidates, mask)
+
+
+@compiled
+def value_first(layout, center, candidates, mask):
+    """The largest account value first over all channels; never interrupts, never offers."""
+    if not center[G_SUBJECT_IS_CONTACT]:
+        return _largest(layout, candidates, mask, MOST_VALUABLE, C_VALUE, False)
+    for queue in range(layout.real_time.shape[0]):
+        if _queue_field(center, queue, Q_MOST_VALUE) > candidates[WAIT, C_VALUE]:
+            return WAIT
+    return _assign_or_wait(layout, mask)
+
+
+@compiled
+def silo(layout, center, candidates, mask):
+    """Every rep serves the home channel only, oldest first: an old automatic call distributor."""
+    if center[G_SUBJECT_IS_CONTACT]:
+        for action in range(mask.shape[0]):
+            if mask[action] and layout.kind[action] == ASSIGN and candidates[action, C_REP_AT_HOME]:
+                return action
+        return WAIT
+    best = WAIT
+    for action in range(mask.shape[0]):
+        kind = layout.kind[action]
+        if not mask[action] or (kind != SERVE and kind != RESUME) or not candidates[action, C_REP_AT_HOME]:
+            continue
+        if best == WAIT or candidates[action, C_WAITED] > candidates[best, C_WAITED]:
+            best = action
+    return best
+
+
+@compiled
+def loss_rate_usd_per_hour(row):
+    """Return how fast the contact of a candidate row loses money while it waits, USD per hour.
+
+    Real-time: stake times the rate of abandonment, plus the loss by waiting once past the threshold. Deferred: the
+    apparent tardiness form (Vepsalainen and Morton 1987, Management Science 33(8), eq. 2, with the exponential
+    look-ahead) stake / K exp(-slack / K), K = `DUE_SCALE_H`; once overdue the loss per hour overdue.
+    """
+    if row[C_REAL_TIME]:
+        rate = row[C_STAKE] * row[C_ABANDON_RATE]
+        if row[C_SLACK] < 0.0:
+            rate += row[C_LOSS_RATE]
+        return rate
+    if row[C_OVERDUE]:
+        return row[C_LOSS_RATE]
+    slack_h = max(row[C_SLACK] / 3600.0, 0.0)
+    return row[C_STAKE] / DUE_SCALE_H * math.exp(-slack_h / DUE_SCALE_H)
+
+
+@compiled
+def index_per_hour(row):
+    """Return the loss rate of a candidate row per hour of its expected work (the c-mu form), with a trifle for age so
+    that work without any stake is served oldest first."""
+    work_h = max(row[C_EXPECTED_WORK], 1.0) / 3600.0
+    return loss_rate_usd_per_hour(row) / work_h + 1e-3 + 1e-9 * row[C_WAITED]
+
+
+@compiled
+def interruption_gain_usd(row, release_per_hour):
+    """Return what an `interrupt` row is worth, USD: the caller's expected loss until a rep would come free by itself
+    (exponential competition of abandonment and release), less the price of the interruption: its direct cost, the
+    likelier error, the pick-up time at `REP_HOUR_USD`, and the disturbed work's stake discounted by its slack."""
+    release_per_hour = max(release_per_hour, 1e-6)
+    abandon_per_hour = row[C_ABANDON_RATE]
+    gain = row[C_STAKE] * abandon_per_hour / (abandon_per_hour + release_per_hour)
+    gain += row[C_LOSS_RATE] / (abandon_per_hour + release_per_hour)
+    slack_h = max((row[C_DISTURBED_SLACK] - row[C_PICK_UP] - row[C_EXPECTED_WORK]) / 3600.0, 0.0)
+    price = row[C_ACTION_COST] + row[C_DISTURBED_ERROR] + row[C_PICK_UP] / 3600.0 * REP_HOUR_USD
+    price += row[C_DISTURBED_STAKE] * math.exp(-slack_h / DUE_SCALE_H)
+    return gain - price
+
+
+@compiled
+def score_expected_loss(layout, center, candidates, mask, scores):
+    """Write the score of every open action of the rule `expected_loss`; masked ones get -inf. Largest is best.
+
+    For a rep: the index of each contact, 0 for `wait`, so work is never held back. For a waiting contact with a free
+    rep: `assign` where there are reps for all waiting, else the rep is asked and picks by index. Without a free rep:
+    the worth of each interruption against 0 for `wait`; callbacks are never offered (their price counts as a loss).
+    """
+    n_waiting = 0.0
+    for queue in range(layout.real_time.shape[0]):
+        if layout.real_time[queue]:
+            n_waiting += _queue_field(center, queue, Q_WAITING)
+    assign_score = 1.0 if n_waiting <= center[G_FREE] else -1.0
+    for action in range(mask.shape[0]):
+        scores[action] = -np.inf
+        if not mask[action]:
+            continue
+        kind = layout.kind[action]
+        row = candidates[action]
+        if kind == SERVE or kind == RESUME:
+            scores[action] = index_per_hour(row)
+        elif kind == ASSIGN:
+            scores[action] = assign_score if layout.lens[action] == LONGEST_IDLE else 0.5 * assign_score - 0.5
+        elif kind == INTERRUPT:
+            scores[action] = interruption_gain_usd(row, center[G_RELEASE_RATE])
+        elif kind == OFFER_CALLBACK:
+            scores[action] = -1e-3 - row[C_ACTION_COST]
+        else:
+            scores[action] = 0.0
+
+
+@compiled
+def expected_loss(layout, center, candidates, mask):
+    """The open action with the largest score of `score_expected_loss`."""
+    scores = np.empty(mask.shape[0])
+    score_expected_loss(layout, center, candidates, mask, scores)
+    best = WAIT
+    for action in range(mask.shape[0]):
+        if mask[action] and scores[action] > scores[best]:
+            best = action
+    return best
+
+
+@compiled
+def choose(rule, layout, center, candidates, mask):
+    """Return the action of the rule with code `rule`."""
+    if rule == FIFO:
+        return fifo(layout, center, candidates, mask)
+    if rule == VOICE_FIRST:
+        return voice_first(layout, center, candidates, mask)
+    if rule == VOICE_FIRST_INTERRUPTING:
+        return voice_first_interrupting(layout, center, candidates, mask)
+    if rule == VALUE_FIRST:
+        return value_first(layout, center, candidates, mask)
+    if rule == SILO:
+        return silo(layout, center, candidates, mask)
+    return expected_loss(layout, center, candidates, mask)
+
+
+@entry_point
+def choose_rows(rule, layout, rows, centers, candidates, masks, actions):
+    """Write the action of rule `rule` for each observation of `rows` (int64 indices) into int64 `actions`."""
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        actions[row] = choose(rule, layout, centers[row], candidates[row], masks[row])

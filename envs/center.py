@@ -1,0 +1,175 @@
+"""The center as a Gymnasium environment.
+
+Room: `envs`. One row of `CenterRows` behind the environment contract; with `vector_center` the only file here that
+imports gymnasium.
+"""
+
+from pathlib import Path
+from typing import Any, SupportsInt
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from envs.center_rows import CenterRows, Observation
+from envs.errors import ConfigurationError
+from envs.observation import Field
+from envs.rendering import render_row
+from envs.scenario import Scenario, load_scenario
+
+MASKED_ACTION_MODES = ("substitute", "raise")
+
+
+def observation_space(rows: CenterRows) -> spaces.Dict:
+    """Return the space of one observation; bounds are those of the field table."""
+
+    def bounds(fields: tuple[Field, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        low = np.array([min(field.low, 0.0) for field in fields], np.float32)
+        return low, np.array([field.high for field in fields], np.float32)
+
+    center_low, center_high = bounds(rows.fields.center)
+    low, high = bounds(rows.fields.candidates)
+    shape = (rows.n_actions, len(low))
+    return spaces.Dict(
+        {
+            "center": spaces.Box(center_low, center_high, dtype=np.float32),
+            "candidates": spaces.Box(np.broadcast_to(low, shape), np.broadcast_to(high, shape), dtype=np.float32),
+            "action_mask": spaces.Box(0, 1, (rows.n_actions,), dtype=np.int8),
+        }
+    )
+
+
+def check_mode(on_masked_action: str) -> str:
+    """Return the mode; raises `ConfigurationError` for an unknown one."""
+    if on_masked_action not in MASKED_ACTION_MODES:
+        raise ConfigurationError(
+            f"on_masked_action = {on_masked_action!r}: must be one of {', '.join(MASKED_ACTION_MODES)}"
+        )
+    return on_masked_action
+
+
+class BlendedCenter(gymnasium.Env[Observation, np.int64]):
+    """A blended multichannel contact center, seen by its router.
+
+    ## Description
+    Reps serve calls, e-mails, callbacks and more. Whenever a rep comes free with work waiting, or a customer waits on a
+    real-time channel, the router decides. Between decisions time passes by itself (semi-Markov): every step reports
+    `info["elapsed_s"]`. `docs/decision.md` says when who is asked.
+
+    ## Action space
+    `Discrete(n)`; the meaning of each index is `action_names`: `wait`, `serve:<channel>:<lens>`, `resume`,
+    `assign:<lens>`, `interrupt:<lens>`, `offer_callback`. n depends on the channels, not on the number of reps. Only
+    actions with mask 1 are open. A masked one becomes `wait`, flagged in `info["substituted"]`
+    (`on_masked_action="substitute"`), or is refused with `ValueError` before anything changes (`"raise"`).
+
+    ## Observation space
+    A dictionary of float32 `center` (n_center,), float32 `candidates` (n, n_candidate) with one row per action, and int8
+    `action_mask` (n,), in natural units; `observation_fields` names every number with unit, range and scale.
+
+    ## Rewards
+    Minus the cost in USD since the last decision, the sum of the terms in `info["cost"]`, each weighted by the scenario.
+
+    ## Starting state
+    Start of the horizon, with the scenario's backlog and whoever is on shift. The demand of an episode is a pure
+    function of (scenario, seed, episode): `reset(seed=s)` starts episode 0 under seed s, `reset()` the next episode
+    under the same seed, and `reset(seed=s, options={"episode": k})` replays episode k. Without any seed one is drawn.
+
+    ## Episode end
+    `terminated` at the horizon, when the work left is charged once (`envs.horizon`). Never `truncated`.
+    `info["metrics"]` then holds all metrics of the episode (`envs.metrics`).
+
+    ## Arguments
+    * `scenario`: a name in `configs/scenarios/`, a path, or a `Scenario`.
+    * `on_masked_action`: `"substitute"` or `"raise"`.
+    * `render_mode`: None or `"ansi"`.
+    """
+
+    metadata = {"render_modes": ["ansi"], "render_fps": 4}
+
+    def __init__(
+        self,
+        scenario: str | Path | Scenario = "bank",
+        *,
+        on_masked_action: str = "substitute",
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode not in (None, "ansi"):
+            raise ConfigurationError(f"render_mode = {render_mode!r}: must be None or 'ansi'")
+        self.scenario = load_scenario(scenario)
+        self.render_mode = render_mode
+        self._raise_masked = check_mode(on_masked_action) == "raise"
+        self._rows = CenterRows(self.scenario, 1)
+        self.action_names = self._rows.action_names
+        self.observation_fields = self._rows.fields
+        self.action_space = spaces.Discrete(self._rows.n_actions)
+        self.observation_space = observation_space(self._rows)
+        self._seed: int | None = None
+        self._episode = -1
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start an episode; see "Starting state". Returns (observation, info)."""
+        super().reset(seed=seed)
+        if seed is not None:
+            self._seed, self._episode = seed, -1
+        if self._seed is None:
+            self._seed = int(self.np_random.integers(2**31))
+        self._episode = int((options or {}).get("episode", self._episode + 1))
+        self._rows.start(self._rows.all_rows, np.array([self._seed]), np.array([self._episode]))
+        return self._observe(), self._info(0.0, substituted=False)
+
+    def step(self, action: SupportsInt) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Carry out `action`. Returns (observation, reward in USD, terminated, truncated, info).
+
+        Raises `ValueError` for a masked action under `on_masked_action="raise"`, and `RuntimeError` before `reset` or
+        after the end.
+        """
+        if self._episode < 0 or self._rows.done[0]:
+            raise RuntimeError("step() needs a running episode: call reset() first")
+        index = int(action)
+        refuse_masked(self._rows, np.array([index]), self._raise_masked)
+        self._rows.step(self._rows.all_rows, np.array([index]))
+        terminated = bool(self._rows.done[0])
+        info = self._info(float(self._rows.elapsed_s[0]), bool(self._rows.substituted[0]))
+        if terminated:
+            info["metrics"] = self._rows.metrics(0)
+        return self._observe(), float(self._rows.reward_usd[0]), terminated, False, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Return which actions are open now, bool (n,)."""
+        return self._rows.mask[0].astype(bool)
+
+    def render(self) -> str | None:  # type: ignore[override]
+        """Return the center as text in mode `ansi`, else None."""
+        return render_row(self._rows, 0) if self.render_mode == "ansi" else None
+
+    def _observe(self) -> Observation:
+        return {key: buffer.copy() for key, buffer in self._rows.observation(0).items()}
+
+    def _info(self, elapsed_s: float, substituted: bool) -> dict[str, Any]:
+        return {
+            "action_mask": self._rows.mask[0].copy(),
+            "elapsed_s": elapsed_s,
+            "time_s": float(self._rows.states["now_s"][0]),
+            "cost": self._rows.step_costs(0),
+            "substituted": substituted,
+            "seed": self._seed,
+            "episode": self._episode,
+        }
+
+
+def refuse_masked(rows: CenterRows, actions: NDArray[np.int64], raise_masked: bool) -> None:
+    """Raise `ValueError` naming the first masked action of any row, if masked actions are to be refused."""
+    if not raise_masked:
+        return
+    known = (actions >= 0) & (actions < rows.n_actions)
+    is_open = known & (rows.mask[rows.all_rows, np.where(known, actions, 0)] != 0)
+    if is_open.all():
+        return
+    row = int(np.flatnonzero(~is_open)[0])
+    action = int(actions[row])
+    name = rows.action_names[action] if known[row] else "no such action"
+    legal = ", ".join(rows.action_names[i] for i in np.flatnonzero(rows.mask[row]))
+    raise ValueError(f"action = {action} ({name}) in environment {row}: must be an open action ({legal})")

@@ -1,0 +1,56 @@
+"""The center as text.
+
+Room: `envs`. Reads one row of `CenterRows`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from envs.center_rows import CenterRows
+from envs.parameters import weekday_of
+from envs.scenario import DAY_S
+from envs.state import AWAY, CONTACT_SUBJECT, FREE, NO_SUBJECT, RESUMING, WORKING
+
+_REP_STATES = {AWAY: "away", FREE: "free", WORKING: "working on", RESUMING: "picking up"}
+
+
+def format_clock(time_s: float) -> str:
+    """Return a time of the horizon as hours, minutes and seconds of its day."""
+    second = int(time_s % DAY_S)
+    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+
+
+def render_row(rows: CenterRows, row: int) -> str:
+    """Return the center of environment `row` as lines of text: clock, queues, reps, the question, the costs."""
+    scenario, state = rows.scenario, rows.states[row]
+    day = int(state["now_s"] // DAY_S)
+    lines = [f"{scenario.name}, {weekday_of(scenario, day)} (day {day + 1}) {format_clock(float(state['now_s']))}"]
+    for i, channel in enumerate(scenario.channels):
+        queue = state["queues"][i]
+        lines.append(
+            f"  {channel.name:<16} waiting {queue['waiting']:>4}  in service {queue['in_service']:>3}  "
+            f"suspended {queue['suspended']:>3}  overdue {queue['overdue']:>4}"
+        )
+    for i in range(int(rows.parameters[0]["n_reps"])):
+        rep = state["reps"][i]
+        doing = _REP_STATES[int(rep["status"])]
+        if rep["contact"] >= 0:
+            doing += " " + scenario.channels[int(state["contacts"][int(rep["contact"])]["queue"])].name
+        lines.append(f"  rep {i:<3} {doing}" + (f", {rep['n_suspended']} suspended" if rep["n_suspended"] else ""))
+    lines.append("  " + _describe_subject(rows, row, state))
+    lines.append(f"  cost so far {float(state['cost_usd'].sum()):,.2f} USD")
+    return "\n".join(lines)
+
+
+def _describe_subject(rows: CenterRows, row: int, state: Any) -> str:
+    if state["subject_kind"] == NO_SUBJECT:
+        return "the horizon has been reached"
+    names = ", ".join(rows.action_names[i] for i in np.flatnonzero(rows.mask[row]))
+    if state["subject_kind"] == CONTACT_SUBJECT:
+        contact = state["contacts"][int(state["subject"])]
+        channel = rows.scenario.channels[int(contact["queue"])].name
+        who = f"a {channel} contact of {contact['value_usd']:,.0f} USD"
+    else:
+        who = f"rep {int(state['subject'])}"
+    return f"asked about {who}: {names}"

@@ -1,0 +1,1 @@
+"""Train, compare, export and evaluate policies; the command line is in `experiments.cli`."""
