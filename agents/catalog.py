@@ -1,0 +1,114 @@
+"""The catalog of policies: from what a user writes to an object that predicts.
+
+Room: `agents`. Touches the baselines; onnxruntime only when a file is asked for, and never the training
+    stack.
+"""
+
+import importlib
+import inspect
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.baselines import Baseline
+from agents.policy import Policy
+from agents.rules import RULES
+from envs.config_message import did_you_mean
+from envs.errors import ConfigurationError
+from envs.scenario import Scenario
+
+FORMS = "a baseline's name, an exported FILE.onnx, or module:Class"
+
+
+@dataclass(frozen=True)
+class NamedPolicy:
+    """A policy, the name of its row in tables and files, and how it acts: greedily, or by sampling."""
+
+    name: str
+    policy: Policy
+    deterministic: bool = True
+
+
+def load_policy(text: str, scenario: Scenario, *, threads: int = 1) -> NamedPolicy:
+    """Return the policy that `text` means, made for `scenario`.
+
+    `text` is one of
+    * a baseline's name, such as `fifo`;
+    * the path of an exported policy, `FILE.onnx`; it acts in the mode that stands in the file;
+    * `module:Class`, a policy of the user's own. The module is looked up as Python does, and in the working
+      directory. It is made as `Class(scenario)`, or as `Class()` if it takes no argument, and needs the
+      method `predict(observations, deterministic=True) -> actions` of `agents.policy.Policy`. If it samples,
+      it may have `seed(seed)`, which a benchmark calls before its first episode;
+    each optionally behind a name of its own, `name=text`; otherwise the text is the name.
+
+    Raises:
+        ConfigurationError: there is no such policy, or it does not fit the scenario. An error inside the
+            user's own code is left as it is, since its traceback is what the user needs.
+    """
+    name, equals, source = (part.strip() for part in text.partition("="))
+    if not equals or "/" in name:  # a folder may have a = in its name
+        name = source = text.strip()
+    if not name or not source:
+        raise ConfigurationError(f"policy = {text!r}: must be {FORMS}, or name= and one of these")
+    if source in RULES:
+        return NamedPolicy(name, Baseline(source, scenario))
+    if source.endswith(".onnx"):
+        from agents.exported import ExportedPolicy
+
+        exported = ExportedPolicy(Path(source), scenario, threads=threads)
+        return NamedPolicy(name, exported, deterministic=exported.mode == "greedy")
+    if ":" in source:
+        return NamedPolicy(name, _make_own_policy(source, scenario))
+    hint = did_you_mean(source, RULES) or f" (known: {', '.join(RULES)})"
+    raise ConfigurationError(f"policy = {source!r}: no such policy; must be {FORMS}{hint}")
+
+
+def fitting_baselines(scenario: Scenario) -> tuple[str, ...]:
+    """Return the names of the baselines that have a meaning in `scenario`."""
+    names = []
+    for name in RULES:
+        try:
+            Baseline(name, scenario)
+        except ConfigurationError:
+            continue
+        names.append(name)
+    return tuple(names)
+
+
+def _make_own_policy(source: str, scenario: Scenario) -> Policy:
+    module_name, _, class_name = source.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # last, so that no file there hides an installed module
+        importlib.invalidate_caches()
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # the module is there, and what it imports is not
+        raise ConfigurationError(
+            f"policy = {source!r}: no module {module_name!r}, neither here nor among the installed ones"
+        ) from error
+    except (TypeError, ValueError) as error:  # a relative or empty name
+        raise ConfigurationError(f"policy = {source!r}: must be module:Class") from error
+    kind = getattr(module, class_name, None)
+    if kind is None:
+        known = [name for name, value in vars(module).items() if inspect.isclass(value)]
+        raise ConfigurationError(
+            f"policy = {source!r}: {module_name} has no {class_name!r}{did_you_mean(class_name, known)}"
+        )
+    if not callable(kind) or not callable(getattr(kind, "predict", None)):
+        raise ConfigurationError(
+            f"policy = {source!r}: must be a class with predict(observations, deterministic)"
+        )
+    signature = inspect.signature(kind)
+    for arguments in ((scenario,), ()):
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            continue
+        policy: Policy = kind(*arguments)
+        return policy
+    raise ConfigurationError(
+        f"policy = {source!r}: cannot be made: must be callable as {class_name}(scenario) or {class_name}(), "
+        f"is {class_name}{signature}"
+    )
