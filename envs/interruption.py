@@ -72,7 +72,7 @@ def suspend(state, parameters, rep):
     else:
         done_s = state.now_s - state.reps[rep].phase_start_s
         person.work_done_s += done_s
-        person.work_left_s -= done_s
+        person.work_left_s = max(person.work_left_s - done_s, 0.0)  # the sum of times is rounded
     end_phase(state, parameters, rep)
     person.status = SUSPENDED
     person.interruptions += 1

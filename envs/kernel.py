@@ -4,8 +4,9 @@ Room: `envs`, kernel. This is the only compiled code that Python calls; one step
 environment, the vector environment and the compiled loop of the baselines.
 
 Order of events at the same second: a rep's completion or end of pick-up, a change of shift, an arrival, a contact's
-clock (due time, patience, threshold, review, return), a review of reps, the end of the warm-up, the horizon. So a caller
-whose patience ends as a rep comes free may still be served, and work completed at its due time is on time.
+clock (due time, patience, threshold, review, return), a review of reps, the end of the warm-up. So a caller whose
+patience ends as a rep comes free may still be served, and work completed at its due time is on time. The horizon comes
+before all else at its second.
 """
 
 from numba import prange
@@ -101,7 +102,7 @@ def _take_next_event(state, parameters, demand):
     arrival_s = NEVER
     if state.next_demand < demand.shape[0]:
         arrival_s = max(demand[state.next_demand].arrival_s, 0.0)
-    clock_s = next_clock_s(state)
+    clock_s = max(next_clock_s(state), state.now_s)  # work of the initial backlog may be long overdue
     k, review_s = next_class_review(state, parameters)
     warm_s = NEVER if state.warm else parameters.warm_up_s
     next_s = min(min(min(rep_s, shift_s), min(arrival_s, clock_s)), min(review_s, warm_s))

@@ -214,6 +214,8 @@ def _hazard_table(patience: DurationDistribution, step_s: float) -> NDArray[np.f
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(alive > 1e-9, (1.0 - later / alive) / HAZARD_WINDOW_S, np.nan)
     known = np.flatnonzero(~np.isnan(rate))
+    if len(known) == 0:  # no patience at all
+        return np.full(RESIDUAL_POINTS, 1.0 / HAZARD_WINDOW_S)
     return rate[np.maximum.accumulate(np.where(np.isnan(rate), known[0], np.arange(len(rate))))]
 
 

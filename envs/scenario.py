@@ -1,16 +1,22 @@
 """The scenario: what a center is, in human units, as a YAML file states it.
 
-Room: `envs`. Checked and frozen; touches the specification of distributions and the reading of files, nothing else.
-`envs.parameters` turns a scenario into the flat arrays of the kernel.
+Room: `envs`. Checked and frozen; touches the specification of distributions and the reading of files,
+nothing else. `envs.parameters` turns a scenario into the flat arrays of the kernel.
 """
 
+import math
+import re
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from envs.config_file import apply_overrides, find_config, load_yaml, validate
+from envs.config_message import did_you_mean
 from envs.distributions import AccountValue, Duration
+from envs.errors import InvalidValueError
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 DAY_S = 86_400.0
@@ -23,14 +29,10 @@ RatePerHour = Annotated[float, Field(ge=0)]
 
 
 def _read_clock(value: Any) -> Any:
-    """Turn "07:30" (or YAML's own reading of it as minutes in base 60) into seconds after midnight."""
-    if isinstance(value, str):
+    """Turn "07:30" into seconds after midnight; "24:00" is the end of the day."""
+    if isinstance(value, str) and re.fullmatch(r"([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00", value, re.ASCII):
         hours, _, minutes = value.partition(":")
-        if not (hours.isdigit() and minutes.isdigit() and int(hours) <= 24 and int(minutes) < 60):
-            raise ValueError('must be a time of day such as "07:30"')
         return int(hours) * 3600 + int(minutes) * 60
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value * 60
     raise ValueError('must be a time of day such as "07:30"')
 
 
@@ -42,7 +44,7 @@ class _Part(BaseModel):
 
 
 class Horizon(_Part):
-    """One episode: `days` from midnight of `start_weekday`; metrics and costs count from `warm_up_days` on."""
+    """One episode: `days` from midnight of `start_weekday`; metrics and costs count after `warm_up_days`."""
 
     days: float = Field(default=1.0, gt=0)
     start_weekday: Weekday = "sunday"
@@ -51,12 +53,12 @@ class Horizon(_Part):
     @model_validator(mode="after")
     def _check(self) -> "Horizon":
         if self.warm_up_days >= self.days:
-            raise ValueError(f"warm_up_days = {self.warm_up_days:g}: must be < days = {self.days:g}")
+            raise InvalidValueError(("warm_up_days",), f"must be < days = {self.days:g}")
         return self
 
 
 class Segment(_Part):
-    """Customers of one kind: their share, their account value in USD, and the share already close to leaving."""
+    """Customers of one kind: their share, their account value, USD, and how many are close to leaving."""
 
     name: str
     share_frac: Probability
@@ -67,8 +69,9 @@ class Segment(_Part):
 class Arrivals(_Part):
     """Rates per interval of the day and day of the week, multiplied by one random factor a calendar day.
 
-    `rate_per_hour` is one number, one list for every day, or a mapping from weekday to list; a day missing from the
-    mapping has no arrivals. The factor of a day is gamma with mean 1 and coefficient of variation `day_factor_cv`.
+    `rate_per_hour` is one number, one list for every day, or a mapping from weekday to list; a day missing
+    from the mapping has no arrivals. The factor of a day is gamma with mean 1 and coefficient of variation
+    `day_factor_cv`.
     """
 
     interval_s: float = Field(default=1800.0, gt=0, le=DAY_S)
@@ -79,14 +82,19 @@ class Arrivals(_Part):
     def _check(self) -> "Arrivals":
         count = DAY_S / self.interval_s
         if abs(count - round(count)) > 1e-9:
-            raise ValueError(f"interval_s = {self.interval_s:g}: must divide a day of 86400 seconds")
+            raise InvalidValueError(("interval_s",), "must divide a day of 86400 seconds")
         rates = self.rate_per_hour
-        lists = [] if isinstance(rates, float) else list(rates.values()) if isinstance(rates, dict) else [rates]
-        for rates_of_day in lists:
+        lists: dict[tuple[str | int, ...], tuple[float, ...]] = {}
+        if isinstance(rates, dict):
+            lists = {("rate_per_hour", weekday): rates_of_day for weekday, rates_of_day in rates.items()}
+        elif isinstance(rates, tuple):
+            lists = {("rate_per_hour",): rates}
+        for path, rates_of_day in lists.items():
             if len(rates_of_day) != round(count):
-                raise ValueError(
-                    f"rate_per_hour has {len(rates_of_day)} entries: must be {round(count)}, "
-                    f"one per interval of {self.interval_s:g} seconds"
+                raise InvalidValueError(
+                    path,
+                    f"has {len(rates_of_day)} entries: must be {round(count)}, "
+                    f"one per interval of {self.interval_s:g} seconds",
                 )
         return self
 
@@ -101,7 +109,7 @@ class Arrivals(_Part):
 
 
 class Redial(_Part):
-    """A caller who abandoned calls again with probability `prob` after `delay`, with a patience drawn anew."""
+    """A caller who abandoned calls again with probability `prob` after `delay`, with a new patience."""
 
     prob: Probability
     delay: Duration
@@ -115,14 +123,14 @@ class CallbackOffer(_Part):
 
 
 class Due(_Part):
-    """When a deferred contact is promised: `after_s` seconds after it arrives, nights and weekends included."""
+    """When a deferred contact is promised: `after_s` seconds after it arrives, nights and weekends too."""
 
     clock: Literal["calendar"] = "calendar"
     after_s: float = Field(gt=0)
 
 
 class Rework(_Part):
-    """An error comes back as work on channel `to` after `delay_s`, with `work_frac` of the first handle time."""
+    """An error comes back as work on channel `to` after `delay_s`, with `work_frac` of the first handling."""
 
     to: str
     delay_s: float = Field(ge=0)
@@ -198,8 +206,12 @@ class Channel(_Part):
     @model_validator(mode="after")
     def _check(self) -> "Channel":
         if not self.name.isidentifier():
-            raise ValueError(f"name = {self.name!r}: must be letters, digits and underscores")
-        real_time_only = {"patience": self.patience, "redial": self.redial, "callback_offer": self.callback_offer}
+            raise InvalidValueError(("name",), "must be letters, digits and underscores")
+        real_time_only = {
+            "patience": self.patience,
+            "redial": self.redial,
+            "callback_offer": self.callback_offer,
+        }
         deferred_only = {
             "due": self.due,
             "promised": self.promised,
@@ -210,9 +222,13 @@ class Channel(_Part):
         wrong = deferred_only if self.kind == "real_time" else real_time_only
         for key, value in wrong.items():
             if value:
-                raise ValueError(f"{key} has no meaning on a {self.kind.replace('_', '-')} channel ({self.name})")
+                raise InvalidValueError(
+                    (key,), f"has no meaning on a {self.kind.replace('_', '-')} channel ({self.name})"
+                )
         if self.interruptible and self.pick_up is None:
-            raise ValueError(f"pick_up is missing: an interruptible channel ({self.name}) needs a pick-up time")
+            raise InvalidValueError(
+                ("pick_up",), f"missing key: an interruptible channel ({self.name}) needs a pick-up time"
+            )
         return self
 
     @property
@@ -232,14 +248,14 @@ class Shift(_Part):
 class Group(_Part):
     """Reps with the same skills and shift pattern; without `shifts` they are always there.
 
-    `home_channel` names the channel a walled-off center would give them (baseline `silo`): one name for all, or a
-    mapping from name to number of reps.
+    `home_channel` names the channel a walled-off center would give them (baseline `silo`): one name for all,
+    or a mapping from name to number of reps.
     """
 
     name: str
     count: int = Field(ge=1)
     skills: tuple[str, ...] = Field(min_length=1)
-    home_channel: str | dict[str, int] | None = None
+    home_channel: str | dict[str, Annotated[int, Field(ge=1)]] | None = None
     shifts: tuple[Shift, ...] | None = None
 
     def home_channels(self) -> list[str | None]:
@@ -247,6 +263,24 @@ class Group(_Part):
         if isinstance(self.home_channel, dict):
             return [name for name, count in self.home_channel.items() for _ in range(count)]
         return [self.home_channel] * self.count
+
+    def works_within(self, horizon: Horizon) -> bool:
+        """Return True if some shift of the group overlaps `horizon`."""
+        if self.shifts is None:
+            return True
+        horizon_s = horizon.days * DAY_S
+        first_weekday = WEEKDAYS.index(horizon.start_weekday)
+        for day in range(-1, math.ceil(horizon.days)):  # a shift of the day before may run past midnight
+            for shift in self.shifts:
+                start_s = day * DAY_S + shift.start
+                end_s = day * DAY_S + shift.end + (DAY_S if shift.end <= shift.start else 0.0)
+                if (
+                    WEEKDAYS[(first_weekday + day) % 7] in shift.weekdays
+                    and end_s > 0
+                    and start_s < horizon_s
+                ):
+                    return True
+        return False
 
 
 class ScriptedContact(_Part):
@@ -326,74 +360,102 @@ class Scenario(_Part):
 
     @model_validator(mode="after")
     def _check(self) -> "Scenario":
-        names = [channel.name for channel in self.channels]
-        for label, values in (("channels", names), ("groups", [group.name for group in self.groups])):
-            doubled = sorted({value for value in values if values.count(value) > 1})
-            if doubled:
-                raise ValueError(f"{label} has {doubled[0]!r} twice: names must differ")
         by_name = {channel.name: channel for channel in self.channels}
+        self._check_names()
         self._check_references(by_name)
         self._check_segments()
-        skilled = {skill for group in self.groups for skill in group.skills}
-        for i, channel in enumerate(self.channels):
-            if channel.name not in skilled:
-                raise ValueError(
-                    f"channels[{i}] ({channel.name}): no group has the skill {channel.name!r}, "
-                    "so the staffing can never serve it"
+        self._check_staffing()
+        for i, (low, high) in enumerate(pairwise(self.value_bands_usd), start=1):
+            if high <= low:
+                raise InvalidValueError(
+                    ("value_bands_usd", i), f"must be > {low:g} USD: value bands increase"
                 )
-        if list(self.value_bands_usd) != sorted(set(self.value_bands_usd)):
-            raise ValueError("value_bands_usd must increase")
         return self
 
-    def _check_references(self, by_name: dict[str, Channel]) -> None:
-        known = ", ".join(by_name)
+    def _check_names(self) -> None:
+        for label, names in (
+            ("channels", [channel.name for channel in self.channels]),
+            ("groups", [group.name for group in self.groups]),
+            ("segments", [segment.name for segment in self.segments]),
+        ):
+            for i, name in enumerate(names):
+                if name in names[:i]:
+                    raise InvalidValueError((label, i, "name"), f"stands twice in {label}: names must differ")
 
-        def require(key: str, name: str | None, *, deferred: bool = False) -> None:
+    def _check_staffing(self) -> None:
+        for i, channel in enumerate(self.channels):
+            skilled = [group for group in self.groups if channel.name in group.skills]
+            if not skilled:
+                raise InvalidValueError(
+                    ("channels", i, "name"),
+                    "no group has this skill, so the staffing can never serve the channel",
+                )
+            if not any(group.works_within(self.horizon) for group in skilled):
+                raise InvalidValueError(
+                    ("channels", i, "name"),
+                    "no group with this skill has a shift within the horizon, so the staffing can never "
+                    "serve the channel",
+                )
+
+    def _check_references(self, by_name: dict[str, Channel]) -> None:
+        def require(path: tuple[str | int, ...], name: str | None, *, deferred: bool = False) -> None:
             if name is None:
                 return
             if name not in by_name:
-                raise ValueError(f"{key} = {name!r}: no such channel (known: {known})")
+                known = ", ".join(by_name)
+                raise InvalidValueError(
+                    path, f"no such channel (known: {known}){did_you_mean(name, by_name)}"
+                )
             if deferred and by_name[name].is_real_time:
-                raise ValueError(f"{key} = {name!r}: must be a deferred channel")
+                raise InvalidValueError(path, "must be a deferred channel")
 
         for i, channel in enumerate(self.channels):
             if channel.callback_offer is not None:
-                require(f"channels[{i}].callback_offer.to", channel.callback_offer.to, deferred=True)
+                require(("channels", i, "callback_offer", "to"), channel.callback_offer.to, deferred=True)
             if channel.error.rework is not None:
-                require(f"channels[{i}].error.rework.to", channel.error.rework.to, deferred=True)
+                require(("channels", i, "error", "rework", "to"), channel.error.rework.to, deferred=True)
         for i, group in enumerate(self.groups):
             for j, skill in enumerate(group.skills):
-                require(f"groups[{i}].skills[{j}]", skill)
-            homes = group.home_channels()
-            if len(homes) != group.count:
-                raise ValueError(
-                    f"groups[{i}].home_channel names {len(homes)} reps: must be count = {group.count}"
-                )
-            for home in homes:
-                require(f"groups[{i}].home_channel", home)
-                if home is not None and home not in group.skills:
-                    raise ValueError(f"groups[{i}].home_channel = {home!r}: must be one of the group's skills")
+                require(("groups", i, "skills", j), skill)
+            self._check_home_channel(i, group, require)
         for i, contact in enumerate(self.scripted_contacts):
-            require(f"scripted_contacts[{i}].channel", contact.channel)
+            require(("scripted_contacts", i, "channel"), contact.channel)
             if contact.at_s >= self.horizon.days * DAY_S:
-                raise ValueError(
-                    f"scripted_contacts[{i}].at_s = {contact.at_s:g}: must be < {self.horizon.days * DAY_S:g} "
-                    "seconds, the end of the horizon"
+                raise InvalidValueError(
+                    ("scripted_contacts", i, "at_s"),
+                    f"must be < {self.horizon.days * DAY_S:g} seconds, the end of the horizon",
                 )
+
+    def _check_home_channel(self, i: int, group: Group, require: Callable[..., None]) -> None:
+        path: tuple[str | int, ...] = ("groups", i, "home_channel")
+        homes = group.home_channel
+        for home in dict.fromkeys(filter(None, group.home_channels())):
+            place = (*path, home) if isinstance(homes, dict) else path
+            require(place, home)
+            if home not in group.skills:
+                raise InvalidValueError(
+                    place, f"must be one of the group's skills ({', '.join(group.skills)})"
+                )
+        if isinstance(homes, dict) and sum(homes.values()) != group.count:
+            raise InvalidValueError(path, f"names {sum(homes.values())} reps: must be count = {group.count}")
 
     def _check_segments(self) -> None:
         shares = {segment.name: segment.share_frac for segment in self.segments}
         if self.segments and abs(sum(shares.values()) - 1.0) > 1e-6:
-            raise ValueError(f"segments: share_frac sums to {sum(shares.values()):g}, must sum to 1")
+            raise InvalidValueError(
+                ("segments",), f"share_frac sums to {sum(shares.values()):g}: must sum to 1"
+            )
         for i, channel in enumerate(self.channels):
+            path: tuple[str | int, ...] = ("channels", i, "segment_shares")
             for name in channel.segment_shares or {}:
                 if name not in shares:
-                    raise ValueError(
-                        f"channels[{i}].segment_shares.{name}: no such segment (known: {', '.join(shares)})"
+                    raise InvalidValueError(
+                        (*path, name),
+                        f"no such segment (known: {', '.join(shares) or 'none'}){did_you_mean(name, shares)}",
                     )
             if channel.segment_shares is not None and abs(sum(channel.segment_shares.values()) - 1.0) > 1e-6:
-                raise ValueError(
-                    f"channels[{i}].segment_shares sums to {sum(channel.segment_shares.values()):g}, must sum to 1"
+                raise InvalidValueError(
+                    path, f"sums to {sum(channel.segment_shares.values()):g}: must sum to 1"
                 )
 
     def channel_index(self, name: str) -> int:
@@ -404,8 +466,8 @@ class Scenario(_Part):
 def load_scenario(name_or_path: str | Path | Scenario, overrides: tuple[str, ...] = ()) -> Scenario:
     """Return the checked scenario of that name in `configs/scenarios/`, or of that file.
 
-    `overrides` are `dotted.key=value` texts, applied before the check. Raises `ConfigurationError` with file, line,
-    path, value and rule for whatever is wrong.
+    `overrides` are `dotted.key=value` texts, applied before the check. Raises `ConfigurationError` with file,
+    line, path, value and rule for whatever is wrong.
     """
     if isinstance(name_or_path, Scenario):
         return name_or_path

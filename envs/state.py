@@ -77,16 +77,19 @@ TIERS = (
 )
 
 DEMAND = np.dtype(
-    [
-        ("arrival_s", np.float64),
-        ("handle_s", np.float64),
-        ("patience_s", np.float64),
-        ("value_usd", np.float64),
-        ("due_s", np.float64),
-        ("key", np.uint64),
-        ("queue", np.int32),
-        ("at_risk", np.int32),
-    ],
+    (
+        np.record,  # so that plain Python, too, may write demanded.key
+        [
+            ("arrival_s", np.float64),
+            ("handle_s", np.float64),
+            ("patience_s", np.float64),
+            ("value_usd", np.float64),
+            ("due_s", np.float64),
+            ("key", np.uint64),
+            ("queue", np.int32),
+            ("at_risk", np.int32),
+        ],
+    ),
     align=True,
 )
 """One contact that the outside world brings. `due_s` is absolute; patience and due time are inf where they have no

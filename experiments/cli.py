@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +28,22 @@ JsonFile = Annotated[
     Path | None,
     typer.Option("--json", metavar="FILE", help="Write the result to FILE as JSON as well.", dir_okay=False),
 ]
+CsvFile = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="Write one row per episode to FILE.", dir_okay=False),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the scenario, as in horizon.days=1."),
+]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of numba and of onnxruntime.")]
+
+
+class Mode(StrEnum):
+    """How a policy with probabilities acts."""
+
+    greedy = "greedy"
+    sampled = "sampled"
 
 
 def main() -> None:
@@ -52,6 +69,15 @@ def write_result(file: Path, result: Mapping[str, Any]) -> None:
         file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"--json {file}: cannot be written ({error.strerror})") from error
+
+
+def require_folders(**files: Path | None) -> None:
+    """Refuse a file whose folder is missing before the work that it is to hold, not after."""
+    from envs.errors import ConfigurationError
+
+    for option, file in files.items():
+        if file is not None and not file.parent.is_dir():
+            raise ConfigurationError(f"--{option} {file}: cannot be written (no folder {file.parent})")
 
 
 def _show_version(wanted: bool) -> None:
@@ -83,3 +109,106 @@ def doctor(json_file: JsonFile = None) -> None:
         write_result(json_file, findings)
     if findings["missing"]["core"]:
         raise typer.Exit(code=1)
+
+
+@app.command()
+def benchmark(
+    scenarios: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SCENARIO]...", help="Names or files; default: bank.", show_default=False),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(help="A name in configs/benchmarks or a file; the other options change what it says."),
+    ] = None,
+    policies: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Baselines, exported FILE.onnx and module:Class, each perhaps with a name before it, as in "
+            "mine=FILE.onnx; default: every baseline that fits.",
+        ),
+    ] = None,
+    episodes: Annotated[int | None, typer.Option(help="Test episodes; default: 64.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed, from which the test episodes follow; default: 0.")
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="Whom the tables compare with the others; default: learned, or the first."),
+    ] = None,
+    threads: Threads = 1,
+    overrides: Overrides = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
+) -> None:
+    """Play the same episodes with several policies, and compare their costs and service with intervals."""
+    require_folders(json=json_file, csv=csv_file)
+    from experiments.benchmark import benchmark as run
+    from experiments.benchmark import load_benchmark
+
+    result = run(
+        load_benchmark(
+            config,
+            scenarios=scenarios,
+            overrides=overrides,
+            policies=None if policies is None else policies.split(","),
+            episodes=episodes,
+            seed=seed,
+            reference=reference,
+        ),
+        threads=threads,
+    )
+    result.show()
+    if json_file is not None:
+        result.write_json(json_file)
+    if csv_file is not None:
+        result.write_csv(csv_file)
+
+
+@app.command()
+def evaluate(
+    policy: Annotated[str, typer.Argument(help="An exported FILE.onnx, a baseline's name or module:Class.")],
+    scenario: Annotated[str, typer.Option(help="A name or a file.")] = "bank",
+    episodes: Annotated[int, typer.Option(help="Test episodes.")] = 64,
+    seed: Annotated[int, typer.Option(help="Seed, from which the test episodes follow.")] = 0,
+    mode: Annotated[
+        Mode | None, typer.Option(help="Default: what the exported file says, chosen on validation episodes.")
+    ] = None,
+    threads: Threads = 1,
+    overrides: Overrides = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Play test episodes with one policy and show every metric with its interval; needs no training stack."""
+    require_folders(json=json_file)
+    from experiments.evaluate import evaluate as run
+    from experiments.evaluate import show
+
+    result = run(
+        policy,
+        scenario,
+        overrides=tuple(overrides or ()),
+        episodes=episodes,
+        seed=seed,
+        mode=None if mode is None else mode.value,
+        threads=threads,
+    )
+    show(result)
+    if json_file is not None:
+        write_result(json_file, result)
+
+
+@app.command()
+def export(
+    run_folder: Annotated[Path, typer.Argument(help="The folder of a training run.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Default: policy.onnx in the run's folder.", dir_okay=False),
+    ] = None,
+) -> None:
+    """Write the policy of a run as one ONNX file, and check that the file acts as the network does."""
+    require_folders(out=out)
+    from experiments.export import export_run
+
+    file, parity = export_run(run_folder, out)
+    typer.echo(f"{file}: {parity}")

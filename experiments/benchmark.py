@@ -1,0 +1,72 @@
+"""The command `blended benchmark`: which policies, in which scenarios, on which episodes.
+
+Room: `experiments`. Reads `configs/benchmarks/`; the work is done by `experiments.comparison`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents.catalog import fitting_baselines
+from envs.config_file import find_config, load_yaml, validate
+from envs.errors import ConfigurationError
+from envs.scenario import load_scenario
+from experiments.comparison import BenchmarkResult, run_benchmark
+from experiments.seeds import LARGEST_SEED
+
+
+class BenchmarkConfig(BaseModel):
+    """A benchmark, as a file in `configs/benchmarks/` states it.
+
+    Attributes:
+        description: what it is for.
+        scenarios: names or paths.
+        overrides: `dotted.key=value` texts, applied to every scenario.
+        policies: what `agents.catalog.load_policy` understands; none: every baseline that fits all the
+            scenarios.
+        episodes: test episodes per scenario.
+        seed: the user's seed (`experiments.seeds`).
+        reference: the policy that the tables compare with the others; default `learned`, else the first.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    description: str = ""
+    scenarios: tuple[str, ...] = Field(default=("bank",), min_length=1)
+    overrides: tuple[str, ...] = ()
+    policies: tuple[str, ...] | None = Field(default=None, min_length=1)
+    episodes: int = Field(default=64, ge=2)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
+    reference: str | None = None
+
+
+def load_benchmark(name_or_path: str | Path | None = None, **changes: Any) -> BenchmarkConfig:
+    """Return the checked benchmark of that name in `configs/benchmarks/`, or of that file.
+
+    Without a name every key has its default. `changes` replace values of keys, None leaves a value as it is;
+    they are checked when the benchmark runs.
+    """
+    config = BenchmarkConfig()
+    if name_or_path is not None:
+        config = validate(load_yaml(find_config(name_or_path, "benchmarks")), BenchmarkConfig, "benchmark")
+    return config.model_copy(update={key: value for key, value in changes.items() if value is not None})
+
+
+def benchmark(config: BenchmarkConfig, *, threads: int = 1) -> BenchmarkResult:
+    """Run a benchmark."""
+    scenarios = [load_scenario(name, tuple(config.overrides)) for name in config.scenarios]
+    policies = config.policies
+    if policies is None:
+        fitting = [fitting_baselines(scenario) for scenario in scenarios]
+        policies = tuple(name for name in fitting[0] if all(name in names for names in fitting))
+    if not policies:
+        raise ConfigurationError("benchmark.policies: no baseline fits all the scenarios; name the policies")
+    return run_benchmark(
+        scenarios,
+        policies,
+        episodes=config.episodes,
+        seed=config.seed,
+        threads=threads,
+        reference=config.reference,
+    )

@@ -1,0 +1,306 @@
+"""Policies compared on the very same episodes: intervals, paired differences, tables and files.
+
+Room: `experiments`. What `benchmark` and `train` share; touches files only when asked to write.
+
+    result = run_benchmark(scenario, ["fifo", NamedPolicy("learned", policy)], episodes=64, seed=3)
+    result.show()
+    result.write_json(run_folder / "benchmark.json")
+"""
+
+import csv
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from agents.catalog import NamedPolicy, load_policy
+from envs.errors import ConfigurationError
+from envs.scenario import COST_TERMS, Scenario
+from experiments.intervals import Interval, bootstrap_intervals
+from experiments.outcomes import Outcome, episode_progress, play, table_console
+from experiments.seeds import demand_seeds
+
+REFERENCE = "learned"
+"""The policy that is compared with all others where it takes part; otherwise the first one."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The paired difference of one metric between two policies, `policy` minus `against`, on the same
+    episodes."""
+
+    policy: str
+    against: str
+    metric: str
+    difference: Interval
+
+
+@dataclass(frozen=True)
+class ScenarioResult:
+    """What the policies achieved in one scenario.
+
+    Attributes:
+        scenario: the scenario.
+        seed: the user's seed; the episodes are those of its test seed.
+        reference: the policy that the tables compare with the others.
+        outcomes: by name of the policy.
+        comparisons: of every pair of policies once; the reference is always first in its pairs.
+    """
+
+    scenario: Scenario
+    seed: int
+    reference: str
+    outcomes: dict[str, Outcome]
+    comparisons: list[Comparison]
+
+    def comparison(self, against: str, metric: str = "total_cost_usd") -> Comparison:
+        """Return the comparison of the reference with another policy."""
+        return next(
+            found
+            for found in self.comparisons
+            if (found.policy, found.against, found.metric) == (self.reference, against, metric)
+        )
+
+
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """The results of a benchmark, by name of the scenario."""
+
+    scenarios: dict[str, ScenarioResult]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as plain data; what is not defined (NaN) is None.
+
+        `{"scenarios": {NAME: {"episodes", "seed", "policies": {POLICY: {METRIC: {"mean", "low", "high"}}},
+        "comparisons": [{"policy", "against", "metric", "mean_difference", "low", "high"}]}}}`
+        """
+        return {"scenarios": {name: _scenario_json(result) for name, result in self.scenarios.items()}}
+
+    def write_json(self, file: str | Path) -> None:
+        """Write `as_json` to a file."""
+        text = json.dumps(self.as_json(), indent=2, allow_nan=False) + "\n"
+        _write_text(Path(file), text)
+
+    def write_csv(self, file: str | Path) -> None:
+        """Write one row per scenario, policy and episode with all metrics; what is not defined is left
+        empty."""
+        keys: dict[str, None] = {}  # a set in order of appearance: scenarios differ in their channels
+        for result in self.scenarios.values():
+            for outcome in result.outcomes.values():
+                keys |= dict.fromkeys(outcome.metrics)
+        try:
+            with Path(file).open("w", newline="", encoding="utf-8") as stream:
+                writer = csv.writer(stream)
+                writer.writerow(["scenario", "policy", "mode", "seed", "episode", *keys])
+                for name, result in self.scenarios.items():
+                    for policy, outcome in result.outcomes.items():
+                        for episode, metrics in enumerate(outcome.episode_metrics):
+                            values = (metrics.get(key, math.nan) for key in keys)
+                            cells = ["" if math.isnan(value) else repr(value) for value in values]
+                            writer.writerow([name, policy, outcome.mode, result.seed, episode, *cells])
+        except OSError as error:
+            raise ConfigurationError(f"{file}: cannot be written ({error.strerror})") from error
+
+    def show(self, console: Console | None = None) -> None:
+        """Print the tables of every scenario: total cost and differences, service, costs by term."""
+        console = console or table_console()
+        for result in self.scenarios.values():
+            for table in _tables(result):
+                console.print(table)
+
+
+def run_benchmark(
+    scenarios: Scenario | Sequence[Scenario],
+    policies: Sequence[str | NamedPolicy],
+    *,
+    episodes: int = 64,
+    seed: int = 0,
+    threads: int = 1,
+    reference: str | None = None,
+) -> BenchmarkResult:
+    """Play the same test episodes with every policy, and compare.
+
+    Args:
+        scenarios: one or more; their names must differ.
+        policies: what `agents.catalog.load_policy` understands, made anew for each scenario, or policies
+            ready to play; their names must differ.
+        episodes: episodes per scenario; 2 at least, since an interval needs them.
+        seed: the user's seed; the episodes are 0, 1, ... of its test seed (`experiments.seeds`).
+        threads: numba threads, and those of an exported policy.
+        reference: the policy that the tables compare with the others; default `learned`, else the first.
+    """
+    scenarios = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
+    if episodes < 2:
+        raise ConfigurationError(f"episodes = {episodes}: must be >= 2, since an interval needs two")
+    _check_names("scenario", [scenario.name for scenario in scenarios])
+    test_seed = demand_seeds(seed).test
+    # All are made before any is played, so that a mistake is reported at once.
+    made = [
+        [
+            policy if isinstance(policy, NamedPolicy) else load_policy(policy, scenario, threads=threads)
+            for policy in policies
+        ]
+        for scenario in scenarios
+    ]
+    results = {}
+    with episode_progress() as progress:
+        for scenario, named_policies in zip(scenarios, made, strict=True):
+            names = [named.name for named in named_policies]
+            _check_names("policy", names)
+            first = reference or (REFERENCE if REFERENCE in names else names[0])
+            if first not in names:
+                raise ConfigurationError(f"reference = {first!r}: must be one of {', '.join(names)}")
+            outcomes = {
+                named.name: play(scenario, named, test_seed, episodes, threads=threads, progress=progress)
+                for named in named_policies
+            }
+            comparisons = _compare(outcomes, first)
+            results[scenario.name] = ScenarioResult(scenario, seed, first, outcomes, comparisons)
+    return BenchmarkResult(results)
+
+
+def compared_metrics(scenario: Scenario) -> list[str]:
+    """Return the metrics of which paired differences are reported: costs, and the service of each channel."""
+    keys = [
+        "total_cost_usd",
+        *(f"cost_{term}_usd" for term in COST_TERMS),
+        "account_loss_usd",
+        "interruptions",
+    ]
+    return keys + [key for _, key in _service_metrics(scenario)]
+
+
+def _service_metrics(scenario: Scenario) -> list[tuple[str, str]]:
+    """Return (heading, key) of the service that is shown of each channel."""
+    shown = []
+    for channel in scenario.channels:
+        if channel.is_real_time:
+            shown.append((f"{channel.name}\nabandoned", f"{channel.name}.abandoned_frac"))
+            shown.append((f"{channel.name}\nservice level", f"{channel.name}.service_level_frac"))
+        else:
+            shown.append((f"{channel.name}\non time", f"{channel.name}.on_time_frac"))
+    return shown
+
+
+def _check_names(kind: str, names: list[str]) -> None:
+    if not names:
+        raise ConfigurationError(f"a benchmark needs a {kind} at least")
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        hint = "; name one of them with name=..." if kind == "policy" else ""
+        raise ConfigurationError(f"{kind} {doubled[0]!r} takes part twice: names must differ{hint}")
+
+
+def _compare(outcomes: dict[str, Outcome], reference: str) -> list[Comparison]:
+    """Return the paired differences between all policies, each pair once."""
+    names = [reference, *(name for name in outcomes if name != reference)]
+    keys = list(outcomes[reference].metrics)
+    metrics = compared_metrics(outcomes[reference].scenario)
+    columns = [keys.index(metric) for metric in metrics]
+    pairs = list(itertools.combinations(names, 2))
+    if not pairs:
+        return []
+    differences = np.concatenate(
+        [
+            outcomes[policy].pseudo_values[:, columns] - outcomes[against].pseudo_values[:, columns]
+            for policy, against in pairs
+        ],
+        axis=1,
+    )
+    ends = bootstrap_intervals(differences)
+    labels = [(policy, against, metric) for policy, against in pairs for metric in metrics]
+    return [Comparison(*label, Interval(*ends[:, i].tolist())) for i, label in enumerate(labels)]
+
+
+def _scenario_json(result: ScenarioResult) -> dict[str, Any]:
+    return {
+        "episodes": len(next(iter(result.outcomes.values())).counts),
+        "seed": result.seed,
+        "policies": {
+            name: {
+                metric: {end: _number(value) for end, value in interval._asdict().items()}
+                for metric, interval in outcome.intervals.items()
+            }
+            for name, outcome in result.outcomes.items()
+        },
+        "comparisons": [
+            {
+                "policy": found.policy,
+                "against": found.against,
+                "metric": found.metric,
+                "mean_difference": _number(found.difference.mean),
+                "low": _number(found.difference.low),
+                "high": _number(found.difference.high),
+            }
+            for found in result.comparisons
+        ],
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _write_text(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{file}: cannot be written ({error.strerror})") from error
+
+
+def _tables(result: ScenarioResult) -> list[Table]:
+    count = len(result.outcomes[result.reference].counts)
+    costs = Table(
+        title=f"{result.scenario.name}: cost per day with 95 % intervals, "
+        f"{count} test episodes of seed {result.seed}",
+    )
+    service = Table(title=f"{result.scenario.name}: service")
+    terms = Table(title=f"{result.scenario.name}: cost by term, USD/day")
+    for table in (costs, service, terms):
+        table.add_column("policy", no_wrap=True)
+    costs.add_column("total cost, USD/day", justify="right")
+    costs.add_column(f"{result.reference} minus this, paired, USD/day", justify="right")
+    shown = _service_metrics(result.scenario)
+    for heading, _ in shown:
+        service.add_column(heading, justify="right")
+    service.add_column("interruptions\nper day", justify="right")
+    # A term that costs nobody anything would only take room.
+    with_cost = [
+        term
+        for term in COST_TERMS
+        if any(outcome.metrics[f"cost_{term}_usd"] for outcome in result.outcomes.values())
+    ]
+    for term in with_cost:
+        terms.add_column(term.replace("_", " "), justify="right")
+    by_cost = sorted(result.outcomes.values(), key=lambda outcome: outcome.metrics["total_cost_usd"])
+    for outcome in by_cost:
+        label = outcome.policy if outcome.mode == "greedy" else f"{outcome.policy} (sampled)"
+        difference = ""
+        if outcome.policy != result.reference:
+            difference = _shown_usd(result.comparison(outcome.policy).difference)
+        costs.add_row(label, _shown_usd(outcome.intervals["total_cost_usd"]), difference)
+        shares = (_percent(outcome.metrics[key]) for _, key in shown)
+        service.add_row(label, *shares, f"{outcome.metrics['interruptions']:,.1f}")
+        terms.add_row(label, *(_amount(outcome.metrics[f"cost_{term}_usd"]) for term in with_cost))
+    return [costs, service, terms]
+
+
+def _shown_usd(interval: Interval) -> str:
+    if math.isnan(interval.low):
+        return _amount(interval.mean)
+    return f"{_amount(interval.mean)} ({_amount(interval.low)} to {_amount(interval.high)})"
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.1f} %"

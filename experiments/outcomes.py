@@ -1,0 +1,153 @@
+"""What a policy achieves: its episodes played, and every metric with an interval.
+
+Room: `experiments`. Touches `agents.episodes` to play; prints only progress, and on the terminal alone.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from agents.baselines import Baseline
+from agents.catalog import NamedPolicy
+from agents.checked import CheckedPolicy
+from agents.episodes import play_episodes
+from envs.actions import action_table
+from envs.compilation import CACHE_FOLDER, is_cold
+from envs.metrics import Counts, add_counts, compute_metrics, metric_glossary
+from envs.scenario import Scenario
+from experiments.intervals import Interval, bootstrap_intervals, pseudo_values
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The counters of the episodes that one policy played in one scenario, in the order of the episodes."""
+
+    policy: str
+    mode: str
+    scenario: Scenario
+    counts: list[Counts]
+
+    @cached_property
+    def episode_metrics(self) -> list[dict[str, float]]:
+        """The metrics of each episode by itself."""
+        return [compute_metrics(self.scenario, count) for count in self.counts]
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """The metrics over all episodes: ratios are sums over sums."""
+        return compute_metrics(self.scenario, add_counts(self.counts), len(self.counts))
+
+    @cached_property
+    def pseudo_values(self) -> NDArray[np.float64]:
+        """One value per episode and metric, the mean of which is the metric (see `experiments.intervals`)."""
+        n_episodes = len(self.counts)
+        whole = np.array(list(self.metrics.values()))
+        if n_episodes == 1:
+            return whole[np.newaxis]
+        total = add_counts(self.counts)
+        without = [
+            list(compute_metrics(self.scenario, _subtract(total, count), n_episodes - 1).values())
+            for count in self.counts
+        ]
+        return pseudo_values(whole, np.array(without))
+
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """Every metric over all episodes with its 95 % bootstrap interval.
+
+        No metric is below 0 and no share above 1, where the approximation of a ratio's interval may end.
+        """
+        _, lows, highs = bootstrap_intervals(self.pseudo_values)
+        glossary = metric_glossary(self.scenario)
+        intervals = {}
+        for (key, value), low, high in zip(self.metrics.items(), lows.tolist(), highs.tolist(), strict=True):
+            largest = max(1.0, value) if glossary[key][0] == "fraction" else math.inf
+            # NaN first: min and max keep their first argument where the comparison is false.
+            intervals[key] = Interval(value, max(low, 0.0), min(high, largest))
+        return intervals
+
+
+def play(
+    scenario: Scenario,
+    named: NamedPolicy,
+    demand_seed: int,
+    episodes: int,
+    *,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Return what `named` achieves in episodes 0 to `episodes` - 1 of `demand_seed`.
+
+    A policy with a method `seed` is told `demand_seed` first, so that a sampled result depends neither on
+    what was played before nor on who else takes part. Masked actions raise `ConfigurationError`.
+    """
+    policy = named.policy
+    if not isinstance(policy, Baseline):
+        policy = CheckedPolicy(named.name, policy, [action.name for action in action_table(scenario)])
+    reseed = getattr(named.policy, "seed", None)
+    if callable(reseed):
+        reseed(demand_seed)
+    task = None if progress is None else progress.add_task(f"{scenario.name}: {named.name}", total=episodes)
+
+    def advance(count: int) -> None:
+        if progress is not None and task is not None:
+            progress.advance(task, count)
+
+    counts = play_episodes(
+        scenario,
+        policy,
+        demand_seed,
+        np.arange(episodes),
+        deterministic=named.deterministic,
+        threads=threads,
+        progress=advance,
+    )
+    return Outcome(named.name, "greedy" if named.deterministic else "sampled", scenario, counts)
+
+
+@contextmanager
+def episode_progress() -> Iterator[Progress]:
+    """Show a bar per policy while episodes are played, on standard error, and say so if numba has to
+    compile."""
+    console = Console(stderr=True)
+    if is_cold():
+        console.print(
+            f"Compiling the center with numba: about a minute, once. The code is kept in {CACHE_FOLDER}.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        yield progress
+
+
+def table_console() -> Console:
+    """Return a console for tables; where the output is a file or a pipe it is wide, so that nothing is
+    folded."""
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
+
+
+def _subtract(total: Counts, part: Counts) -> Counts:
+    """Return counters less those of one episode."""
+    rest: Counts = {"cost_usd": total["cost_usd"] - part["cost_usd"]}
+    for key in ("center_count", "queue_count", "band_count"):
+        left = total[key].copy()
+        for name in left.dtype.names:
+            left[name] = total[key][name] - part[key][name]
+        rest[key] = left
+    return rest

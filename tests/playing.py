@@ -1,0 +1,96 @@
+"""Test helpers: small scenarios written in a few lines, and play with random open actions."""
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from envs.center import BlendedCenter
+from envs.scenario import Scenario, load_scenario
+
+VOICE = {"name": "voice", "kind": "real_time", "handle_time": 300, "patience": 3000}
+EMAIL = {
+    "name": "email",
+    "kind": "deferred",
+    "handle_time": 600,
+    "due": {"after_s": 7200},
+    "interruptible": True,
+    "pick_up": 60,
+}
+
+
+def channel(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return a copy of a channel's mapping with some keys changed."""
+    return copy.deepcopy(base) | changes
+
+
+def contact(at_s: float, channel_name: str = "voice", value_usd: float = 500, **needs: Any) -> dict[str, Any]:
+    """Return a scripted contact."""
+    return {"channel": channel_name, "at_s": at_s, "account_value": value_usd} | needs
+
+
+def scripted(*contacts: dict[str, Any], reps: int | list[dict[str, Any]] = 1, **keys: Any) -> Scenario:
+    """Return a day with these contacts: channels voice and email, and one group with both skills unless told."""
+    groups = [{"name": "all", "count": reps, "skills": ["voice", "email"]}] if isinstance(reps, int) else reps
+    content = {
+        "name": "scripted",
+        "channels": [VOICE, EMAIL],
+        "groups": groups,
+        "scripted_contacts": list(contacts),
+    }
+    return Scenario.model_validate(content | keys)
+
+
+def bank_day() -> Scenario:
+    """Return the first day of the scenario bank."""
+    return load_scenario("bank", ("horizon.days=1",))
+
+
+def random_action(generator: np.random.Generator, mask: np.ndarray) -> int:
+    """Return one of the open actions, all equally likely."""
+    is_open = np.flatnonzero(mask)
+    return int(is_open[generator.integers(len(is_open))])
+
+
+def open_names(environment: BlendedCenter) -> set[str]:
+    """Return the names of the open actions."""
+    return {environment.action_names[i] for i in np.flatnonzero(environment.action_masks())}
+
+
+class Center(BlendedCenter):
+    """An environment played by the names of actions, with the kernel's record at hand."""
+
+    def __init__(self, scenario: Scenario, **keys: Any) -> None:
+        super().__init__(scenario, on_masked_action="raise", **keys)
+        _, self.info = self.reset(seed=0)
+        self.is_done = False
+
+    @property
+    def record(self) -> Any:
+        """The state record."""
+        return self._rows.states[0]
+
+    @property
+    def time_s(self) -> float:
+        return self.info["time_s"]
+
+    @property
+    def open(self) -> set[str]:
+        return open_names(self)
+
+    @property
+    def subject(self) -> tuple[str, int]:
+        """Who is asked about: ("contact", place in the order of arrival at the center), ("rep", index), ("none", -1)."""
+        kind = ("none", "contact", "rep")[int(self.record["subject_kind"])]
+        return kind, int(self.record["subject"])
+
+    def do(self, name: str) -> "Center":
+        """Carry out the action of that name."""
+        _, self.reward, self.is_done, _, self.info = self.step(self.action_names.index(name))
+        return self
+
+    def wait_until(self, time_s: float) -> "Center":
+        """Answer wait until a question comes at or after a time."""
+        while self.time_s < time_s and not self.is_done:
+            self.do("wait")
+        return self

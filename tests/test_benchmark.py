@@ -1,0 +1,260 @@
+"""The benchmark: the same episodes for all, the form of its files, and the command as a user runs it."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agents.baselines import Baseline
+from agents.catalog import NamedPolicy
+from agents.episodes import play_episodes
+from envs.errors import ConfigurationError
+from envs.metrics import add_counts, compute_metrics, metric_glossary
+from envs.scenario import load_scenario
+from experiments.benchmark import benchmark, load_benchmark
+from experiments.cli import main
+from experiments.comparison import compared_metrics, run_benchmark
+from experiments.seeds import demand_seeds
+
+SCRIPT = Path(sys.executable).parent / "blended"
+EPISODES, SEED = 6, 3
+
+
+class Chance:
+    """Takes any open action; `seed` makes it repeatable."""
+
+    def seed(self, seed):
+        self.generator = np.random.default_rng(seed)
+
+    def predict(self, observations, deterministic=True):
+        noise = self.generator.random(observations["action_mask"].shape)
+        return np.where(observations["action_mask"], noise, -1.0).argmax(axis=1)
+
+
+class AlwaysTheLast:
+    """Takes the last action, open or not."""
+
+    def predict(self, observations, deterministic=True):
+        return np.full(len(observations["action_mask"]), observations["action_mask"].shape[1] - 1)
+
+
+@pytest.fixture(scope="module")
+def bank():
+    return load_scenario("bank", ("horizon.days=1",))
+
+
+@pytest.fixture(scope="module")
+def result(bank):
+    policies = [
+        "fifo",
+        NamedPolicy("learned", Baseline("expected_loss", bank)),
+        NamedPolicy("again", Baseline("fifo", bank)),
+        NamedPolicy("chance", Chance(), deterministic=False),
+    ]
+    return run_benchmark(bank, policies, episodes=EPISODES, seed=SEED)
+
+
+@pytest.fixture(scope="module")
+def counts(bank):
+    return play_episodes(bank, Baseline("fifo", bank), demand_seeds(SEED).test, np.arange(EPISODES))
+
+
+def test_metrics_are_those_of_the_test_episodes(bank, result, counts):
+    outcome = result.scenarios["bank"].outcomes["fifo"]
+    for found, count in zip(outcome.episode_metrics, counts, strict=True):
+        assert found == pytest.approx(compute_metrics(bank, count), nan_ok=True)
+    wanted = compute_metrics(bank, add_counts(counts), EPISODES)  # ratios are sums over sums
+    for key, interval in outcome.intervals.items():
+        assert interval.mean == pytest.approx(wanted[key], nan_ok=True), key
+        if not np.isnan(interval.low):
+            assert interval.low <= interval.mean <= interval.high, key
+
+
+def test_json_has_the_agreed_form(bank, result):
+    data = json.loads(json.dumps(result.as_json(), allow_nan=False))
+    assert set(data) == {"scenarios"}
+    assert set(data["scenarios"]) == {"bank"}
+    found = data["scenarios"]["bank"]
+    assert set(found) == {"episodes", "seed", "policies", "comparisons"}
+    assert (found["episodes"], found["seed"]) == (EPISODES, SEED)
+    assert set(found["policies"]) == {"fifo", "learned", "again", "chance"}
+    for metrics in found["policies"].values():
+        assert set(metrics) == set(metric_glossary(bank))
+        for ends in metrics.values():
+            assert set(ends) == {"mean", "low", "high"}
+    for entry in found["comparisons"]:
+        assert set(entry) == {"policy", "against", "metric", "mean_difference", "low", "high"}
+    pairs = {(entry["policy"], entry["against"]) for entry in found["comparisons"]}
+    assert {("learned", "fifo"), ("learned", "again"), ("learned", "chance")} < pairs
+    assert len(pairs) == 6
+    assert {entry["metric"] for entry in found["comparisons"]} == set(compared_metrics(bank))
+
+
+def test_differences_are_policy_minus_against_and_paired(result):
+    outcomes = result.scenarios["bank"].outcomes
+    found = result.scenarios["bank"].comparison("fifo").difference
+    costs = {
+        name: np.array([metrics["total_cost_usd"] for metrics in outcomes[name].episode_metrics])
+        for name in ("learned", "fifo")
+    }
+    differences = costs["learned"] - costs["fifo"]
+    assert found.mean == pytest.approx(differences.mean())
+    assert differences.min() <= found.low < found.mean < found.high <= differences.max()
+
+
+def test_a_policy_against_itself_differs_by_exactly_0(result):
+    for found in result.scenarios["bank"].comparisons:
+        if {found.policy, found.against} == {"fifo", "again"} and not np.isnan(found.difference.mean):
+            assert found.difference == (0.0, 0.0, 0.0), found.metric
+
+
+def test_csv_has_a_row_per_policy_and_episode(bank, result, tmp_path):
+    result.write_csv(tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["policy"], int(row["episode"])) for row in rows] == [
+        (policy, episode) for policy in ("fifo", "learned", "again", "chance") for episode in range(EPISODES)
+    ]
+    assert list(rows[0]) == ["scenario", "policy", "mode", "seed", "episode", *result_keys(result)]
+    assert {row["mode"] for row in rows if row["policy"] == "chance"} == {"sampled"}
+    mean = np.mean([float(row["total_cost_usd"]) for row in rows if row["policy"] == "fifo"])
+    assert mean == pytest.approx(result.scenarios["bank"].outcomes["fifo"].metrics["total_cost_usd"])
+
+
+def result_keys(result):
+    return list(result.scenarios["bank"].outcomes["fifo"].metrics)
+
+
+def test_tables_name_every_policy(result, capsys):
+    result.show()
+    shown = capsys.readouterr().out
+    assert "learned minus this" in shown
+    assert "chance (sampled)" in shown
+    assert "bank: cost by term" in shown
+
+
+def test_a_result_does_not_depend_on_who_else_takes_part(bank, result):
+    chance = Chance()
+    for _ in range(2):  # and not on what the policy played before
+        alone = run_benchmark(
+            bank, [NamedPolicy("chance", chance, deterministic=False)], episodes=EPISODES, seed=SEED
+        )
+        found = alone.scenarios["bank"]
+        assert found.outcomes["chance"].metrics == pytest.approx(
+            result.scenarios["bank"].outcomes["chance"].metrics, nan_ok=True
+        )
+        assert found.comparisons == []
+
+
+def test_another_seed_has_other_episodes(bank, result):
+    other = run_benchmark(bank, ["fifo"], episodes=EPISODES, seed=SEED + 1)
+    cost = other.scenarios["bank"].outcomes["fifo"].metrics["total_cost_usd"]
+    assert cost != result.scenarios["bank"].outcomes["fifo"].metrics["total_cost_usd"]
+
+
+def test_several_scenarios_with_different_channels(bank, tmp_path):
+    result = run_benchmark([bank, load_scenario("tiny")], ["fifo", "voice_first"], episodes=2)
+    assert result.scenarios["bank"].reference == "fifo"
+    result.write_csv(tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 8
+    only_bank = set(metric_glossary(bank)) - set(metric_glossary(load_scenario("tiny")))
+    assert only_bank
+    assert all(row[key] == "" for row in rows if row["scenario"] == "tiny" for key in only_bank)
+
+
+@pytest.mark.parametrize(
+    ("policies", "episodes", "message"),
+    [
+        (["fifo", "fifo"], 2, "policy 'fifo' takes part twice"),
+        ([], 2, "needs a policy"),
+        (["fifo"], 1, "episodes = 1: must be >= 2"),
+        (["fifoo"], 2, "did you mean 'fifo'?"),
+        ([NamedPolicy("last", AlwaysTheLast())], 2, "policy last: predict returned action"),
+    ],
+)
+def test_mistakes(bank, policies, episodes, message):
+    with pytest.raises(ConfigurationError) as caught:
+        run_benchmark(bank, policies, episodes=episodes)
+    assert message in str(caught.value)
+
+
+def test_a_scenario_takes_part_once(bank):
+    with pytest.raises(ConfigurationError, match="scenario 'bank' takes part twice"):
+        run_benchmark([bank, bank], ["fifo"], episodes=2)
+
+
+def test_the_shipped_benchmark_is_valid():
+    config = load_benchmark("bank")
+    assert config.episodes == 64
+    assert {"fifo", "voice_first", "voice_first_interrupting", "value_first", "silo"} < set(config.policies)
+
+
+def test_without_policies_all_that_fit_take_part():
+    config = load_benchmark(scenarios=["tiny"], episodes=2)
+    names = list(benchmark(config).scenarios["tiny"].outcomes)
+    assert "fifo" in names
+    assert "expected_loss" in names
+
+
+def test_a_mistake_in_the_file_names_its_line(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("scenarios: [bank]\nepisodes: 1\npolicy: [fifo]\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_benchmark(file)
+    assert "benchmark.episodes = 1: must be >= 2" in str(caught.value)
+    assert "mine.yaml:2" in str(caught.value)
+    assert "did you mean 'policies'?" in str(caught.value)
+
+
+def blended(*arguments, folder):
+    return subprocess.run(
+        [SCRIPT, "benchmark", *arguments], capture_output=True, text=True, cwd=folder, check=False
+    )
+
+
+def test_the_command(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n"
+        "class First:\n"
+        "    def predict(self, observations, deterministic=True):\n"
+        "        return observations['action_mask'].argmax(axis=1)\n"
+    )
+    done = blended(
+        *("bank", "--set", "horizon.days=1", "--policies", "fifo,voice_first,first=mine:First"),
+        *("--episodes", "2", "--seed", "3", "--json", "found.json", "--csv", "found.csv"),
+        folder=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "fifo minus this" in done.stdout
+    found = json.loads((tmp_path / "found.json").read_text())["scenarios"]["bank"]
+    assert list(found["policies"]) == ["fifo", "voice_first", "first"]
+    assert (found["episodes"], found["seed"]) == (2, 3)
+    assert len((tmp_path / "found.csv").read_text().splitlines()) == 1 + 3 * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("bnk",), "did you mean 'bank'?"),
+        (("--config", "bnk"), "did you mean 'bank'?"),
+        (("--policies", "fifo,voice_frist"), "did you mean 'voice_first'?"),
+        (("--set", "horizon.dys=1"), "did you mean 'days'?"),
+        (("--episodes", "1"), "episodes = 1: must be >= 2"),
+        (("--csv", "none/rows.csv"), "--csv none/rows.csv: cannot be written"),
+        (("--reference", "nobody", "--policies", "fifo"), "reference = 'nobody': must be one of fifo"),
+        (("--seed", "9999999999999999999"), "seed = 9999999999999999999: must be >= 0 and <="),
+    ],
+)
+def test_mistakes_end_in_exit_code_2(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["blended", "benchmark", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err

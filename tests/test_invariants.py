@@ -1,0 +1,534 @@
+"""What must hold after every step, in random small centers under random open actions (hypothesis)."""
+
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from playing import random_action
+import pytest
+
+from envs.actions import action_table
+from envs.center import observation_space
+from envs.center_rows import CenterRows
+from envs.event_list import CLOCK_HEAP
+from envs.parameters import shift_changes
+from envs.scenario import DAY_S, Scenario
+from envs.state import (
+    ASSIGN,
+    AWAY,
+    BLOCK,
+    BY_ARRIVAL,
+    BY_CLOCK,
+    BY_NEXT_DUE,
+    BY_URGENCY,
+    BY_VALUE,
+    CONTACT_SUBJECT,
+    FREE,
+    IN_SERVICE,
+    INTERRUPT,
+    MOST_VALUABLE,
+    OFFER_CALLBACK,
+    OLDEST,
+    PICKING_UP,
+    REP_SUBJECT,
+    RESUME,
+    RESUMING,
+    SCHEDULED,
+    SERVE,
+    SUSPENDED,
+    UNUSED,
+    WAIT,
+    WAITING,
+    WORKING,
+)
+
+# --- random centers -----------------------------------------------------------------------------------------
+
+minutes = st.integers(0, 40).map(lambda count: 60 * count)
+"""Durations on a grid, so that several events often fall on the same second."""
+
+
+def durations(mean_s: int) -> st.SearchStrategy[Any]:
+    """Return a strategy for distributions with about this mean."""
+    return st.one_of(
+        st.sampled_from([mean_s, 60 * (mean_s // 60 + 1), 0.1 * mean_s]),
+        st.just({"distribution": "exponential", "mean_s": mean_s}),
+        st.builds(
+            lambda cv: {"distribution": "lognormal", "mean_s": mean_s, "cv": cv}, st.sampled_from([0.3, 1.5])
+        ),
+        st.builds(
+            lambda shape: {"distribution": "weibull", "mean_s": mean_s, "shape": shape},
+            st.sampled_from([0.7, 2.0]),
+        ),
+        st.just({"distribution": "hyperexponential", "prob": [0.7, 0.3], "mean_s": [mean_s / 2, mean_s * 2]}),
+    )
+
+
+probabilities = st.sampled_from([0.0, 0.2, 0.9, 1.0])
+prices = st.sampled_from([0.0, 1.0, 30.0])
+
+
+@st.composite
+def harms(draw) -> dict[str, float]:
+    names = ("abandonment_prob", "blocked_prob", "wait_prob_per_min", "late_prob", "late_prob_per_hour", "error_prob")
+    return {name: draw(probabilities) for name in names}
+
+
+@st.composite
+def channels(draw, kind: str, number: int, deferred: list[str]) -> dict[str, Any]:
+    channel = {
+        "name": f"{kind}_{number}",
+        "kind": kind,
+        "handle_time": draw(durations(draw(st.sampled_from([60, 240] if kind == "real_time" else [300, 1200])))),
+        "arrivals": {
+            "rate_per_hour": draw(st.sampled_from([0.0, 10.0, 30.0] if kind == "real_time" else [3.0, 10.0])),
+            "day_factor_cv": draw(st.sampled_from([0.0, 0.3])),
+        },
+        "harm": draw(harms()),
+        "costs": {
+            key: draw(prices)
+            for key in ("abandonment_usd", "blocked_usd", "late_usd", "error_usd", "holding_usd_per_hour")
+        },
+        "error": {"prob": draw(probabilities), "per_interruption_prob": draw(probabilities)},
+        "lines": draw(st.sampled_from([None, None, None, 4])),
+        "waiting_limit": draw(st.sampled_from([None, None, None, None, 0, 3])),
+    }
+    if draw(st.booleans()):
+        channel["error"]["rework"] = {
+            "to": draw(st.sampled_from(deferred)),
+            "delay_s": draw(st.sampled_from([0, 300, 1000.5])),
+            "work_frac": draw(st.sampled_from([0.25, 1.0])),
+        }
+    if kind == "real_time":
+        channel["patience"] = draw(st.one_of(st.none(), durations(draw(st.sampled_from([20, 180, 900])))))
+        channel["service_level_threshold_s"] = draw(st.sampled_from([0, 20, 60]))
+        if draw(st.booleans()):
+            channel["redial"] = {"prob": draw(probabilities), "delay": draw(durations(300))}
+        if draw(st.booleans()):
+            channel["callback_offer"] = {"to": draw(st.sampled_from(deferred)), "accept_prob": draw(probabilities)}
+        return channel
+    channel["due"] = draw(st.sampled_from([None, {"after_s": 600}, {"after_s": 3600.5}]))
+    channel["promised"] = draw(st.booleans())
+    channel["interruptible"] = draw(st.sampled_from([True, True, False]))
+    if channel["interruptible"]:
+        channel["pick_up"] = draw(durations(draw(st.sampled_from([60, 300]))))
+        channel["pick_up_mode"] = draw(st.sampled_from(["restart", "accumulate"]))
+    if draw(st.booleans()):
+        channel["initial_backlog"] = {"mean_contacts": 3, "max_age_s": draw(st.sampled_from([0, 7200]))}
+    return channel
+
+
+@st.composite
+def shifts(draw, *, early: bool) -> list[dict[str, Any]] | None:
+    """Return nothing (always there), or one or two shifts of the first hours after midnight."""
+    clock = "{:02d}:{:02d}".format
+    if draw(st.booleans()):
+        return None
+    first = draw(st.integers(0, 2 if early else 5))
+    length = draw(st.integers(1, 6))
+    spans = [{"start": clock(first // 4, first % 4 * 15), "end": clock((first + length) // 4, (first + length) % 4 * 15)}]
+    if draw(st.booleans()):
+        again = first + length + draw(st.integers(0, 1))
+        spans.append({"start": clock(again // 4, again % 4 * 15), "end": "03:00"})
+    return spans
+
+
+@st.composite
+def scenarios(draw) -> Scenario:
+    """Return a small center over one to three hours from midnight on."""
+    deferred = [f"deferred_{i}" for i in range(draw(st.integers(1, 3)))]
+    real_time = [f"real_time_{i}" for i in range(draw(st.integers(1, 2)))]
+    names = [*real_time, *deferred]
+    groups = []
+    for i in range(draw(st.integers(1, 3))):
+        skills = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
+        if i == 0:  # so that every channel has somebody
+            skills = names if draw(st.booleans()) else skills
+        groups.append({"name": f"group_{i}", "count": draw(st.integers(1, 2)), "skills": skills})
+        groups[-1]["shifts"] = draw(shifts(early=i == 0))
+    groups[0]["skills"] = list(dict.fromkeys(groups[0]["skills"] + names)) if len(groups) == 1 else groups[0]["skills"]
+    served = {skill for group in groups for skill in group["skills"]}
+    groups[0]["skills"] = [*groups[0]["skills"], *[name for name in names if name not in served]]
+    if draw(st.booleans()):
+        groups[0]["home_channel"] = groups[0]["skills"][0]
+    horizon_days = draw(st.sampled_from([0.05, 0.08, 0.125]))
+    contacts = draw(
+        st.lists(
+            st.fixed_dictionaries(
+                {
+                    "channel": st.sampled_from(names),
+                    "at_s": minutes,
+                    "handle_time": st.one_of(minutes, st.sampled_from([0, 0.1, 0.7])),
+                    "account_value": st.sampled_from([0, 500, 500, 1_000_000]),
+                    "at_risk_prob": probabilities,
+                }
+            ),
+            max_size=6,
+        )
+    )
+    return Scenario.model_validate(
+        {
+            "name": "random",
+            "horizon": {"days": horizon_days, "start_weekday": draw(st.sampled_from(["sunday", "friday"]))},
+            "channels": [
+                *[draw(channels("real_time", i, deferred)) for i in range(len(real_time))],
+                *[draw(channels("deferred", i, deferred)) for i in range(len(deferred))],
+            ],
+            "groups": groups,
+            "segments": [
+                {"name": "small", "share_frac": 0.8, "account_value": 500, "at_risk_prob": 0.1},
+                {
+                    "name": "large",
+                    "share_frac": 0.2,
+                    "account_value": {"distribution": "lognormal", "mean_usd": 50_000, "cv": 1.0},
+                },
+            ],
+            "scripted_contacts": contacts,
+            "churn": {
+                "mode": draw(st.sampled_from(["expectation", "sampled"])),
+                "at_risk_multiplier": draw(st.sampled_from([1, 5])),
+            },
+            "costs": {
+                key: draw(prices)
+                for key in ("interruption_usd", "pick_up_usd_per_hour", "callback_usd", "overtime_usd_per_hour")
+            },
+            "value_bands_usd": draw(st.sampled_from([[], [1000], [1000, 20_000, 100_000]])),
+            "suspended_limit": draw(st.sampled_from([3, 2, 1, 0])),
+            "review": draw(st.sampled_from(["on_change", "every_event"])),
+            "review_interval_s": draw(st.sampled_from([30, 120, 600])),
+            "observation": draw(st.sampled_from(["full", "markov"])),
+            "terminal_charge": draw(st.sampled_from(["expected", "none"])),
+        }
+    )
+
+
+# --- what must hold -----------------------------------------------------------------------------------------
+
+
+class Auditor:
+    """Recounts the state of a center from its contacts and reps, and compares."""
+
+    def __init__(self, scenario: Scenario, rows: CenterRows) -> None:
+        self.scenario = scenario
+        self.rows = rows
+        self.parameters = rows.parameters[0]
+        self.n_queues = len(scenario.channels)
+        self.n_reps = int(self.parameters["n_reps"])
+        self.n_classes = int(self.parameters["n_classes"])
+        self.rep_class = self.parameters["rep_class"][: self.n_reps]
+        self.skill = self.parameters["skill"][: self.n_classes, : self.n_queues]
+        self.real_time = np.array([channel.is_real_time for channel in scenario.channels])
+        self.changes = shift_changes(scenario)
+        self.always_there = sum(group.count for group in scenario.groups if group.shifts is None)
+        self.actions = action_table(scenario)
+        space = observation_space(rows)
+        self.bounds = {key: (space[key].low, space[key].high) for key in ("center", "candidates")}
+        self.now_s = 0.0
+        self.cost_usd = np.zeros_like(rows.states[0]["cost_usd"])
+        self.events = 0.0
+
+    def check(self) -> None:
+        """Compare everything with a recount of the present state."""
+        state = self.rows.states[0]
+        n_slots = int(self.parameters["n_contacts"])
+        # Slots are handed out from 0 on, so those beyond the customers met so far were never used.
+        n_met = min(n_slots, int(state["next_demand"]) + 1)
+        self.contacts = state["contacts"][:n_met]
+        self.status = np.array(self.contacts["status"])
+        self.queue = np.array(self.contacts["queue"])
+        self.reps = state["reps"][: self.n_reps]
+        assert int(state["n_unused"]) == n_slots - np.count_nonzero(self.status != UNUSED)
+        self._check_money_and_time(state)
+        self._check_queues(state)
+        self._check_reps(state)
+        self._check_suspended_work()
+        self._check_heaps(state)
+        self._check_observation()
+
+    def _check_money_and_time(self, state: Any) -> None:
+        assert self.rows.elapsed_s[0] >= 0.0
+        assert state["now_s"] >= self.now_s
+        assert state["now_s"] <= self.parameters["horizon_s"]
+        assert state["center_count"]["events"] >= self.events
+        cost_usd = np.array(state["cost_usd"])
+        assert (state["step_cost_usd"] >= 0.0).all()
+        assert (cost_usd >= self.cost_usd).all()
+        assert np.isfinite(cost_usd).all()
+        self.now_s, self.cost_usd = float(state["now_s"]), cost_usd
+        # Integrals over time: nobody is on the floor for longer than the clock has run.
+        center, queues = state["center_count"], state["queue_count"]
+        assert self.always_there * self.now_s <= center["staffed_s"] + 1e-6
+        assert center["staffed_s"] <= self.n_reps * self.now_s + 1e-6
+        assert queues["in_service_time_s"].sum() == pytest.approx(float(center["busy_s"]))
+        assert queues["pick_up_s"].sum() <= center["pick_up_s"] + 1e-6
+        self.events = float(state["center_count"]["events"])
+        present = self.contacts[self.status != UNUSED]
+        assert (present["work_left_s"] >= 0.0).all()
+        assert (present["work_done_s"] >= 0.0).all()
+        assert (present["pick_up_left_s"] >= 0.0).all()
+        whole = present["work_left_s"] + present["work_done_s"]
+        np.testing.assert_allclose(whole, present["handle_s"], rtol=1e-9, atol=1e-6)
+        assert ((present["retention_prob"] >= 0.0) & (present["retention_prob"] <= 1.0)).all()
+
+    def _count(self, *statuses: int) -> np.ndarray:
+        return np.bincount(self.queue[np.isin(self.status, statuses)], minlength=self.n_queues)
+
+    def _check_queues(self, state: Any) -> None:
+        queues = state["queues"][: self.n_queues]
+        count = state["queue_count"][: self.n_queues]
+        np.testing.assert_array_equal(queues["waiting"], self._count(WAITING))
+        np.testing.assert_array_equal(queues["in_service"], self._count(IN_SERVICE, PICKING_UP))
+        np.testing.assert_array_equal(queues["suspended"], self._count(SUSPENDED))
+        here = np.isin(self.status, (WAITING, IN_SERVICE, PICKING_UP, SUSPENDED))
+        overdue = here & (self.contacts["overdue"] != 0)
+        np.testing.assert_array_equal(
+            queues["overdue"], np.bincount(self.queue[overdue], minlength=self.n_queues)
+        )
+        # Conservation: whoever reached a queue was turned away, is there, or has left it in a known way.
+        there = queues["waiting"] + queues["in_service"] + queues["suspended"]
+        left = count["completed"] + count["abandoned"] + count["callbacks_accepted"]
+        np.testing.assert_array_equal(count["arrived"], count["blocked"] + there + left)
+        # Those who come back: redials and rework that are not here yet are scheduled.
+        n_returned = count["arrived"].sum() - state["next_demand"] - count["callbacks_accepted"].sum()
+        n_to_return = count["redialled"].sum() + count["reworked"].sum()
+        assert n_returned + np.count_nonzero(self.status == SCHEDULED) == n_to_return
+        assert (count["redialled"] <= count["abandoned"]).all()
+        assert (count["reworked"] <= count["errors"]).all()
+        assert (count["errors"] <= count["completed"]).all()
+        assert (count["callbacks_accepted"] <= count["callbacks_offered"]).all()
+        deferred = ~self.real_time
+        on_time_or_late = count["on_time"] + count["late"] - queues["overdue"]
+        np.testing.assert_array_equal(count["completed"][deferred], on_time_or_late[deferred])
+        assert (count["abandoned"][deferred] == 0).all()
+        assert (count["interruptions"][self.real_time] == 0).all()
+        n_started_and_here = (
+            count["completed"] + queues["in_service"] + queues["suspended"] + self._started_but_waiting()
+        )
+        np.testing.assert_array_equal(count["started"], n_started_and_here)
+        assert (count["lost"] == 0).all()
+        for key in ("arrived", "blocked", "abandoned", "started", "completed", "on_time", "late"):
+            assert state["band_count"][key].sum() == count[key].sum()
+        np.testing.assert_allclose(
+            state["band_count"]["account_loss_usd"].sum(), count["account_loss_usd"].sum(), rtol=1e-9
+        )
+
+    def _started_but_waiting(self) -> np.ndarray:
+        """Work that was interrupted and whose rep has left: it waits again."""
+        again = (self.status == WAITING) & (self.contacts["interruptions"] > 0)
+        return np.bincount(self.queue[again], minlength=self.n_queues)
+
+    def _check_reps(self, state: Any) -> None:
+        status, contact = self.reps["status"], self.reps["contact"]
+        busy = np.isin(status, (WORKING, RESUMING))
+        on_shift = self.reps["on_shift"] != 0
+        assert np.isin(status, (AWAY, FREE, WORKING, RESUMING)).all()
+        assert state["n_working"] == np.count_nonzero(status == WORKING)
+        assert state["n_resuming"] == np.count_nonzero(status == RESUMING)
+        assert state["n_staffed"] == np.count_nonzero(on_shift)
+        assert state["n_overtime"] == np.count_nonzero(busy & ~on_shift)
+        assert (on_shift | (status == AWAY) | busy).all()
+        assert not (on_shift & (status == AWAY)).any()
+        # One contact per busy rep, none for others, none held twice; and each knows the other.
+        assert (contact[~busy] == -1).all()
+        held = contact[busy]
+        assert len(set(held.tolist())) == len(held)
+        in_hand = np.flatnonzero(np.isin(self.status, (IN_SERVICE, PICKING_UP)))
+        assert sorted(held.tolist()) == in_hand.tolist()
+        for rep in np.flatnonzero(busy):
+            of_rep = contact[rep]
+            assert self.contacts["rep"][of_rep] == rep
+            assert self.skill[self.rep_class[rep], self.queue[of_rep]]
+            assert self.status[of_rep] == (PICKING_UP if status[rep] == RESUMING else IN_SERVICE)
+            assert state["rep_event_s"][rep] >= self.now_s
+        blocks = state["rep_event_s"].reshape(-1, BLOCK).min(axis=1)
+        np.testing.assert_array_equal(state["block_event_s"], blocks)
+        self._check_shifts(on_shift)
+        interruptible = np.array([self._is_interruptible(rep) for rep in range(self.n_reps)])
+        for k in range(self.n_classes):
+            mine = self.rep_class == k
+            record = state["classes"][k]
+            assert record["n_free"] == np.count_nonzero(mine & (status == FREE))
+            assert record["n_interruptible"] == np.count_nonzero(mine & interruptible)
+            self._check_free_list(record, np.flatnonzero(mine & (status == FREE)))
+        self.interruptible = interruptible
+
+    def _is_interruptible(self, rep: int) -> bool:
+        person = self.reps[rep]
+        if not person["on_shift"] or person["n_suspended"] >= self.scenario.suspended_limit:
+            return False
+        if person["status"] == RESUMING:
+            return True
+        return bool(
+            person["status"] == WORKING
+            and self.scenario.channels[self.queue[person["contact"]]].interruptible
+        )
+
+    def _check_free_list(self, record: Any, free: np.ndarray) -> None:
+        listed = []
+        before, rep = -1, int(record["first_free"])
+        while rep != -1:
+            listed.append(rep)
+            assert self.reps["previous_free"][rep] == before
+            before, rep = rep, int(self.reps["next_free"][rep])
+            assert len(listed) <= self.n_reps
+        assert record["last_free"] == before
+        assert sorted(listed) == free.tolist()
+        idle_since_s = self.reps["idle_since_s"][listed]
+        assert (np.diff(idle_since_s) >= 0.0).all()
+
+    def _check_shifts(self, on_shift: np.ndarray) -> None:
+        if any(change[0] == self.now_s for change in self.changes):
+            return  # some of this second's changes may still come
+        expected = np.zeros(self.n_reps, bool)
+        for time_s, is_end, rep, _ in self.changes:
+            if time_s < self.now_s:
+                expected[rep] = not is_end
+        np.testing.assert_array_equal(on_shift, expected)
+
+    def _check_suspended_work(self) -> None:
+        found = []
+        for rep in range(self.n_reps):
+            contact, n_mine = int(self.reps["suspended"][rep]), 0
+            while contact != -1:
+                assert self.contacts["rep"][contact] == rep
+                assert self.contacts["interruptions"][contact] > 0
+                found.append(contact)
+                n_mine += 1
+                assert n_mine <= self.scenario.suspended_limit
+                contact = int(self.contacts["next_suspended"][contact])
+            assert self.reps["n_suspended"][rep] == n_mine
+            assert n_mine == 0 or self.reps["status"][rep] != AWAY
+        assert sorted(found) == np.flatnonzero(self.status == SUSPENDED).tolist()
+
+    def _check_heaps(self, state: Any) -> None:
+        waiting = self.status == WAITING
+        for q in range(self.n_queues):
+            mine = waiting & (self.queue == q)
+            self._check_heap(state, 4 * q + BY_ARRIVAL, BY_ARRIVAL, mine, self.contacts["arrival_s"])
+            self._check_heap(state, 4 * q + BY_VALUE, BY_VALUE, mine, -self.contacts["value_usd"])
+            if not self.real_time[q]:
+                self._check_heap(state, 4 * q + BY_URGENCY, BY_URGENCY, mine, None)
+                in_time = mine & (self.contacts["overdue"] == 0)
+                self._check_heap(state, 4 * q + BY_NEXT_DUE, BY_NEXT_DUE, in_time, None)
+        if state["done"]:
+            return  # the clocks were taken off
+        clocked = np.flatnonzero(state["heap_place"][BY_CLOCK, : len(self.status)] >= 0)
+        clocked = clocked[self.status[clocked] != UNUSED]
+        inside = np.zeros(len(self.status), bool)
+        inside[clocked] = True
+        assert inside[self.status == SCHEDULED].all()
+        due = ~self.real_time[self.queue] & np.isin(self.status, (WAITING, IN_SERVICE, PICKING_UP, SUSPENDED))
+        due &= np.isfinite(self.contacts["due_s"]) & (self.contacts["overdue"] == 0)
+        assert inside[due].all()
+        assert not inside[self.real_time[self.queue] & np.isin(self.status, (IN_SERVICE,))].any()
+        self._check_heap(state, CLOCK_HEAP, BY_CLOCK, inside, None)
+
+    def _check_heap(
+        self, state: Any, heap: int, order: int, members: np.ndarray, keys: np.ndarray | None
+    ) -> None:
+        size = int(state["heap_size"][heap])
+        items = state["heap_item"][heap, :size]
+        assert sorted(items.tolist()) == np.flatnonzero(members).tolist()
+        np.testing.assert_array_equal(state["heap_place"][order, items], np.arange(size))
+        key = state["heap_key"][order, items]
+        if keys is not None:
+            np.testing.assert_array_equal(key, keys[items])
+        rank = list(zip(key.tolist(), self.contacts["sequence"][items].tolist(), strict=True))
+        for place in range(1, size):
+            assert rank[(place - 1) // 2] < rank[place]
+
+    def _check_observation(self) -> None:
+        for key, (low, high) in self.bounds.items():
+            values = getattr(self.rows, key)[0]
+            assert (values >= low).all(), key
+            assert (values <= high).all(), key
+
+    def check_question(self) -> None:
+        """Compare the open actions with what the state allows."""
+        state = self.rows.states[0]
+        mask = np.array(state["action_mask"])[: len(self.actions)]
+        np.testing.assert_array_equal(mask, self.rows.mask[0])
+        assert mask[0] == 1
+        assert state["n_legal"] == mask.sum()
+        if state["done"]:
+            assert mask.sum() == 1
+            return
+        assert mask.sum() >= 2
+        kind, subject = int(state["subject_kind"]), int(state["subject"])
+        served = {q: [] for q in range(self.n_queues)}
+        named: dict[int, list[int]] = {ASSIGN: [], INTERRUPT: []}
+        for i, action in enumerate(self.actions):
+            contact, rep = int(state["action_contact"][i]), int(state["action_rep"][i])
+            if not mask[i]:
+                assert (contact, rep) == (-1, -1)
+                continue
+            if action.kind == SERVE:
+                assert (kind, rep) == (REP_SUBJECT, subject)
+                assert self.status[contact] == WAITING
+                assert self.queue[contact] == action.queue
+                self._check_lens(action.queue, action.lens, contact)
+                served[action.queue].append(contact)
+            elif action.kind == RESUME:
+                assert (kind, rep) == (REP_SUBJECT, subject)
+                assert self.status[contact] == SUSPENDED
+                assert self.contacts["rep"][contact] == rep
+            elif action.kind != WAIT:
+                assert (kind, contact) == (CONTACT_SUBJECT, subject)
+            if action.kind in (SERVE, RESUME, ASSIGN):
+                assert self.reps["status"][rep] == FREE
+                assert self.reps["on_shift"][rep]
+                assert self.skill[self.rep_class[rep], self.queue[contact]]
+            if action.kind == INTERRUPT:
+                assert self.interruptible[rep]
+                assert self.skill[self.rep_class[rep], self.queue[contact]]
+            if action.kind in named:
+                named[action.kind].append(rep)
+            if action.kind == OFFER_CALLBACK:
+                assert not self.contacts["offered"][contact]
+                assert self.scenario.channels[self.queue[contact]].callback_offer is not None
+        for names in [*served.values(), *named.values()]:
+            assert len(set(names)) == len(names), "two open actions mean the same"
+        if kind == CONTACT_SUBJECT:
+            assert self.status[subject] == WAITING
+            assert self.real_time[self.queue[subject]]
+        else:
+            assert kind == REP_SUBJECT
+            assert self.reps["status"][subject] == FREE
+
+    def _check_lens(self, queue: int, lens: int, contact: int) -> None:
+        mine = np.flatnonzero((self.status == WAITING) & (self.queue == queue))
+        if lens == OLDEST:
+            assert self.contacts["arrival_s"][contact] == self.contacts["arrival_s"][mine].min()
+        if lens == MOST_VALUABLE:
+            assert self.contacts["value_usd"][contact] == self.contacts["value_usd"][mine].max()
+
+
+def play_and_audit(scenario: Scenario, seed: int) -> None:
+    """Play an episode with random open actions, and audit the state after every step."""
+    rows = CenterRows(scenario, 1)
+    rows.start(rows.all_rows, np.array([seed]), np.array([0]))
+    auditor = Auditor(scenario, rows)
+    generator = np.random.default_rng(seed)
+    auditor.check()
+    auditor.check_question()
+    while not rows.done[0]:
+        action = random_action(generator, rows.mask[0])
+        rows.step(rows.all_rows, np.array([action]))
+        auditor.check()
+        auditor.check_question()
+    assert rows.states[0]["now_s"] == scenario.horizon.days * DAY_S
+    assert rows.metrics(0)["lost"] == 0.0
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(scenario=scenarios(), seed=st.integers(0, 2**31 - 1))
+def test_everything_adds_up_after_every_step(scenario, seed):
+    play_and_audit(scenario, seed)
+
+
+@pytest.mark.slow
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+@given(scenario=scenarios(), seed=st.integers(0, 2**31 - 1))
+def test_everything_adds_up_after_every_step_of_many(scenario, seed):
+    play_and_audit(scenario, seed)
