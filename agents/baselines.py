@@ -34,9 +34,7 @@ class Baseline:
         self.choose_into(np.arange(count), observations, actions)
         return actions
 
-    def choose_into(
-        self, rows: NDArray[np.int64], observations: Observations, actions: NDArray[np.int64]
-    ) -> None:
+    def choose_into(self, rows: NDArray[np.int64], observations: Observations, actions: NDArray[np.int64]) -> None:
         """Write the actions of `rows` of a batch into `actions`, the other entries left alone."""
         choose_rows(
             self.code,

@@ -97,9 +97,7 @@ def _make_own_policy(source: str, scenario: Scenario) -> Policy:
             f"policy = {source!r}: {module_name} has no {class_name!r}{did_you_mean(class_name, known)}"
         )
     if not callable(kind) or not callable(getattr(kind, "predict", None)):
-        raise ConfigurationError(
-            f"policy = {source!r}: must be a class with predict(observations, deterministic)"
-        )
+        raise ConfigurationError(f"policy = {source!r}: must be a class with predict(observations, deterministic)")
     signature = inspect.signature(kind)
     for arguments in ((scenario,), ()):
         try:

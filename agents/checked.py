@@ -43,8 +43,7 @@ class CheckedPolicy:
         outside = (actions < 0) | (actions >= mask.shape[1])
         if outside.any():
             raise ConfigurationError(
-                f"policy {self.name}: predict returned action {actions[outside][0]}: "
-                f"must be >= 0 and < {mask.shape[1]}"
+                f"policy {self.name}: predict returned action {actions[outside][0]}: must be >= 0 and < {mask.shape[1]}"
             )
         masked = mask[np.arange(len(mask)), actions] == 0
         if masked.any():

@@ -20,12 +20,13 @@ def advance_rows(
     policy: Policy,
     running: NDArray[np.int64],
     *,
-    deterministic: bool = True,
+    deterministic: bool | NDArray[np.bool_] = True,
     until_s: NDArray[np.float64] | None = None,
     on_step: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> None:
     """Let `policy` route the environments `running` until each reaches its horizon, or its first decision at or after
-    `until_s[row]` seconds. `on_step` is called with the rows just stepped."""
+    `until_s[row]` seconds. `on_step` is called with the rows just stepped. `deterministic` may be one flag per row, for
+    policies whose `predict` takes one per observation."""
     actions = np.zeros(rows.n_rows, np.int64)
     limit_s = np.full(rows.n_rows, np.inf) if until_s is None else until_s
     running = running[rows.states["now_s"][running] < limit_s[running]]
@@ -33,7 +34,8 @@ def advance_rows(
         if isinstance(policy, Baseline):
             policy.choose_into(running, rows.observation(), actions)
         else:
-            actions[running] = policy.predict(_take(rows.observation(), running, rows.n_rows), deterministic)
+            mode = deterministic if isinstance(deterministic, bool) else deterministic[running]
+            actions[running] = policy.predict(_take(rows.observation(), running, rows.n_rows), mode)  # type: ignore[arg-type]
         rows.step(running, actions)
         if on_step is not None:
             on_step(running)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.action_layout import ActionLayout
-from agents.rules import DUE_SCALE_H, REP_HOUR_USD
+from agents.rules import DUE_SCALE_H, IDLE_SCORE, REP_HOUR_USD
 from envs.observation import (
     C_ABANDON_RATE,
     C_ACTION_COST,
@@ -25,6 +25,7 @@ from envs.observation import (
     C_WAITED,
     G_FREE,
     G_RELEASE_RATE,
+    G_SUBJECT_IS_CONTACT,
     N_CENTER_FIELDS,
     N_QUEUE_FIELDS,
     Q_WAITING,
@@ -58,7 +59,8 @@ class ExpectedLossPrior(nn.Module):
         waiting = center[:, self.waiting_fields].sum(dim=1)
         assign = torch.where(waiting <= center[:, G_FREE], 1.0, -1.0)
         assign = torch.where(self.is_first_assign[action], assign, 0.5 * assign - 0.5)
-        score = torch.where(self.is_assign[action], assign, torch.zeros_like(assign))
+        score = torch.where(center[:, G_SUBJECT_IS_CONTACT] > 0, 0.0, IDLE_SCORE)
+        score = torch.where(self.is_assign[action], assign, score)
         score = torch.where(self.is_index[action], _index_per_hour(rows), score)
         score = torch.where(self.is_interrupt[action], _interruption_gain_usd(rows, center[:, G_RELEASE_RATE]), score)
         return torch.where(self.is_offer[action], -1e-3 - rows[:, C_ACTION_COST], score)
@@ -95,7 +97,9 @@ def _interruption_gain_usd(candidates: Tensor, release_per_hour: Tensor) -> Tens
     competing = abandon + release_per_hour.clamp(min=1e-6)
     gain = (candidates[..., C_STAKE] * abandon + candidates[..., C_LOSS_RATE]) / competing
     pick_up_s = candidates[..., C_PICK_UP]
-    slack_h = ((candidates[..., C_DISTURBED_SLACK] - pick_up_s - candidates[..., C_EXPECTED_WORK]) / 3600.0).clamp(min=0)
+    slack_h = ((candidates[..., C_DISTURBED_SLACK] - pick_up_s - candidates[..., C_EXPECTED_WORK]) / 3600.0).clamp(
+        min=0
+    )
     price = candidates[..., C_ACTION_COST] + candidates[..., C_DISTURBED_ERROR] + pick_up_s / 3600.0 * REP_HOUR_USD
     price = price + candidates[..., C_DISTURBED_STAKE] * torch.exp(-slack_h / DUE_SCALE_H)
     return gain - price

@@ -155,9 +155,7 @@ def _read_metadata(file: Path, texts: dict[str, str]) -> dict[str, Any]:
         except (KeyError, json.JSONDecodeError) as error:
             raise ConfigurationError(f"{file}: its metadata entry {key} is missing or damaged") from error
     if metadata.get("mode") not in MODES:
-        raise ConfigurationError(
-            f"{file}: mode = {metadata.get('mode')!r}: must be one of {', '.join(MODES)}"
-        )
+        raise ConfigurationError(f"{file}: mode = {metadata.get('mode')!r}: must be one of {', '.join(MODES)}")
     return metadata
 
 

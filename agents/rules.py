@@ -58,6 +58,10 @@ DUE_SCALE_H = 1.0
 REP_HOUR_USD = 60.0
 """What an hour of a rep's time is worth to the interruption price of `expected_loss`, USD."""
 
+IDLE_SCORE = -1.0
+"""Score of `wait` for a free rep in `expected_loss`: below every index, so that the rule never idles, and by a margin,
+so that a prior made of it says so clearly too."""
+
 
 @compiled
 def _queue_field(center, queue, field):
@@ -75,11 +79,11 @@ def _find_action(layout, mask, kind, lens):
 
 @compiled
 def _largest(layout, candidates, mask, lens, field, real_time_only):
-    """Return the open `serve` action of that lens (or `resume`) with the largest value of `field`, -1 if none.
+    """Return the open `serve` action of that lens (or `resume`) with the largest value of `field`, WAIT if none.
 
     The `oldest` of a queue stands for all its lenses where they mean the same contact, since it is the first name.
     """
-    best = -1
+    best = WAIT
     for action in range(mask.shape[0]):
         kind = layout.kind[action]
         if not mask[action] or (kind != SERVE and kind != RESUME):
@@ -88,7 +92,7 @@ def _largest(layout, candidates, mask, lens, field, real_time_only):
             continue
         if real_time_only and not candidates[action, C_REAL_TIME]:
             continue
-        if best < 0 or candidates[action, field] > candidates[best, field]:
+        if best == WAIT or candidates[action, field] > candidates[best, field]:
             best = action
     return best
 
@@ -116,7 +120,7 @@ def voice_first(layout, center, candidates, mask):
     if center[G_SUBJECT_IS_CONTACT]:
         return _assign_or_wait(layout, mask)
     action = _largest(layout, candidates, mask, OLDEST, C_WAITED, True)
-    if action >= 0:
+    if action != WAIT:
         return action
     for action in range(mask.shape[0]):
         if mask[action] and layout.kind[action] == RESUME:
@@ -215,7 +219,7 @@ def interruption_gain_usd(row, release_per_hour):
 def score_expected_loss(layout, center, candidates, mask, scores):
     """Write the score of every open action of the rule `expected_loss`; masked ones get -inf. Largest is best.
 
-    For a rep: the index of each contact, 0 for `wait`, so work is never held back. For a waiting contact with a free
+    For a rep: the index of each contact, `IDLE_SCORE` for `wait`, so work is never held back. For a waiting contact with a free
     rep: `assign` where there are reps for all waiting, else the rep is asked and picks by index. Without a free rep:
     the worth of each interruption against 0 for `wait`; callbacks are never offered (their price counts as a loss).
     """
@@ -239,7 +243,7 @@ def score_expected_loss(layout, center, candidates, mask, scores):
         elif kind == OFFER_CALLBACK:
             scores[action] = -1e-3 - row[C_ACTION_COST]
         else:
-            scores[action] = 0.0
+            scores[action] = 0.0 if center[G_SUBJECT_IS_CONTACT] else IDLE_SCORE
 
 
 @compiled
@@ -275,4 +279,5 @@ def choose_rows(rule, layout, rows, centers, candidates, masks, actions):
     """Write the action of rule `rule` for each observation of `rows` (int64 indices) into int64 `actions`."""
     for i in range(rows.shape[0]):
         row = rows[i]
-        actions[row] = choose(rule, layout, centers[row], candidates[row], masks[row])
+        # After the horizon only `wait` is open, and a rule that looks for work finds none.
+        actions[row] = max(choose(rule, layout, centers[row], candidates[row], masks[row]), WAIT)

@@ -106,6 +106,7 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
         self.observation_space = observation_space(self._rows)
         self._seed: int | None = None
         self._episode = -1
+        self._is_running = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -118,6 +119,7 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
             self._seed = int(self.np_random.integers(2**31))
         self._episode = int((options or {}).get("episode", self._episode + 1))
         self._rows.start(self._rows.all_rows, np.array([self._seed]), np.array([self._episode]))
+        self._is_running = True  # even where nobody is ever asked: then the first step ends the episode
         return self._observe(), self._info(0.0, substituted=False)
 
     def step(self, action: SupportsInt) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -126,12 +128,13 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
         Raises `ValueError` for a masked action under `on_masked_action="raise"`, and `RuntimeError` before `reset` or
         after the end.
         """
-        if self._episode < 0 or self._rows.done[0]:
+        if not self._is_running:
             raise RuntimeError("step() needs a running episode: call reset() first")
         index = int(action)
         refuse_masked(self._rows, np.array([index]), self._raise_masked)
         self._rows.step(self._rows.all_rows, np.array([index]))
         terminated = bool(self._rows.done[0])
+        self._is_running = not terminated
         info = self._info(float(self._rows.elapsed_s[0]), bool(self._rows.substituted[0]))
         if terminated:
             info["metrics"] = self._rows.metrics(0)

@@ -18,20 +18,19 @@ _PACKAGE_FOLDER = Path(__file__).resolve().parent
 _ROOT_FOLDER = _PACKAGE_FOLDER.parent
 
 
-def hash_sources(*folders: Path) -> str:
-    """Return the first 16 hexadecimal digits of the SHA-256 of all Python sources in `folders`, in name order."""
-    digest = hashlib.sha256(f"{numba.__version__}".encode())
-    for folder in folders:
-        for path in sorted(folder.glob("*.py")):
-            digest.update(path.name.encode())
-            digest.update(path.read_bytes())
+def hash_sources() -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of all sources that may be compiled, and of numba's version."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in [*sorted(_PACKAGE_FOLDER.glob("*.py")), _ROOT_FOLDER / "agents" / "rules.py"]:
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def _choose_cache_folder() -> Path:
     parent = os.environ.get("BLENDED_CACHE_FOLDER")
     folder = Path(parent) if parent else _ROOT_FOLDER / ".numba_cache"
-    return folder / hash_sources(_PACKAGE_FOLDER, _ROOT_FOLDER / "agents")
+    return folder / hash_sources()
 
 
 CACHE_FOLDER: Path = _choose_cache_folder()

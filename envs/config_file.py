@@ -88,9 +88,7 @@ def find_config(name_or_path: str | Path, folder: str) -> Path:
     config_folder = REPOSITORY_FOLDER / "configs" / folder
     name = str(path.with_suffix("")) if path.suffix in CONFIG_SUFFIXES else str(path)
     # Listed rather than opened by name: the file system must not decide whether BANK means bank.
-    files = {
-        str(file.relative_to(config_folder).with_suffix("")): file for file in _config_files(config_folder)
-    }
+    files = {str(file.relative_to(config_folder).with_suffix("")): file for file in _config_files(config_folder)}
     if name in files:
         return files[name]
     if path.is_file():
@@ -240,9 +238,7 @@ def _parse(text: str, place: Callable[[int], str]) -> tuple[Any, dict[KeyPath, i
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = ", ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigurationError(
-            f"{place(mark.line + 1 if mark else 1)}: not valid YAML: {problem}"
-        ) from error
+        raise ConfigurationError(f"{place(mark.line + 1 if mark else 1)}: not valid YAML: {problem}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigurationError(f"{place(line)}: not valid YAML: {error.reason}") from error
@@ -269,10 +265,7 @@ def _read(
             mapping[key] = _read(loader, value_node, (*path, key), lines, parents, place)
         return mapping
     if isinstance(node, yaml.SequenceNode) and node.tag == yaml.resolver.BaseResolver.DEFAULT_SEQUENCE_TAG:
-        return [
-            _read(loader, item, (*path, index), lines, parents, place)
-            for index, item in enumerate(node.value)
-        ]
+        return [_read(loader, item, (*path, index), lines, parents, place) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.ScalarNode):
         try:
             return loader.construct_object(node)
@@ -290,8 +283,6 @@ def _entries(node: yaml.MappingNode, place: Callable[[int], str]) -> Iterator[tu
             raise ConfigurationError(f"{place(line)}: a key must be plain text")
         key = key_node.value
         if key in line_of_key:
-            raise ConfigurationError(
-                f"{place(line)}: the key '{key}' is already given in line {line_of_key[key]}"
-            )
+            raise ConfigurationError(f"{place(line)}: the key '{key}' is already given in line {line_of_key[key]}")
         line_of_key[key] = line
         yield key, line, value_node

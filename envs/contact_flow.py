@@ -396,4 +396,3 @@ def finish_contact(state, parameters, rep):
         state.n_overtime -= 1
         send_away(state, rep)
         release_suspended(state, parameters, rep)
-

@@ -212,8 +212,7 @@ class Tabulated(DurationDistribution):
     def _check(self) -> "Tabulated":
         if len(self.time_s) != len(self.survival_prob_at):
             raise ValueError(
-                f"time_s has {len(self.time_s)} entries and survival_prob {len(self.survival_prob_at)}: "
-                "must be as many"
+                f"time_s has {len(self.time_s)} entries and survival_prob {len(self.survival_prob_at)}: must be as many"
             )
         if self.time_s[0] != 0 or self.survival_prob_at[0] != 1:
             raise ValueError("the first point must be time 0 seconds with survival 1")

@@ -3,12 +3,14 @@
 Room: `envs`, kernel. Touches costs and the final counters.
 
 The formula. Callers still waiting are charged as if they hung up. Open deferred work is taken as worked off after the
-horizon in order of due time by the scenario's `drain_reps`: the mean number of planned reps less the real-time load
-(`envs.parameters`). With W the expected remaining work of everything due no later, a contact that waits, is suspended
-or will come back as rework ends at horizon + W / drain_reps; one in service at horizon + its own remaining work. It is
-charged the missed due time if it ends after it, its hours overdue, its holding cost until then, the expected cost of an
-error, and the pick-up it still needs. So work refused is charged at least what doing it late would have cost.
+horizon in order of due time by the scenario's `spare_reps`: half-hour by half-hour of the coming weeks, the planned
+reps whom neither calls nor new deferred work need (`envs.parameters`). A contact that waits, is suspended or will come
+back as rework ends when they have done the expected remaining work of everything due no later; one in service after
+its own. It is charged the missed due time if it ends after it, its hours overdue, its holding cost until then, the
+expected cost of an error, and the pick-up it still needs. So work refused is charged what doing it late would cost.
 """
+
+import math
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from envs.queues import expected_remaining_s
 from envs.state import (
     BY_CLOCK,
     IN_SERVICE,
+    N_WEEK_INTERVALS,
     NOBODY,
     PICKING_UP,
     RESUMING,
@@ -31,7 +34,11 @@ from envs.state import (
     TERM_INTERRUPTION,
     UNUSED,
     WAITING,
+    WEEK_INTERVAL_S,
 )
+
+WEEKS_AHEAD = 52
+"""Work that is not worked off by then ends then."""
 
 
 @compiled
@@ -74,8 +81,23 @@ def _scheduled_s(state, contact):
 
 
 @compiled
+def _work_off(parameters, start_s, work_s):
+    """Return when the spare reps, from `start_s` on, have done `work_s` seconds of work; at the latest in a year."""
+    time_s = start_s
+    for _ in range(N_WEEK_INTERVALS * WEEKS_AHEAD):
+        place = (parameters.week_start_s + time_s) / WEEK_INTERVAL_S
+        reps = parameters.spare_reps[int(place) % N_WEEK_INTERVALS]
+        left_s = (math.floor(place) + 1.0 - place) * WEEK_INTERVAL_S
+        if reps * left_s >= work_s:
+            return time_s + (work_s / reps if work_s > 0.0 else 0.0)
+        work_s -= reps * left_s
+        time_s += left_s
+    return time_s
+
+
+@compiled
 def _charge_open_work(state, parameters):
-    ahead_s = 0.0
+    worked_off_s = state.now_s
     contact = first_contact(state, CLOCK_HEAP)
     while contact != NOBODY:
         remove_contact(state, CLOCK_HEAP, BY_CLOCK, contact)
@@ -90,14 +112,12 @@ def _charge_open_work(state, parameters):
             work_s = person.handle_s
         if person.interruptions > 0 and person.status != IN_SERVICE:
             work_s += limits.pick_up_mean_s
-            add_cost(
-                state, parameters, TERM_INTERRUPTION, limits.pick_up_mean_s * parameters.pick_up_usd_per_s
-            )
+            add_cost(state, parameters, TERM_INTERRUPTION, limits.pick_up_mean_s * parameters.pick_up_usd_per_s)
         if person.status == IN_SERVICE or person.status == PICKING_UP:
             end_s = state.now_s + work_s
         else:
-            ahead_s += work_s
-            end_s = state.now_s + ahead_s / parameters.drain_reps
+            worked_off_s = _work_off(parameters, worked_off_s, work_s)
+            end_s = worked_off_s
         add_cost(state, parameters, TERM_BACKLOG, limits.holding_usd_per_s * (end_s - state.now_s))
         overdue_s = end_s - person.due_s
         if overdue_s > 0.0:

@@ -56,9 +56,7 @@ def _pass_time(state, parameters, until_s):
         center.staffed_s += (state.n_staffed + state.n_overtime) * elapsed_s
         if state.n_overtime > 0:
             center.overtime_s += state.n_overtime * elapsed_s
-            add_cost(
-                state, parameters, TERM_HANDLING, state.n_overtime * elapsed_s * parameters.overtime_usd_per_s
-            )
+            add_cost(state, parameters, TERM_HANDLING, state.n_overtime * elapsed_s * parameters.overtime_usd_per_s)
     state.now_s = until_s
 
 
@@ -77,6 +75,7 @@ def _clear_counts(state, parameters):
     center.overtime_s = 0.0
     center.decisions = 0.0
     center.events = 0.0
+    center.substituted = 0.0
     for term in range(N_TERMS):
         state.cost_usd[term] = 0.0
         state.step_cost_usd[term] = 0.0
@@ -279,5 +278,3 @@ def reset_rows(rows, states, parameters, demands, demand_counts, centers, candid
             candidates[row],
             masks[row],
         )
-
-

@@ -62,8 +62,11 @@ DEFERRED_METRICS = {
 }
 BAND_METRICS = {
     "arrived": ("1/day", "contacts of customers of the band that reached a queue"),
-    "service_level_frac": ("fraction", "real-time contacts started within the threshold / all contacts started in time, "
-                                        "late or abandoned: started within / (started + abandoned)"),
+    "service_level_frac": (
+        "fraction",
+        "real-time contacts started within the threshold / all contacts started in time, "
+        "late or abandoned: started within / (started + abandoned)",
+    ),
     "abandoned_frac": ("fraction", "abandoned / arrived"),
     "on_time_frac": ("fraction", "completed by the due time / (those + due times missed)"),
     "account_loss_usd": ("USD/day", "expected account value lost"),
@@ -133,9 +136,7 @@ def compute_metrics(scenario: Scenario, counts: Counts, n_episodes: int = 1) -> 
     return metrics
 
 
-def _queue_metrics(
-    count: Any, real_time: bool, days: float, counted_s: float, n_episodes: int
-) -> dict[str, float]:
+def _queue_metrics(count: Any, real_time: bool, days: float, counted_s: float, n_episodes: int) -> dict[str, float]:
     admitted = count["arrived"] - count["blocked"]
     values = {
         "arrived": count["arrived"] / days,

@@ -140,16 +140,23 @@ def planned_reps(scenario: Scenario) -> NDArray[np.float64]:
     return planned
 
 
-def drain_reps(scenario: Scenario) -> float:
-    """Return the reps left for deferred work over a week: mean planned reps less the mean real-time load, at least a
-    tenth of the planned ones."""
-    planned = float(planned_reps(scenario).mean())
-    load = sum(
-        float(week_forecast(channel.arrivals).mean()) * channel.handle_time.mean_duration_s / 3600.0
-        for channel in scenario.channels
-        if channel.is_real_time
-    )
-    return max(planned - load, 0.1 * planned, 1e-6)
+def spare_reps(scenario: Scenario) -> NDArray[np.float64]:
+    """Return the reps left for a backlog [336] in each half-hour of the week, Sunday first.
+
+    Planned reps less the mean real-time load of the half-hour, at least a tenth of them; of these the share that the
+    week's new deferred work does not need, again at least a tenth. So work left for later pays for the work that it
+    will delay.
+    """
+    planned = planned_reps(scenario)
+    real_time, deferred = np.zeros(N_WEEK_INTERVALS), 0.0
+    for channel in scenario.channels:
+        load = week_forecast(channel.arrivals) * channel.handle_time.mean_duration_s / 3600.0
+        if channel.is_real_time:
+            real_time += load
+        else:
+            deferred += float(load.mean())
+    spare = np.maximum(planned - real_time, 0.1 * planned)
+    return spare * max(1.0 - deferred / max(float(spare.mean()), 1e-9), 0.1)
 
 
 def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Channel) -> None:
@@ -241,7 +248,7 @@ def _fill_staff(record: Record, scenario: Scenario) -> None:
         record.shift_change_rep[j] = changed_rep
         record.shift_change_until_s[j] = until_s
     record.planned_reps[:] = planned_reps(scenario)
-    record.drain_reps = drain_reps(scenario)
+    record.spare_reps[:] = spare_reps(scenario)
 
 
 def _fill_actions(record: Record, scenario: Scenario) -> None:

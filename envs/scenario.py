@@ -29,10 +29,12 @@ RatePerHour = Annotated[float, Field(ge=0)]
 
 
 def _read_clock(value: Any) -> Any:
-    """Turn "07:30" into seconds after midnight; "24:00" is the end of the day."""
+    """Turn "07:30" into seconds after midnight; "24:00" is the end of the day. A resolved scenario states seconds."""
+    if isinstance(value, float):
+        return value
     if isinstance(value, str) and re.fullmatch(r"([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00", value, re.ASCII):
         hours, _, minutes = value.partition(":")
-        return int(hours) * 3600 + int(minutes) * 60
+        return float(int(hours) * 3600 + int(minutes) * 60)
     raise ValueError('must be a time of day such as "07:30"')
 
 
@@ -274,11 +276,7 @@ class Group(_Part):
             for shift in self.shifts:
                 start_s = day * DAY_S + shift.start
                 end_s = day * DAY_S + shift.end + (DAY_S if shift.end <= shift.start else 0.0)
-                if (
-                    WEEKDAYS[(first_weekday + day) % 7] in shift.weekdays
-                    and end_s > 0
-                    and start_s < horizon_s
-                ):
+                if WEEKDAYS[(first_weekday + day) % 7] in shift.weekdays and end_s > 0 and start_s < horizon_s:
                     return True
         return False
 
@@ -367,9 +365,7 @@ class Scenario(_Part):
         self._check_staffing()
         for i, (low, high) in enumerate(pairwise(self.value_bands_usd), start=1):
             if high <= low:
-                raise InvalidValueError(
-                    ("value_bands_usd", i), f"must be > {low:g} USD: value bands increase"
-                )
+                raise InvalidValueError(("value_bands_usd", i), f"must be > {low:g} USD: value bands increase")
         return self
 
     def _check_names(self) -> None:
@@ -403,9 +399,7 @@ class Scenario(_Part):
                 return
             if name not in by_name:
                 known = ", ".join(by_name)
-                raise InvalidValueError(
-                    path, f"no such channel (known: {known}){did_you_mean(name, by_name)}"
-                )
+                raise InvalidValueError(path, f"no such channel (known: {known}){did_you_mean(name, by_name)}")
             if deferred and by_name[name].is_real_time:
                 raise InvalidValueError(path, "must be a deferred channel")
 
@@ -433,18 +427,14 @@ class Scenario(_Part):
             place = (*path, home) if isinstance(homes, dict) else path
             require(place, home)
             if home not in group.skills:
-                raise InvalidValueError(
-                    place, f"must be one of the group's skills ({', '.join(group.skills)})"
-                )
+                raise InvalidValueError(place, f"must be one of the group's skills ({', '.join(group.skills)})")
         if isinstance(homes, dict) and sum(homes.values()) != group.count:
             raise InvalidValueError(path, f"names {sum(homes.values())} reps: must be count = {group.count}")
 
     def _check_segments(self) -> None:
         shares = {segment.name: segment.share_frac for segment in self.segments}
         if self.segments and abs(sum(shares.values()) - 1.0) > 1e-6:
-            raise InvalidValueError(
-                ("segments",), f"share_frac sums to {sum(shares.values()):g}: must sum to 1"
-            )
+            raise InvalidValueError(("segments",), f"share_frac sums to {sum(shares.values()):g}: must sum to 1")
         for i, channel in enumerate(self.channels):
             path: tuple[str | int, ...] = ("channels", i, "segment_shares")
             for name in channel.segment_shares or {}:
@@ -454,9 +444,7 @@ class Scenario(_Part):
                         f"no such segment (known: {', '.join(shares) or 'none'}){did_you_mean(name, shares)}",
                     )
             if channel.segment_shares is not None and abs(sum(channel.segment_shares.values()) - 1.0) > 1e-6:
-                raise InvalidValueError(
-                    path, f"sums to {sum(channel.segment_shares.values()):g}: must sum to 1"
-                )
+                raise InvalidValueError(path, f"sums to {sum(channel.segment_shares.values()):g}: must sum to 1")
 
     def channel_index(self, name: str) -> int:
         """Return the position of channel `name`; -1 if there is none."""

@@ -130,9 +130,7 @@ def benchmark(
         ),
     ] = None,
     episodes: Annotated[int | None, typer.Option(help="Test episodes; default: 64.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed, from which the test episodes follow; default: 0.")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed, from which the test episodes follow; default: 0.")] = None,
     reference: Annotated[
         str | None,
         typer.Option(help="Whom the tables compare with the others; default: learned, or the first."),

@@ -258,8 +258,7 @@ def _write_text(file: Path, text: str) -> None:
 def _tables(result: ScenarioResult) -> list[Table]:
     count = len(result.outcomes[result.reference].counts)
     costs = Table(
-        title=f"{result.scenario.name}: cost per day with 95 % intervals, "
-        f"{count} test episodes of seed {result.seed}",
+        title=f"{result.scenario.name}: cost per day with 95 % intervals, {count} test episodes of seed {result.seed}",
     )
     service = Table(title=f"{result.scenario.name}: service")
     terms = Table(title=f"{result.scenario.name}: cost by term, USD/day")
@@ -273,9 +272,7 @@ def _tables(result: ScenarioResult) -> list[Table]:
     service.add_column("interruptions\nper day", justify="right")
     # A term that costs nobody anything would only take room.
     with_cost = [
-        term
-        for term in COST_TERMS
-        if any(outcome.metrics[f"cost_{term}_usd"] for outcome in result.outcomes.values())
+        term for term in COST_TERMS if any(outcome.metrics[f"cost_{term}_usd"] for outcome in result.outcomes.values())
     ]
     for term in with_cost:
         terms.add_column(term.replace("_", " "), justify="right")

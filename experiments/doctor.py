@@ -75,9 +75,7 @@ def show(findings: dict[str, Any], console: Console | None = None) -> None:
     facts.add_row("threads of numba", str(threads["numba"] or "numba is missing"))
     facts.add_row("threads of torch", str(threads["torch"] or "torch is missing"))
     facts.add_row("thread settings", settings or f"none of {', '.join(THREAD_VARIABLES)} is set")
-    facts.add_row(
-        "numba cache folder", findings["numba_cache_folder"] or "none: the center cannot be imported"
-    )
+    facts.add_row("numba cache folder", findings["numba_cache_folder"] or "none: the center cannot be imported")
     console.print(facts)
 
     for extra, names in findings["missing"].items():

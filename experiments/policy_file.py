@@ -99,9 +99,7 @@ def export_policy(
     try:
         _write_graph(network, scenario, draft, texts)
         exported = ExportedPolicy(draft, scenario, seed=seed)
-        states = visit_states(
-            scenario, exported, seed, parity_states, deterministic=exported.mode == "greedy"
-        )
+        states = visit_states(scenario, exported, seed, parity_states, deterministic=exported.mode == "greedy")
         parity = check_parity(network, exported, states)
         os.replace(draft, file)
     finally:
@@ -218,9 +216,7 @@ def _write_graph(network: nn.Module, scenario: Scenario, file: Path, texts: Mapp
     onnx.save(model, str(file))
 
 
-def _sample_decisions(
-    scenario: Scenario, policy: Policy, seed: int, count: int, deterministic: bool
-) -> Observations:
+def _sample_decisions(scenario: Scenario, policy: Policy, seed: int, count: int, deterministic: bool) -> Observations:
     """Return a uniform sample of the observations at the decisions of some validation episodes (reservoir
     sampling)."""
     rows = CenterRows(scenario, _ROWS)
@@ -247,9 +243,7 @@ def _sample_decisions(
         advance_rows(rows, policy, rows.all_rows[~rows.done], deterministic=deterministic, on_step=keep)
         episode += _ROWS
         if seen == before:
-            raise ConfigurationError(
-                f"scenario {scenario.name}: its episodes have no decision, so no policy to export"
-            )
+            raise ConfigurationError(f"scenario {scenario.name}: its episodes have no decision, so no policy to export")
     return sample
 
 

@@ -2,9 +2,9 @@
 
 Room: `experiments`. Reads `configs/validation/`; touches `agents.episodes` to play.
 
-A file holds one model of queueing theory as an ordinary scenario, the policy that the theory assumes, and the exact
-values of some metrics with their source. The simulation agrees with a value if it is within four standard errors and
-the standard error is small enough to mean something (`Reference.agrees`).
+A file holds one model of queueing theory as an ordinary scenario, the policy that the theory assumes, and the
+exact values of some metrics with their source. The simulation agrees with a value if it is within four
+standard errors of it and the standard error is small enough to mean something (`Reference.agrees`).
 """
 
 from collections.abc import Callable
@@ -61,7 +61,7 @@ class EpisodesPerBatch(_Part):
 
 
 class ValidationModel(_Part):
-    """A model with an exact answer: its scenario, the policy, the size of the run and the reference values."""
+    """A model with an exact answer: its scenario, policy, size of the run and reference values."""
 
     title: str
     source: str
@@ -73,7 +73,7 @@ class ValidationModel(_Part):
     references: tuple[Reference, ...] = Field(min_length=1)
 
     def references_of(self, tier: Tier) -> tuple[Reference, ...]:
-        """Return the references that a run of `tier` has to meet; the slow tier, being longer, meets them all."""
+        """Return the references that a run of `tier` has to meet; the slow tier, being longer, has all."""
         return tuple(reference for reference in self.references if tier in ("slow", reference.tier))
 
 
@@ -85,13 +85,11 @@ def load_validation_model(name_or_path: str | Path) -> ValidationModel:
     return validate(load_yaml(find_config(name_or_path, "validation")), ValidationModel, "model")
 
 
-def simulate(
-    model: ValidationModel, tier: Tier, progress: Callable[[int], None] | None = None
-) -> dict[str, Estimate]:
+def simulate(model: ValidationModel, tier: Tier, progress: Callable[[int], None] | None = None) -> dict[str, Estimate]:
     """Return the estimate of every metric that the references of `tier` name.
 
-    A batch is the sum over its independent episodes, warm-up left out, so a ratio metric is a ratio of sums; mean and
-    standard error are those of the batches. `progress` is told the number of episodes just finished.
+    A batch is the sum over its independent episodes, warm-up left out, so a ratio metric is a ratio of sums;
+    mean and standard error are those of the batches. `progress` is told the number of episodes just finished.
     """
     size = model.episodes_per_batch.slow if tier == "slow" else model.episodes_per_batch.fast
     policy = Baseline(model.policy, model.scenario)

@@ -63,7 +63,7 @@ class Center(BlendedCenter):
     def __init__(self, scenario: Scenario, **keys: Any) -> None:
         super().__init__(scenario, on_masked_action="raise", **keys)
         _, self.info = self.reset(seed=0)
-        self.is_done = False
+        self.is_done = bool(self.record["done"])
 
     @property
     def record(self) -> Any:

@@ -229,9 +229,7 @@ def kind_of_day(weekday: str) -> str:
 
 
 @pytest.mark.parametrize("weekday", DAY_NAMES)
-def test_arrival_rates_are_the_mean_half_hour_volumes(
-    log: CallLog, voice: dict[str, Any], weekday: str
-) -> None:
+def test_arrival_rates_are_the_mean_half_hour_volumes(log: CallLog, voice: dict[str, Any], weekday: str) -> None:
     kind = kind_of_day(weekday)
     expected = arrival_rate_per_hour(calls_per_day_and_interval(log, DAY_KINDS[kind]), OPEN_INTERVALS[kind])
     arrivals = voice["arrivals"]
@@ -314,15 +312,11 @@ def test_derivation_agrees_with_the_independent_summary(log: CallLog, waiters: C
     assert sample_s.mean() == pytest.approx(summary["service_excl_lt10s"]["mean"])
     assert lognormal_log_moments(sample_s)[0] == pytest.approx(summary["service_excl_lt10s"]["mu_log"])
     # The summary divides by n - 1, the maximum-likelihood estimate by n.
-    assert lognormal_log_moments(sample_s)[1] == pytest.approx(
-        summary["service_excl_lt10s"]["sigma_log"], rel=1e-4
-    )
+    assert lognormal_log_moments(sample_s)[1] == pytest.approx(summary["service_excl_lt10s"]["sigma_log"], rel=1e-4)
     for priority, expected in summary["by_priority"].items():
         chosen = waiters.priority == priority
         wait_s, abandoned = waiters.wait_s[chosen], waiters.abandoned[chosen]
-        assert exponential_mean_s(wait_s, abandoned) == pytest.approx(
-            expected["exp_patience_mean_s_censored_MLE"]
-        )
+        assert exponential_mean_s(wait_s, abandoned) == pytest.approx(expected["exp_patience_mean_s_censored_MLE"])
         times_s = np.array([float(time) for time in expected["patience_KM_S"]])
         survival_prob = np.array(list(expected["patience_KM_S"].values()))
         # Past ten minutes a handful of callers is left, and conventions for the last one differ.

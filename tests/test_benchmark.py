@@ -140,9 +140,7 @@ def test_tables_name_every_policy(result, capsys):
 def test_a_result_does_not_depend_on_who_else_takes_part(bank, result):
     chance = Chance()
     for _ in range(2):  # and not on what the policy played before
-        alone = run_benchmark(
-            bank, [NamedPolicy("chance", chance, deterministic=False)], episodes=EPISODES, seed=SEED
-        )
+        alone = run_benchmark(bank, [NamedPolicy("chance", chance, deterministic=False)], episodes=EPISODES, seed=SEED)
         found = alone.scenarios["bank"]
         assert found.outcomes["chance"].metrics == pytest.approx(
             result.scenarios["bank"].outcomes["chance"].metrics, nan_ok=True
@@ -213,9 +211,7 @@ def test_a_mistake_in_the_file_names_its_line(tmp_path):
 
 
 def blended(*arguments, folder):
-    return subprocess.run(
-        [SCRIPT, "benchmark", *arguments], capture_output=True, text=True, cwd=folder, check=False
-    )
+    return subprocess.run([SCRIPT, "benchmark", *arguments], capture_output=True, text=True, cwd=folder, check=False)
 
 
 def test_the_command(tmp_path):

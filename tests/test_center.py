@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env as check_with_gymnasium
-from playing import VOICE, bank_day, channel, contact, random_action, scripted
+from playing import EMAIL, VOICE, bank_day, channel, contact, random_action, scripted
 from stable_baselines3.common.env_checker import check_env as check_with_sb3
 
 import envs
@@ -32,9 +32,7 @@ def play(environment: BlendedCenter, seed: int, steps: int | None = None) -> lis
 
 def assert_same_play(first: list[tuple], second: list[tuple]) -> None:
     assert len(first) == len(second)
-    for (observation, *rest, info), (other_observation, *other_rest, other_info) in zip(
-        first, second, strict=True
-    ):
+    for (observation, *rest, info), (other_observation, *other_rest, other_info) in zip(first, second, strict=True):
         assert rest == other_rest
         assert info["cost"] == other_info["cost"]
         assert info["time_s"] == other_info["time_s"]
@@ -97,6 +95,23 @@ def test_a_step_needs_a_running_episode():
         environment.step(0)
     environment.reset(seed=1)
     play(environment, 0)
+    with pytest.raises(RuntimeError, match="reset"):
+        environment.step(0)
+
+
+def test_an_episode_without_any_question_ends_with_the_first_step():
+    scenario = scripted(
+        contact(60),
+        reps=[{"name": "all", "count": 1, "skills": ["voice", "email"]}],
+        channels=[channel(VOICE, waiting_limit=0, costs={"blocked_usd": 5}), EMAIL],
+    )
+    environment = BlendedCenter(scenario)
+    _, info = environment.reset(seed=0)
+    assert info["action_mask"].sum() == 1
+    assert info["cost"]["blocked"] == 5.0
+    _, _, terminated, _, info = environment.step(0)
+    assert terminated
+    assert info["metrics"]["cost_blocked_usd"] == 5.0
     with pytest.raises(RuntimeError, match="reset"):
         environment.step(0)
 
@@ -248,8 +263,11 @@ def test_a_copy_goes_on_as_the_original_does(environment, duplicate):
 
 def test_the_center_is_rendered_as_text():
     environment = BlendedCenter(
-        scripted(contact(60, value_usd=1234), channels=[channel(VOICE), channel(VOICE, name="vip")],
-                 reps=[{"name": "all", "count": 2, "skills": ["voice", "vip"]}]),
+        scripted(
+            contact(60, value_usd=1234),
+            channels=[channel(VOICE), channel(VOICE, name="vip")],
+            reps=[{"name": "all", "count": 2, "skills": ["voice", "vip"]}],
+        ),
         render_mode="ansi",
     )
     environment.reset(seed=0)

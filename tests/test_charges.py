@@ -1,6 +1,6 @@
 """Every cost term on a small example worked by hand, and the charge at the horizon.
 
-Unless a test says otherwise: one rep, always there, accounts of 1,000 USD, nothing charged at the horizon.
+Unless a test says otherwise: one rep, always there; accounts of 1,000 USD; nothing charged at the horizon.
 """
 
 from typing import Any
@@ -47,7 +47,7 @@ def test_nothing_is_charged_when_nothing_goes_wrong():
     assert metrics["voice.service_level_frac"] == 1.0
 
 
-# Real-time contacts ---------------------------------------------------------------------------------------------------
+# Real-time contacts -------------------------------------------------------------------------------
 
 
 def test_abandonment_costs_its_price_and_the_rise_of_the_chance_to_leave():
@@ -62,7 +62,8 @@ def test_abandonment_costs_its_price_and_the_rise_of_the_chance_to_leave():
 def test_a_wait_is_charged_beyond_the_threshold_up_to_its_maximum(most, charge_usd):
     harm = {"wait_prob_per_min": 0.03, "wait_max_prob": most}
     voice = channel(VOICE, harm=harm, service_level_threshold_s=20)
-    # The second call waits for the end of the first, 120 s: 100 s beyond the threshold, 0.03 * 100 / 60 = 0.05.
+    # The second call waits for the end of the first, 120 s: 100 s beyond the threshold, a rise of
+    # 0.03 * 100 / 60 = 0.05.
     costs, metrics = play(day([voice], value(0), value(180)), "assign:longest_idle", "assign:longest_idle")
     assert costs == pytest.approx({"wait": charge_usd})
     assert metrics["voice.service_level_frac"] == 0.5
@@ -78,9 +79,7 @@ def test_a_wait_of_exactly_the_threshold_is_within_the_service_level():
 @pytest.mark.parametrize("limit", [{"lines": 2}, {"waiting_limit": 1}])
 def test_a_blocked_call_costs_its_price_and_the_rise_of_the_chance_to_leave(limit):
     voice = channel(VOICE, harm={"blocked_prob": 0.01}, costs={"blocked_usd": 2}) | limit
-    costs, metrics = play(
-        day([voice], value(0), value(10), value(20)), "assign:longest_idle", "assign:longest_idle"
-    )
+    costs, metrics = play(day([voice], value(0), value(10), value(20)), "assign:longest_idle", "assign:longest_idle")
     assert costs == pytest.approx({"blocked": 2 + 1000 * 0.01})
     assert metrics["voice.blocked_frac"] == pytest.approx(1 / 3)
 
@@ -101,7 +100,7 @@ def test_a_callback_is_paid_for_when_it_is_accepted(accept_prob, costs_usd):
     assert metrics["voice.callbacks_accepted"] == metrics["callback.completed"] == accept_prob
 
 
-# Deferred contacts ----------------------------------------------------------------------------------------------------
+# Deferred contacts --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("promised", "term"), [(False, "lateness"), (True, "broken_promise")])
@@ -109,18 +108,14 @@ def test_a_missed_due_time_is_charged_when_it_passes_and_by_the_hour_at_completi
     email = channel(EMAIL, due={"after_s": 600}, promised=promised)
     email |= {"harm": {"late_prob": 0.01, "late_prob_per_hour": 0.12}, "costs": {"late_usd": 5}}
     # Served 300 s late: 5 + 10 when the due time passes, then 1,000 * 0.99 * (0.12 * 300 / 3600) = 9.90.
-    costs, metrics = play(
-        day([VOICE, email], value(0), value(0, "email")), "assign:longest_idle", "serve:email:oldest"
-    )
+    costs, metrics = play(day([VOICE, email], value(0), value(0, "email")), "assign:longest_idle", "serve:email:oldest")
     assert costs == pytest.approx({term: 5 + 10 + 9.9})
     assert metrics["email.on_time_frac"] == 0.0
 
 
 def test_the_charge_by_the_hour_has_its_maximum():
     email = channel(EMAIL, due={"after_s": 600}, harm={"late_prob_per_hour": 0.12, "late_max_prob": 0.004})
-    costs, _ = play(
-        day([VOICE, email], value(0), value(0, "email")), "assign:longest_idle", "serve:email:oldest"
-    )
+    costs, _ = play(day([VOICE, email], value(0), value(0, "email")), "assign:longest_idle", "serve:email:oldest")
     assert costs == pytest.approx({"lateness": 4.0})
 
 
@@ -143,9 +138,7 @@ def test_an_error_is_charged_and_comes_back_as_half_the_work():
     rework = {"name": "rework", "kind": "deferred", "handle_time": 900, "due": {"after_s": 3600}}
     email = channel(EMAIL, harm={"error_prob": 0.03}, costs={"error_usd": 7})
     email |= {"error": {"prob": 1, "rework": {"to": "rework", "delay_s": 1200, "work_frac": 0.5}}}
-    costs, metrics = play(
-        day([VOICE, email, rework], value(0, "email")), "serve:email:oldest", "serve:rework:oldest"
-    )
+    costs, metrics = play(day([VOICE, email, rework], value(0, "email")), "serve:email:oldest", "serve:rework:oldest")
     assert costs == pytest.approx({"error": 7 + 1000 * 0.03})
     assert metrics["email.errors_frac"] == metrics["email.reworked"] == 1.0
     assert metrics["rework.mean_handle_s"] == pytest.approx(300)  # half of the e-mail's own 600 s
@@ -156,13 +149,11 @@ def test_rework_pays_for_its_own_lateness():
     rework = {"name": "rework", "kind": "deferred", "handle_time": 900, "due": {"after_s": 100}}
     rework |= {"costs": {"late_usd": 4}}
     email = channel(EMAIL, error={"prob": 1, "rework": {"to": "rework", "delay_s": 0, "work_frac": 1}})
-    costs, _ = play(
-        day([VOICE, email, rework], value(0, "email")), "serve:email:oldest", "serve:rework:oldest"
-    )
+    costs, _ = play(day([VOICE, email, rework], value(0, "email")), "serve:email:oldest", "serve:rework:oldest")
     assert costs == pytest.approx({"lateness": 4})
 
 
-# Interruptions --------------------------------------------------------------------------------------------------------
+# Interruptions ------------------------------------------------------------------------------------
 
 INTERRUPTION_PRICES = {"interruption_usd": 2, "pick_up_usd_per_hour": 36}
 
@@ -227,13 +218,11 @@ def test_a_suspended_contact_whose_rep_has_left_costs_the_next_rep_a_pick_up():
     assert center.info["metrics"]["email.mean_cycle_s"] == pytest.approx(1200 + 100 + 400)
 
 
-# The rest -------------------------------------------------------------------------------------------------------------
+# The rest -----------------------------------------------------------------------------------------
 
 
 def test_overtime_is_charged_from_the_end_of_the_shift_to_the_end_of_the_contact():
-    groups = [
-        {"name": "all", "count": 1, "skills": ["voice"], "shifts": [{"start": "00:00", "end": "00:10"}]}
-    ]
+    groups = [{"name": "all", "count": 1, "skills": ["voice"], "shifts": [{"start": "00:00", "end": "00:10"}]}]
     costs, metrics = play(
         day([VOICE], value(540), reps=groups, costs={"overtime_usd_per_hour": 45}), "assign:longest_idle"
     )
@@ -279,7 +268,7 @@ def test_costs_count_from_the_end_of_the_warm_up_and_per_calendar_day():
     assert play(day([voice], *contacts, horizon={"days": 3}))[0] == pytest.approx({"abandonment": 3})
 
 
-# Sampled churn --------------------------------------------------------------------------------------------------------
+# Sampled churn ------------------------------------------------------------------------------------
 
 
 class WaitingPolicy:
@@ -314,7 +303,7 @@ def test_sampled_churn_charges_a_sure_harm_once_and_whole():
     assert play(day([voice], value(0), churn={"mode": "sampled"}))[0] == pytest.approx({"abandonment": 1000})
 
 
-# The charge at the horizon --------------------------------------------------------------------------------------------
+# The charge at the horizon ------------------------------------------------------------------------
 
 MEMORYLESS = {"distribution": "exponential", "mean_s": 600}
 """Remaining work is 600 s on average, whatever was done."""
@@ -328,9 +317,7 @@ def end_of_day(email: dict[str, Any], *contacts: dict[str, Any], reps: int = 1, 
 
 
 def test_a_caller_still_waiting_is_charged_as_if_it_hung_up():
-    voice = channel(
-        VOICE, harm={"wait_prob_per_min": 0.03, "abandonment_prob": 0.02}, costs={"abandonment_usd": 3}
-    )
+    voice = channel(VOICE, harm={"wait_prob_per_min": 0.03, "abandonment_prob": 0.02}, costs={"abandonment_usd": 3})
     costs, metrics = play(day([voice], value(DAY_S - 120), terminal_charge="expected"))
     assert costs == pytest.approx({"wait": 50, "abandonment": 3 + 1000 * 0.95 * 0.02})
     assert metrics["voice.left_open"] == 1
@@ -412,7 +399,7 @@ def test_real_time_work_leaves_fewer_reps_for_what_is_open():
     assert play(scenario)[0] == pytest.approx({"backlog": (100 + 1200) * 0.001})
 
 
-# Refusing work never pays ---------------------------------------------------------------------------------------------
+# Refusing work never pays -------------------------------------------------------------------------
 
 
 class RefusingPolicy:
@@ -437,7 +424,7 @@ def total_usd(scenario: Scenario, policy: Policy, n: int) -> np.ndarray:
 
 
 def busy_day() -> Scenario:
-    """Seventeen hours that end at the close of the reps and of the arrivals, all deferred work of the day still due."""
+    """Seventeen hours that end with the shift and the arrivals, while no e-mail of the day is due yet."""
     open_hours = [0.0] * 9 + [1.0] * 8 + [0.0] * 7
 
     def arrivals(per_hour: float) -> dict[str, Any]:

@@ -41,9 +41,7 @@ def test_help_takes_less_than_half_a_second(tmp_path):
 def test_the_command_line_imports_nothing_heavy():
     code = "import experiments.cli, sys; print(' '.join(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"gymnasium", "numba", "numpy", "onnxruntime", "pydantic", "torch"} & set(
-        result.stdout.split()
-    )
+    assert not {"gymnasium", "numba", "numpy", "onnxruntime", "pydantic", "torch"} & set(result.stdout.split())
 
 
 def test_version(tmp_path):

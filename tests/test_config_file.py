@@ -176,9 +176,7 @@ def test_a_value_may_hold_equals_signs_and_dots(write):
 
 
 def test_the_origin_of_a_value(write):
-    document = apply_overrides(
-        load_yaml(write(CENTER, "folder/center.yaml")), ["channels.voice.patience.mean_s=1"]
-    )
+    document = apply_overrides(load_yaml(write(CENTER, "folder/center.yaml")), ["channels.voice.patience.mean_s=1"])
     assert document.origin(("channels", 0, "patience", "mean_s")) == "--set"
     assert document.origin(("channels", 0, "patience", "mean_s", "below")) == "--set"
     assert document.origin(("channels", 0, "patience")) == "folder/center.yaml:6 and --set"

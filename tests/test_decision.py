@@ -61,9 +61,9 @@ def test_reps_are_asked_longest_idle_first():
         {"name": "first", "count": 1, "skills": ["voice", "email"]},
         {"name": "second", "count": 1, "skills": ["email", "voice"]},
     ]
-    center = Center(
-        scripted(contact(0, handle_time=50), contact(100, "email"), contact(100, "email"), reps=groups)
-    ).do("assign:longest_idle")
+    center = Center(scripted(contact(0, handle_time=50), contact(100, "email"), contact(100, "email"), reps=groups)).do(
+        "assign:longest_idle"
+    )
     assert center.time_s == 100
     assert center.subject == ("rep", 1)  # rep 0 came free at 50
     center.do("wait")
@@ -71,9 +71,7 @@ def test_reps_are_asked_longest_idle_first():
 
 
 def test_any_start_begins_the_pass_anew():
-    center = Center(
-        scripted(contact(0), contact(0), contact(10), contact(20), contact(20), reps=2)
-    )
+    center = Center(scripted(contact(0), contact(0), contact(10), contact(20), contact(20), reps=2))
     center.do("assign:longest_idle").do("assign:longest_idle")
     assert center.time_s == 300  # both reps come free at once, one event after the other
     first = center.subject
@@ -180,9 +178,9 @@ def test_a_rep_with_suspended_work_is_asked_apart_from_the_others():
 
 
 def test_a_rep_who_comes_free_is_asked():
-    center = Center(
-        scripted(contact(0), contact(10, "email"), reps=2, review_interval_s=9000)
-    ).do("assign:longest_idle")
+    center = Center(scripted(contact(0), contact(10, "email"), reps=2, review_interval_s=9000)).do(
+        "assign:longest_idle"
+    )
     assert questions(center, 300) == [(10, "rep"), (300, "rep")]
 
 
@@ -254,11 +252,13 @@ def test_the_lenses_of_an_interruption():
     for _ in range(3):
         center.do("serve:email:oldest")
     assert center.time_s == 300
-    assert center.open == {"wait", "interrupt:least_value_at_stake", "interrupt:least_progress", "interrupt:cheapest_to_resume"}
-    named = {
-        name: int(center.record["action_rep"][center.action_names.index(name)])
-        for name in center.open - {"wait"}
+    assert center.open == {
+        "wait",
+        "interrupt:least_value_at_stake",
+        "interrupt:least_progress",
+        "interrupt:cheapest_to_resume",
     }
+    named = {name: int(center.record["action_rep"][center.action_names.index(name)]) for name in center.open - {"wait"}}
     assert named == {
         "interrupt:least_value_at_stake": 1,
         "interrupt:least_progress": 2,
@@ -370,9 +370,9 @@ def test_a_change_of_shift_comes_before_an_arrival():
 
 
 def test_a_completion_comes_before_the_end_of_the_shift():
-    center = Center(
-        scripted(contact(3300), contact(3400, "email"), reps=staffed(("00:00", "01:00")))
-    ).do("assign:longest_idle")
+    center = Center(scripted(contact(3300), contact(3400, "email"), reps=staffed(("00:00", "01:00")))).do(
+        "assign:longest_idle"
+    )
     assert (center.time_s, center.open) == (3600, {"wait", "serve:email:oldest"})
     center.do("wait")
     assert center.is_done
@@ -380,7 +380,9 @@ def test_a_completion_comes_before_the_end_of_the_shift():
 
 
 def test_at_a_hand_over_shifts_start_before_others_end():
-    scenario = scripted(contact(3000, "email"), reps=staffed(("00:00", "01:00"), ("01:00", "02:00")), review_interval_s=9000)
+    scenario = scripted(
+        contact(3000, "email"), reps=staffed(("00:00", "01:00"), ("01:00", "02:00")), review_interval_s=9000
+    )
     center = Center(scenario)
     assert center.subject == ("rep", 0)
     center.do("wait")

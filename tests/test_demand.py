@@ -58,14 +58,11 @@ def of_queue(demand: np.ndarray, queue: int) -> np.ndarray:
 def counts_by_interval(demands: list[np.ndarray], n_intervals: int, queue: int = 0) -> np.ndarray:
     """Arrivals [episode, quarter of a day]."""
     return np.array(
-        [
-            np.bincount((of_queue(d, queue)["arrival_s"] // 21_600).astype(int), minlength=n_intervals)
-            for d in demands
-        ]
+        [np.bincount((of_queue(d, queue)["arrival_s"] // 21_600).astype(int), minlength=n_intervals) for d in demands]
     )
 
 
-# The law of the arrivals ----------------------------------------------------------------------------------------------
+# The law of the arrivals --------------------------------------------------------------------------
 
 
 def test_arrivals_of_each_interval_are_poisson_with_the_rate_of_the_interval():
@@ -153,7 +150,7 @@ def test_values_and_needs_are_independent_draws():
     assert np.abs(correlation).max() < 4 / np.sqrt(len(demand))
 
 
-# Determinism ----------------------------------------------------------------------------------------------------------
+# Determinism --------------------------------------------------------------------------------------
 
 
 def test_the_demand_is_a_pure_function_of_scenario_seed_and_episode():
@@ -198,7 +195,7 @@ def test_a_longer_mean_makes_the_same_customers_proportionally_longer():
     assert after == pytest.approx(2 * before)
 
 
-# Scripts and backlog --------------------------------------------------------------------------------------------------
+# Scripts and backlog ------------------------------------------------------------------------------
 
 
 def test_scripted_contacts_have_their_own_times_and_needs_or_those_of_the_channel():
@@ -207,9 +204,7 @@ def test_scripted_contacts_have_their_own_times_and_needs_or_those_of_the_channe
         {"channel": "voice", "at_s": 100, "account_value": 900, "patience": 7, "at_risk_prob": 1},
     ]
     quiet = {"arrivals": None}
-    demand = DemandSampler(scenario(quiet | {"handle_time": 33}, quiet, scripted_contacts=script)).sample(
-        1, 0
-    )
+    demand = DemandSampler(scenario(quiet | {"handle_time": 33}, quiet, scripted_contacts=script)).sample(1, 0)
     assert demand["arrival_s"].tolist() == [100, 500]
     assert demand["queue"].tolist() == [0, 1]
     assert demand["handle_s"].tolist() == [33, 42]

@@ -96,9 +96,7 @@ def test_differences_are_paired(generator):
 def ratios(numerators, denominators):
     """Return a ratio of sums, and that ratio without each of the episodes."""
     whole = numerators.sum() / denominators.sum()
-    return np.array([whole]), ((numerators.sum() - numerators) / (denominators.sum() - denominators))[
-        :, np.newaxis
-    ]
+    return np.array([whole]), ((numerators.sum() - numerators) / (denominators.sum() - denominators))[:, np.newaxis]
 
 
 def test_pseudo_values_of_a_mean_are_the_values(generator):

@@ -54,9 +54,7 @@ def durations(mean_s: int) -> st.SearchStrategy[Any]:
     return st.one_of(
         st.sampled_from([mean_s, 60 * (mean_s // 60 + 1), 0.1 * mean_s]),
         st.just({"distribution": "exponential", "mean_s": mean_s}),
-        st.builds(
-            lambda cv: {"distribution": "lognormal", "mean_s": mean_s, "cv": cv}, st.sampled_from([0.3, 1.5])
-        ),
+        st.builds(lambda cv: {"distribution": "lognormal", "mean_s": mean_s, "cv": cv}, st.sampled_from([0.3, 1.5])),
         st.builds(
             lambda shape: {"distribution": "weibull", "mean_s": mean_s, "shape": shape},
             st.sampled_from([0.7, 2.0]),
@@ -127,7 +125,9 @@ def shifts(draw, *, early: bool) -> list[dict[str, Any]] | None:
         return None
     first = draw(st.integers(0, 2 if early else 5))
     length = draw(st.integers(1, 6))
-    spans = [{"start": clock(first // 4, first % 4 * 15), "end": clock((first + length) // 4, (first + length) % 4 * 15)}]
+    spans = [
+        {"start": clock(first // 4, first % 4 * 15), "end": clock((first + length) // 4, (first + length) % 4 * 15)}
+    ]
     if draw(st.booleans()):
         again = first + length + draw(st.integers(0, 1))
         spans.append({"start": clock(again // 4, again % 4 * 15), "end": "03:00"})
@@ -282,9 +282,7 @@ class Auditor:
         np.testing.assert_array_equal(queues["suspended"], self._count(SUSPENDED))
         here = np.isin(self.status, (WAITING, IN_SERVICE, PICKING_UP, SUSPENDED))
         overdue = here & (self.contacts["overdue"] != 0)
-        np.testing.assert_array_equal(
-            queues["overdue"], np.bincount(self.queue[overdue], minlength=self.n_queues)
-        )
+        np.testing.assert_array_equal(queues["overdue"], np.bincount(self.queue[overdue], minlength=self.n_queues))
         # Conservation: whoever reached a queue was turned away, is there, or has left it in a known way.
         there = queues["waiting"] + queues["in_service"] + queues["suspended"]
         left = count["completed"] + count["abandoned"] + count["callbacks_accepted"]
@@ -359,10 +357,7 @@ class Auditor:
             return False
         if person["status"] == RESUMING:
             return True
-        return bool(
-            person["status"] == WORKING
-            and self.scenario.channels[self.queue[person["contact"]]].interruptible
-        )
+        return bool(person["status"] == WORKING and self.scenario.channels[self.queue[person["contact"]]].interruptible)
 
     def _check_free_list(self, record: Any, free: np.ndarray) -> None:
         listed = []
@@ -424,9 +419,7 @@ class Auditor:
         assert not inside[self.real_time[self.queue] & np.isin(self.status, (IN_SERVICE,))].any()
         self._check_heap(state, CLOCK_HEAP, BY_CLOCK, inside, None)
 
-    def _check_heap(
-        self, state: Any, heap: int, order: int, members: np.ndarray, keys: np.ndarray | None
-    ) -> None:
+    def _check_heap(self, state: Any, heap: int, order: int, members: np.ndarray, keys: np.ndarray | None) -> None:
         size = int(state["heap_size"][heap])
         items = state["heap_item"][heap, :size]
         assert sorted(items.tolist()) == np.flatnonzero(members).tolist()

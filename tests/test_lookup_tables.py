@@ -1,6 +1,7 @@
 """Distributions, their tables, and the luck that turns a customer's key into uniform numbers."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def counted_keys(count: int) -> np.ndarray:
     return np.arange(count, dtype=np.uint64)
 
 
-# Quantile tables ------------------------------------------------------------------------------------------------------
+# Quantile tables ----------------------------------------------------------------------------------
 
 
 def table_probabilities() -> np.ndarray:
@@ -101,9 +102,7 @@ def table_probabilities() -> np.ndarray:
 def test_a_table_holds_the_exact_quantiles_at_its_points(law):
     table = tabulate_quantiles(law)
     probabilities = table_probabilities()[:, :CELLS].ravel()
-    assert quantiles(table, probabilities) == pytest.approx(
-        law.quantile_s(probabilities), rel=1e-12, abs=1e-12
-    )
+    assert quantiles(table, probabilities) == pytest.approx(law.quantile_s(probabilities), rel=1e-12, abs=1e-12)
 
 
 @smooth_laws
@@ -134,9 +133,7 @@ def test_exponentials_drawn_from_the_table_have_the_right_moments():
     count = 400_000
     drawn_s = quantiles(table, uniforms(counted_keys(count), LUCK_PICK_UP, 0))
     assert drawn_s.mean() == pytest.approx(30, abs=4 * 30 / math.sqrt(count))
-    assert (drawn_s**2).mean() == pytest.approx(
-        1800, abs=4 * 900 * math.sqrt(20 / count)
-    )  # Var X^2 = 20 mean^4
+    assert (drawn_s**2).mean() == pytest.approx(1800, abs=4 * 900 * math.sqrt(20 / count))  # Var X^2 = 20 mean^4
     assert stats.kstest(drawn_s, stats.expon(scale=30).cdf).pvalue > 1e-4
 
 
@@ -155,14 +152,14 @@ def test_no_law_makes_an_empty_table():
     assert not tabulate_quantiles(None).any()
 
 
-# Luck -----------------------------------------------------------------------------------------------------------------
+# Luck ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 @pytest.mark.parametrize("attempt", [0, 1, 5])
 def test_luck_is_equidistributed_over_neighbouring_keys(purpose, attempt):
     drawn = uniforms(counted_keys(100_000), purpose, attempt)
-    assert 0.0 <= drawn.min()
+    assert drawn.min() >= 0.0
     assert drawn.max() < 1.0
     assert stats.chisquare(np.bincount((drawn * 100).astype(int), minlength=100)).pvalue > 1e-4
 
@@ -191,13 +188,10 @@ def test_luck_of_neighbouring_keys_is_uncorrelated():
 def test_luck_is_a_pure_function_of_key_purpose_and_attempt():
     keys = np.array([0, 1, 2**63, 2**64 - 1], np.uint64)
     assert (uniforms(keys, LUCK_ERROR, 2) == uniforms(keys, LUCK_ERROR, 2)).all()
-    assert (
-        len({*uniforms(keys, LUCK_ERROR, 2), *uniforms(keys, LUCK_ERROR, 3), *uniforms(keys, LUCK_CHURN, 2)})
-        == 12
-    )
+    assert len({*uniforms(keys, LUCK_ERROR, 2), *uniforms(keys, LUCK_ERROR, 3), *uniforms(keys, LUCK_CHURN, 2)}) == 12
 
 
-# Laws -----------------------------------------------------------------------------------------------------------------
+# Laws ---------------------------------------------------------------------------------------------
 
 
 @all_laws
@@ -211,7 +205,7 @@ def test_the_mean_is_the_integral_of_the_survival_function(law):
     edges = sorted(set(edges))
     pieces = [
         integrate.quad(lambda t: float(law.survival_prob(np.array([t]))[0]), low, high)[0]
-        for low, high in zip(edges, edges[1:], strict=False)
+        for low, high in pairwise(edges)
     ]
     assert sum(pieces) == pytest.approx(law.mean_duration_s, rel=1e-6)
 
@@ -236,9 +230,7 @@ def test_lognormal_and_weibull_are_those_of_scipy():
     assert lognormal.quantile_s(probabilities) == pytest.approx(expected.ppf(probabilities))
     assert expected.std() / expected.mean() == pytest.approx(0.6)
     scale_s = 300 / math.gamma(1 + 1 / 0.7)
-    assert weibull.quantile_s(probabilities) == pytest.approx(
-        stats.weibull_min(0.7, scale=scale_s).ppf(probabilities)
-    )
+    assert weibull.quantile_s(probabilities) == pytest.approx(stats.weibull_min(0.7, scale=scale_s).ppf(probabilities))
 
 
 def test_a_hyperexponential_has_the_moments_of_its_phases():
@@ -265,7 +257,7 @@ def test_a_tabulated_patience_that_ends_at_zero_never_lasts_longer():
     assert stats.kstest(drawn_s, lambda t: 1 - law.survival_prob(t)).pvalue > 1e-4
 
 
-# Mean residual times --------------------------------------------------------------------------------------------------
+# Mean residual times ------------------------------------------------------------------------------
 
 
 def test_an_exponential_job_never_gets_nearer_its_end():
@@ -286,7 +278,7 @@ def test_mean_residuals_agree_with_numerical_integration(name):
 
     for t, residual_s in zip(elapsed_s, law.mean_residual_s(elapsed_s), strict=True):
         edges = [t, t + law.mean_duration_s, t + 10 * law.mean_duration_s, t + 100 * law.mean_duration_s]
-        parts = [integrate.quad(survival, a, b, limit=200)[0] for a, b in zip(edges, edges[1:], strict=False)]
+        parts = [integrate.quad(survival, a, b, limit=200)[0] for a, b in pairwise(edges)]
         assert residual_s == pytest.approx(sum(parts) / survival(t), rel=2e-3)
 
 
@@ -311,7 +303,7 @@ def test_lognormal_residuals_are_finite_and_positive_far_beyond_the_mean(cv, mea
     assert (residual_s > 0).all()
 
 
-# Account values and mistakes ------------------------------------------------------------------------------------------
+# Account values and mistakes ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -85,9 +85,7 @@ def test_continuous_integration_calls_the_make_targets():
 def test_the_contract_of_independent_commands_is_complete():
     contracts = {contract["id"]: contract for contract in PYPROJECT["tool"]["importlinter"]["contracts"]}
     commands = [name.replace("-", "_") for name in get_command(app).commands]  # type: ignore[attr-defined]
-    with_module = {
-        f"experiments.{name}" for name in commands if (ROOT / "experiments" / f"{name}.py").exists()
-    }
+    with_module = {f"experiments.{name}" for name in commands if (ROOT / "experiments" / f"{name}.py").exists()}
     assert with_module == set(contracts["commands"]["modules"])
 
 

@@ -48,9 +48,7 @@ def test_a_model_is_a_pure_queue_with_64_batches_and_units_of_the_glossary(name)
     assert model.scenario.terminal_charge == "none"
     assert all(channel.arrivals.day_factor_cv == 0 for channel in model.scenario.channels)
     glossary = metric_glossary(model.scenario)
-    assert {r.metric: r.unit for r in model.references} == {
-        r.metric: glossary[r.metric][0] for r in model.references
-    }
+    assert {r.metric: r.unit for r in model.references} == {r.metric: glossary[r.metric][0] for r in model.references}
 
 
 def test_values_of_the_files_agree_with_closed_forms():

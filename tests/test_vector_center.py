@@ -52,9 +52,7 @@ def test_the_next_episode_starts_in_the_step_that_ends_one():
     generator = np.random.default_rng(0)
     ended = np.zeros(3, np.int64)
     while ended.min() < 2:
-        observations, _, terminated, truncated, info = centers.step(
-            random_actions(generator, centers.action_masks())
-        )
+        observations, _, terminated, truncated, info = centers.step(random_actions(generator, centers.action_masks()))
         assert not truncated.any()
         np.testing.assert_array_equal(observations["action_mask"], info["action_mask"])
         np.testing.assert_array_equal(observations["action_mask"] != 0, centers.action_masks())

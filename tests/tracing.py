@@ -1,7 +1,7 @@
 """Test helper: the whole trace of an episode, in this process or as a program in a fresh one.
 
-    python tests/tracing.py hashes SEED            print the SHA-256 of four traces as JSON
-    python tests/tracing.py save FOLDER            save the traces of tiny and of a day of bank as .npz files
+python tests/tracing.py hashes SEED            print the SHA-256 of four traces as JSON
+python tests/tracing.py save FOLDER            save the traces of tiny and of a day of bank as .npz files
 """
 
 import hashlib
@@ -50,9 +50,7 @@ def trace_episode(scenario: Scenario, policy: str, seed: int) -> dict[str, np.nd
             candidates=rows.candidates[0],
         )
         rows.step(rows.all_rows, np.array([action]))
-        note(
-            reward_usd=rows.reward_usd[0], elapsed_s=rows.elapsed_s[0], cost_usd=rows.states[0]["cost_usd"].copy()
-        )
+        note(reward_usd=rows.reward_usd[0], elapsed_s=rows.elapsed_s[0], cost_usd=rows.states[0]["cost_usd"].copy())
     trace = {key: np.array(values) for key, values in steps.items()}
     counts = rows.counts(0)
     for key in ("queue_count", "band_count", "center_count"):
