@@ -42,6 +42,11 @@ class CandidateScoringPolicy(MaskableActorCriticPolicy):
             self.scorer_network.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs
         )
 
+    def train_actor(self, wanted: bool) -> None:
+        """Let updates change the actor, or the critic alone."""
+        for parameter in self.scorer_network.actor_parameters():
+            parameter.requires_grad_(wanted)
+
     def _distribution(self, logits: Tensor, mask: Tensor) -> MaskableDistribution:
         distribution = self.action_dist.proba_distribution(logits)
         distribution.apply_masking(mask)  # type: ignore[arg-type]

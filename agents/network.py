@@ -83,6 +83,11 @@ class CandidateScorer(nn.Module):
             logits = torch.where(action_mask > 0, logits + self.prior_weight * preferences(scores), logits)
         return logits, self._value(encoded_center, encoded_rows, row)
 
+    def actor_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that the logits depend on; the value has others."""
+        critic = {id(parameter) for parameter in self.value_net.parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in critic]
+
     def value(self, center: Tensor, candidates: Tensor, action_mask: Tensor) -> Tensor:
         """Return values (batch, 1)."""
         row, action = torch.nonzero(action_mask > 0, as_tuple=True)

@@ -46,3 +46,33 @@ def charge_harm(state, parameters, contact, term, rise, direct_usd):
     state.queue_count[person.queue].account_loss_usd += loss_usd
     state.band_count[person.band].account_loss_usd += loss_usd
     add_cost(state, parameters, term, loss_usd + direct_usd)
+
+
+@compiled
+def broken_promise_usd(state, parameters, contact):
+    """Return what breaking the promise to `contact` costs now, USD: its abandonment, or missing its due time."""
+    person = state.contacts[contact]
+    limits = parameters.queues[person.queue]
+    left_usd = person.value_usd * person.retention_prob
+    if limits.real_time:
+        return left_usd * raise_for_risk(parameters, person.at_risk, limits.abandonment_rise) + limits.abandonment_usd
+    if person.overdue:
+        return 0.0
+    return left_usd * raise_for_risk(parameters, person.at_risk, limits.late_rise) + limits.late_usd
+
+
+@compiled
+def error_usd(state, parameters, contact):
+    """Return what an error costs whose customer is that of `contact`, USD, as an expectation."""
+    person = state.contacts[contact]
+    limits = parameters.queues[person.queue]
+    rise = raise_for_risk(parameters, person.at_risk, limits.error_rise)
+    return person.value_usd * person.retention_prob * rise + limits.error_usd
+
+
+@compiled
+def error_prob(state, parameters, contact):
+    """Return the chance that the work on `contact`, completed now, holds an error."""
+    person = state.contacts[contact]
+    limits = parameters.queues[person.queue]
+    return min(limits.error_prob + limits.error_per_interruption_prob * person.interruptions, 1.0)

@@ -8,8 +8,9 @@ who dials again, an accepted callback and an error's rework are the next `attemp
 
 import numpy as np
 
-from envs.churn import add_cost, charge_harm
+from envs.churn import add_cost, broken_promise_usd, charge_harm, error_prob, error_usd
 from envs.compilation import compiled
+from envs.control_variate import add_luck, expect_abandonment, expect_error
 from envs.event_list import queue_heap, remove_contact, set_clock
 from envs.interruption import release_suspended, start_work
 from envs.luck import (
@@ -103,6 +104,7 @@ def admit(state, parameters, demanded):
         _turn_away(state, parameters, contact)
         return
     state.arrived_today[demanded.queue] += 1
+    state.arrived_stake_usd[demanded.queue] += broken_promise_usd(state, parameters, contact)
     if _is_full(state, parameters, demanded.queue):
         _turn_away(state, parameters, contact)
     else:
@@ -212,6 +214,7 @@ def serve_waiting(state, parameters, rep, contact):
                 count.started_within_threshold += 1
                 state.band_count[person.band].started_within_threshold += 1
             charge_wait(state, parameters, contact)
+            expect_abandonment(state, parameters, contact)
             set_clock(state, contact, NEVER)
     start_work(state, parameters, rep, contact)
 
@@ -262,6 +265,9 @@ def _abandon(state, parameters, contact):
     count.wait_s += wait_s
     count.wait_abandoned_s += wait_s
     charge_wait(state, parameters, contact)
+    expect_abandonment(state, parameters, contact)
+    if limits.smooth_patience:
+        add_luck(state, parameters, TERM_ABANDONMENT, broken_promise_usd(state, parameters, contact))
     charge_harm(state, parameters, contact, TERM_ABANDONMENT, limits.abandonment_rise, limits.abandonment_usd)
     if uniform(person.key, LUCK_REDIAL, person.attempt) < limits.redial_prob:
         delay_s = look_up_quantile(
@@ -332,6 +338,7 @@ def offer_callback(state, parameters, contact):
     if wait_s > 0.0:
         count.waited += 1
     charge_wait(state, parameters, contact)
+    expect_abandonment(state, parameters, contact)
     add_cost(state, parameters, TERM_CALLBACK, parameters.callback_usd)
     person.queue = target
     person.attempt += 1
@@ -364,8 +371,9 @@ def complete(state, parameters, rep):
         else:
             count.on_time += 1
             state.band_count[person.band].on_time += 1
-    error_prob = limits.error_prob + limits.error_per_interruption_prob * person.interruptions
-    if error_prob > 0.0 and uniform(person.key, LUCK_ERROR, person.attempt) < error_prob:
+    expect_error(state, parameters, contact)
+    chance = error_prob(state, parameters, contact)
+    if chance > 0.0 and uniform(person.key, LUCK_ERROR, person.attempt) < chance:
         _err(state, parameters, contact)
     else:
         _free_slot(state, contact)
@@ -378,6 +386,7 @@ def _err(state, parameters, contact):
     queue = person.queue
     limits = parameters.queues[queue]
     state.queue_count[queue].errors += 1
+    add_luck(state, parameters, TERM_ERROR, error_usd(state, parameters, contact))
     charge_harm(state, parameters, contact, TERM_ERROR, limits.error_rise, limits.error_usd)
     if limits.rework_to == NOBODY:
         _free_slot(state, contact)

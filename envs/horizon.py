@@ -10,20 +10,18 @@ its own. It is charged the missed due time if it ends after it, its hours overdu
 expected cost of an error, and the pick-up it still needs. So work refused is charged what doing it late would cost.
 """
 
-import math
-
 import numpy as np
 
-from envs.churn import add_cost, charge_harm, raise_for_risk
+from envs.backlog import remaining_work_s, work_off
+from envs.churn import add_cost, charge_harm, error_prob, error_usd
 from envs.compilation import compiled
 from envs.contact_flow import charge_lateness, charge_wait, overdue_rise
+from envs.control_variate import expect_abandonment, expect_error_of_interruption
 from envs.event_list import CLOCK_HEAP, first_contact, insert_contact, remove_contact
 from envs.interruption import pay_pick_up
-from envs.queues import expected_remaining_s
 from envs.state import (
     BY_CLOCK,
     IN_SERVICE,
-    N_WEEK_INTERVALS,
     NOBODY,
     PICKING_UP,
     RESUMING,
@@ -34,11 +32,7 @@ from envs.state import (
     TERM_INTERRUPTION,
     UNUSED,
     WAITING,
-    WEEK_INTERVAL_S,
 )
-
-WEEKS_AHEAD = 52
-"""Work that is not worked off by then ends then."""
 
 
 @compiled
@@ -68,6 +62,7 @@ def settle(state, parameters):
             if parameters.charge_end:
                 limits = parameters.queues[queue]
                 charge_wait(state, parameters, contact)
+                expect_abandonment(state, parameters, contact)
                 charge_harm(
                     state, parameters, contact, TERM_ABANDONMENT, limits.abandonment_rise, limits.abandonment_usd
                 )
@@ -81,21 +76,6 @@ def _scheduled_s(state, contact):
 
 
 @compiled
-def _work_off(parameters, start_s, work_s):
-    """Return when the spare reps, from `start_s` on, have done `work_s` seconds of work; at the latest in a year."""
-    time_s = start_s
-    for _ in range(N_WEEK_INTERVALS * WEEKS_AHEAD):
-        place = (parameters.week_start_s + time_s) / WEEK_INTERVAL_S
-        reps = parameters.spare_reps[int(place) % N_WEEK_INTERVALS]
-        left_s = (math.floor(place) + 1.0 - place) * WEEK_INTERVAL_S
-        if reps * left_s >= work_s:
-            return time_s + (work_s / reps if work_s > 0.0 else 0.0)
-        work_s -= reps * left_s
-        time_s += left_s
-    return time_s
-
-
-@compiled
 def _charge_open_work(state, parameters):
     worked_off_s = state.now_s
     contact = first_contact(state, CLOCK_HEAP)
@@ -104,19 +84,13 @@ def _charge_open_work(state, parameters):
         person = state.contacts[contact]
         queue = np.int64(person.queue)
         limits = parameters.queues[queue]
-        done_s = person.work_done_s
-        if person.status == IN_SERVICE:
-            done_s += state.now_s - state.reps[person.rep].phase_start_s
-        work_s = expected_remaining_s(parameters, queue, done_s)
-        if person.status == SCHEDULED:
-            work_s = person.handle_s
+        work_s = person.handle_s if person.status == SCHEDULED else remaining_work_s(state, parameters, contact)
         if person.interruptions > 0 and person.status != IN_SERVICE:
-            work_s += limits.pick_up_mean_s
             add_cost(state, parameters, TERM_INTERRUPTION, limits.pick_up_mean_s * parameters.pick_up_usd_per_s)
         if person.status == IN_SERVICE or person.status == PICKING_UP:
             end_s = state.now_s + work_s
         else:
-            worked_off_s = _work_off(parameters, worked_off_s, work_s)
+            worked_off_s = work_off(parameters, worked_off_s, work_s)
             end_s = worked_off_s
         add_cost(state, parameters, TERM_BACKLOG, limits.holding_usd_per_s * (end_s - state.now_s))
         overdue_s = end_s - person.due_s
@@ -124,11 +98,12 @@ def _charge_open_work(state, parameters):
             if not person.overdue:
                 charge_lateness(state, parameters, contact, limits.late_rise, limits.late_usd)
             charge_lateness(state, parameters, contact, overdue_rise(parameters, queue, overdue_s), 0.0)
-        error_prob = min(limits.error_prob + limits.error_per_interruption_prob * person.interruptions, 1.0)
-        if error_prob > 0.0:
-            rise = raise_for_risk(parameters, person.at_risk, limits.error_rise)
-            loss_usd = person.value_usd * person.retention_prob * rise
-            state.queue_count[queue].account_loss_usd += error_prob * loss_usd
-            state.band_count[person.band].account_loss_usd += error_prob * loss_usd
-            add_cost(state, parameters, TERM_ERROR, error_prob * (loss_usd + limits.error_usd))
+        chance = error_prob(state, parameters, contact)
+        if chance > 0.0:
+            direct_usd = limits.error_usd
+            cost_usd = error_usd(state, parameters, contact)
+            state.queue_count[queue].account_loss_usd += chance * (cost_usd - direct_usd)
+            state.band_count[person.band].account_loss_usd += chance * (cost_usd - direct_usd)
+            add_cost(state, parameters, TERM_ERROR, chance * cost_usd)
+            expect_error_of_interruption(state, parameters, contact, person.interruptions)
         contact = first_contact(state, CLOCK_HEAP)

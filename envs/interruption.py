@@ -9,6 +9,7 @@ the contact's own luck. A pick-up may itself be interrupted: in mode `restart` t
 
 from envs.churn import add_cost
 from envs.compilation import compiled
+from envs.control_variate import expect_error_of_interruption
 from envs.luck import LUCK_PICK_UP, look_up_quantile, uniform
 from envs.queues import enqueue, expected_remaining_s
 from envs.staffing import end_phase, set_busy
@@ -76,6 +77,7 @@ def suspend(state, parameters, rep):
     end_phase(state, parameters, rep)
     person.status = SUSPENDED
     person.interruptions += 1
+    expect_error_of_interruption(state, parameters, contact, -1.0)
     person.next_suspended = state.reps[rep].suspended
     state.reps[rep].suspended = contact
     state.reps[rep].n_suspended += 1

@@ -187,6 +187,7 @@ def step_one(state, parameters, demand, action, center, candidates, mask):
     """
     for term in range(N_TERMS):
         state.step_cost_usd[term] = 0.0
+    state.step_luck_usd = 0.0
     before_s = state.now_s
     substituted = 0
     if action < 0 or action >= parameters.n_actions or not state.action_mask[action]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.churn import raise_for_risk
+from envs.churn import broken_promise_usd, error_usd, raise_for_risk
 from envs.compilation import compiled
 from envs.event_list import first_contact, queue_heap
 from envs.queues import expected_remaining_s
@@ -223,19 +223,6 @@ def _work_done_s(state, contact):
 
 
 @compiled
-def broken_promise_usd(state, parameters, contact):
-    """Return what breaking the promise to `contact` costs now, USD: its abandonment, or missing its due time."""
-    person = state.contacts[contact]
-    limits = parameters.queues[person.queue]
-    left_usd = person.value_usd * person.retention_prob
-    if limits.real_time:
-        return left_usd * raise_for_risk(parameters, person.at_risk, limits.abandonment_rise) + limits.abandonment_usd
-    if person.overdue:
-        return 0.0
-    return left_usd * raise_for_risk(parameters, person.at_risk, limits.late_rise) + limits.late_usd
-
-
-@compiled
 def _loss_usd_per_hour(state, parameters, contact):
     person = state.contacts[contact]
     limits = parameters.queues[person.queue]
@@ -304,9 +291,7 @@ def _write_disturbed(state, parameters, rep, row):
     row[C_DISTURBED_PROGRESS] = done_s
     row[C_DISTURBED_WORK] = expected_s
     row[C_DISTURBED_STAKE] = broken_promise_usd(state, parameters, contact)
-    rise = raise_for_risk(parameters, person.at_risk, limits.error_rise)
-    error_usd = person.value_usd * person.retention_prob * rise + limits.error_usd
-    row[C_DISTURBED_ERROR] = limits.error_per_interruption_prob * error_usd
+    row[C_DISTURBED_ERROR] = limits.error_per_interruption_prob * error_usd(state, parameters, contact)
     pick_up_s = 0.0 if state.reps[rep].status == RESUMING else limits.pick_up_mean_s
     row[C_PICK_UP] = pick_up_s
     row[C_ACTION_COST] = parameters.interruption_usd + pick_up_s * parameters.pick_up_usd_per_s

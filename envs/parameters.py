@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.actions import action_table
-from envs.distributions import DurationDistribution, tabulate_quantiles
+from envs.distributions import DurationDistribution, Fixed, tabulate_quantiles
 from envs.errors import ConfigurationError
 from envs.scenario import COST_TERMS, DAY_S, WEEK_S, WEEKDAYS, Arrivals, Channel, Scenario
 from envs.state import (
@@ -206,6 +206,8 @@ def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Chann
         record.patience_quantile_s[queue] = tabulate_quantiles(channel.patience)
         target.hazard_step_s = max(channel.patience.mean_duration_s, 1e-3) / 16.0
         record.hazard_per_s[queue] = _hazard_table(channel.patience, float(target.hazard_step_s))
+        target.smooth_patience = not isinstance(channel.patience, Fixed)
+        record.cumulative_hazard[queue] = _cumulative_hazard(channel.patience, float(target.hazard_step_s))
     forecast = week_forecast(channel.arrivals)
     record.forecast_per_hour[queue] = forecast
     per_interval = (forecast * WEEK_INTERVAL_S / 3600.0).reshape(7, -1)
@@ -224,6 +226,18 @@ def _hazard_table(patience: DurationDistribution, step_s: float) -> NDArray[np.f
     if len(known) == 0:  # no patience at all
         return np.full(RESIDUAL_POINTS, 1.0 / HAZARD_WINDOW_S)
     return rate[np.maximum.accumulate(np.where(np.isnan(rate), known[0], np.arange(len(rate))))]
+
+
+def _cumulative_hazard(patience: DurationDistribution, step_s: float) -> NDArray[np.float64]:
+    """Return -log P(X > t) at each step of waiting time; the last known rate goes on where nobody is left."""
+    alive = patience.survival_prob(np.arange(RESIDUAL_POINTS) * step_s)
+    known = alive > 1e-9
+    if not known.any():  # no patience at all: everybody who waits is gone
+        return np.arange(RESIDUAL_POINTS) * step_s / HAZARD_WINDOW_S
+    hazard = -np.log(np.where(known, alive, 1.0))
+    rates = np.diff(hazard, prepend=0.0)
+    last = int(np.flatnonzero(known)[-1])
+    return np.where(known, hazard, hazard[last] + (np.arange(RESIDUAL_POINTS) - last) * rates[last])
 
 
 def _fill_staff(record: Record, scenario: Scenario) -> None:

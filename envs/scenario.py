@@ -116,6 +116,12 @@ class Redial(_Part):
     prob: Probability
     delay: Duration
 
+    @model_validator(mode="after")
+    def _check(self) -> "Redial":
+        if self.delay.mean_duration_s <= 0:  # customers without patience would dial for ever in the same second
+            raise InvalidValueError(("delay",), "must be > 0 seconds")
+        return self
+
 
 class CallbackOffer(_Part):
     """Once per contact, when nobody suitable is free, the router may offer a callback (D5)."""

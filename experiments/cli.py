@@ -210,3 +210,41 @@ def export(
 
     file, parity = export_run(run_folder, out)
     typer.echo(f"{file}: {parity}")
+
+
+@app.command()
+def train(
+    config: Annotated[str, typer.Argument(help="A name in configs/training or a file.")] = "bank",
+    seed: Annotated[
+        int | None, typer.Option(help="Seed, from which training, validation and test episodes follow.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Decisions to train on.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders are made.")] = Path("runs"),
+    overrides: Overrides = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Train a policy, choose it on validation episodes, export it, and test it against the baselines."""
+    require_folders(json=json_file)
+    try:
+        from experiments.train import describe_result
+        from experiments.train import train as run
+    except ModuleNotFoundError as error:
+        from envs.errors import ConfigurationError
+
+        if str(error.name).partition(".")[0] in {"agents", "envs", "experiments"}:
+            raise  # a mistake of ours, not a missing extra
+        raise ConfigurationError(
+            f"blended train needs {error.name}: pip install -c constraints.txt -e '.[train]'"
+        ) from error
+    from experiments.training_config import load_training
+
+    loaded = load_training(config, tuple(overrides or ()), seed=seed, steps=steps)
+    result = run(loaded, experiment=Path(config).stem, runs_folder=runs, device=device)
+    if result.benchmark is not None:
+        result.benchmark.show()
+    typer.echo(f"Policy ({result.selection.mode}): {result.policy_file}")
+    typer.echo(f"Evaluate it: blended evaluate {result.policy_file} --scenario {loaded.scenario}")
+    typer.echo(f"TensorBoard: {sys.executable} -m tensorboard.main --logdir {result.folder / 'tensorboard'}")
+    if json_file is not None:
+        write_result(json_file, describe_result(result))

@@ -80,7 +80,7 @@ class Center(BlendedCenter):
 
     @property
     def subject(self) -> tuple[str, int]:
-        """Who is asked about: ("contact", place in the order of arrival at the center), ("rep", index), ("none", -1)."""
+        """Who is asked about: ("contact", slot), ("rep", index) or ("none", -1)."""
         kind = ("none", "contact", "rep")[int(self.record["subject_kind"])]
         return kind, int(self.record["subject"])
 

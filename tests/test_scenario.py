@@ -97,6 +97,12 @@ def test_the_center_of_these_tests_is_good(tmp_path):
         ("count: 3", "count: three", None, "groups[0].count = 'three': must be a whole number"),
         ("days: 2,", "days: 0,", None, "horizon.days = 0: must be > 0 days"),
         ("days: 2,", "days: 2, warm_up_days: 2,", None, "horizon.warm_up_days = 2: must be < days = 2"),
+        (
+            "    segment_shares: {student: 0.5",
+            "    redial: {prob: 1, delay: 0}\n    segment_shares: {student: 0.5",
+            "redial",
+            "channels[0].redial.delay = 0: must be > 0 seconds",
+        ),
         # arrivals
         ("interval_s: 21_600", "interval_s: 7000", None, "interval_s = 7000: must divide a day of 86400 seconds"),
         (
@@ -215,6 +221,26 @@ def test_overrides_are_checked_too(tmp_path, override, expected):
     with pytest.raises(ConfigurationError) as caught:
         load_scenario(path, (override,))
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["tinny"], "error: tinny: no such file, and no such name in configs/scenarios; did you mean 'tiny'"),
+        (["bad.yaml"], "error: scenario.groups[0].count = 0: must be >= 1 (bad.yaml:29)"),
+        (["tiny", "--set", "horizon.days=-1"], "error: scenario.horizon.days = -1: must be > 0 days (--set)"),
+        (["tiny", "--policies", "lifo"], "error: policy = 'lifo': no such policy"),
+    ],
+)
+def test_the_command_line_ends_with_one_message_and_exit_code_2(tmp_path, arguments, expected):
+    (tmp_path / "bad.yaml").write_text(CENTER.replace("count: 3", "count: 0"), encoding="utf-8")
+    script = Path(sys.executable).parent / "blended"
+    result = subprocess.run(
+        [script, "benchmark", *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith(expected)
+    assert "Traceback" not in result.stderr + result.stdout
 
 
 @pytest.mark.parametrize(("name", "nearest"), [("bnak", "bank"), ("tinny", "tiny")])

@@ -1,0 +1,103 @@
+"""What the open deferred work is expected to cost by being late.
+
+Room: `envs`. Reads the state; the kernel's terminal charge and the learner's potential share it.
+
+Work is taken as worked off in order of due time by the scenario's `spare_reps` (`envs.parameters`): half-hour by
+half-hour of the coming weeks, the planned reps whom neither calls nor new deferred work need.
+"""
+
+import math
+
+import numpy as np
+
+from envs.churn import broken_promise_usd, raise_for_risk
+from envs.compilation import compiled, entry_point
+from envs.contact_flow import overdue_rise
+from envs.event_list import queue_heap
+from envs.queues import expected_remaining_s
+from envs.state import BY_ARRIVAL, IN_SERVICE, N_WEEK_INTERVALS, NOBODY, WEEK_INTERVAL_S
+
+WEEKS_AHEAD = 52
+"""Work that is not worked off by then ends then."""
+
+
+@compiled
+def work_off(parameters, start_s, work_s):
+    """Return when the spare reps, from `start_s` on, have done `work_s` seconds of work; at the latest in a year."""
+    time_s = start_s
+    for _ in range(N_WEEK_INTERVALS * WEEKS_AHEAD):
+        place = (parameters.week_start_s + time_s) / WEEK_INTERVAL_S
+        reps = parameters.spare_reps[int(place) % N_WEEK_INTERVALS]
+        left_s = (math.floor(place) + 1.0 - place) * WEEK_INTERVAL_S
+        if reps * left_s >= work_s:
+            return time_s + (work_s / reps if work_s > 0.0 else 0.0)
+        work_s -= reps * left_s
+        time_s += left_s
+    return time_s
+
+
+@compiled
+def remaining_work_s(state, parameters, contact):
+    """Return the expected work, seconds, still to be done on an open contact, with the pick-up that it needs."""
+    person = state.contacts[contact]
+    done_s = person.work_done_s
+    if person.status == IN_SERVICE:
+        done_s += state.now_s - state.reps[person.rep].phase_start_s
+    work_s = expected_remaining_s(parameters, person.queue, done_s)
+    if person.interruptions > 0 and person.status != IN_SERVICE:
+        work_s += parameters.queues[person.queue].pick_up_mean_s
+    return work_s
+
+
+@compiled
+def _lateness_usd(state, parameters, contact, end_s):
+    """Return what an open deferred contact is still to be charged for lateness if it ends at `end_s`, USD."""
+    person = state.contacts[contact]
+    overdue_s = end_s - person.due_s
+    if overdue_s <= 0.0:
+        return 0.0
+    left_usd = person.value_usd * person.retention_prob
+    rise = raise_for_risk(parameters, person.at_risk, overdue_rise(parameters, person.queue, overdue_s))
+    return broken_promise_usd(state, parameters, contact) + left_usd * rise
+
+
+@compiled
+def _expected_lateness_usd(state, parameters):
+    n_open = 0
+    for q in range(parameters.n_queues):
+        if not parameters.queues[q].real_time:
+            n_open += state.queues[q].waiting + state.queues[q].suspended
+    if n_open == 0:
+        return 0.0
+    contacts = np.empty(n_open, np.int64)
+    due_s = np.empty(n_open)
+    found = 0
+    for q in range(parameters.n_queues):
+        if not parameters.queues[q].real_time:
+            heap = queue_heap(q, BY_ARRIVAL)
+            for i in range(state.heap_size[heap]):
+                contacts[found] = state.heap_item[heap, i]
+                found += 1
+    for rep in range(parameters.n_reps):
+        contact = state.reps[rep].suspended
+        while contact != NOBODY:
+            contacts[found] = contact
+            found += 1
+            contact = state.contacts[contact].next_suspended
+    for i in range(n_open):
+        due_s[i] = state.contacts[contacts[i]].due_s
+    total_usd = 0.0
+    end_s = state.now_s
+    for i in np.argsort(due_s):
+        contact = contacts[i]
+        end_s = work_off(parameters, end_s, remaining_work_s(state, parameters, contact))
+        total_usd += _lateness_usd(state, parameters, contact, end_s)
+    return total_usd
+
+
+@entry_point
+def estimate_lateness(states, parameters, estimates_usd):
+    """Write for each state what its waiting and suspended deferred work is expected to be charged for lateness, USD; 0
+    for a state that has reached its horizon."""
+    for row in range(states.shape[0]):
+        estimates_usd[row] = 0.0 if states[row].done else _expected_lateness_usd(states[row], parameters[0])
