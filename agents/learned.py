@@ -23,13 +23,15 @@ NETWORK_FILE = "network.json"
 SCENARIO_FILE = "scenario.yaml"
 BEST_FILE = "checkpoints/best.pt"
 START_FILE = "checkpoints/start.pt"
+ADJUSTED_FILE = "checkpoints/adjusted.pt"
 SELECTION_FILE = "selection.json"
 
 
-def make_network(scenario: Scenario, *, width: int, prior_weight: float) -> CandidateScorer:
-    """Return an untrained network for `scenario`; its first policy is the prior."""
+def make_network(scenario: Scenario, **settings: Any) -> CandidateScorer:
+    """Return an untrained network for `scenario`; its first policy is the prior. `settings` are those of
+    `CandidateScorer`: `width`, `prior_weight`, `residual_weight`."""
     fields = field_table(tuple(channel.name for channel in scenario.channels))
-    return CandidateScorer(fields, action_layout(scenario), width=width, prior_weight=prior_weight)
+    return CandidateScorer(fields, action_layout(scenario), **settings)
 
 
 class LearnedPolicy:

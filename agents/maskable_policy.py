@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sb3_contrib.common.maskable.distributions import MaskableCategoricalDistribution, MaskableDistribution
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
-from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
+from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor
 
 from agents.action_layout import ActionLayout
@@ -30,16 +30,25 @@ class CandidateScoringPolicy(MaskableActorCriticPolicy):
         layout: ActionLayout,
         width: int = 64,
         prior_weight: float = 0.0,
+        residual_weight: float = 1.0,
         **kwargs: Any,
     ) -> None:
-        self._scorer_arguments = {"fields": fields, "layout": layout, "width": width, "prior_weight": prior_weight}
+        self._scorer_arguments = {
+            "fields": fields,
+            "layout": layout,
+            "width": width,
+            "prior_weight": prior_weight,
+            "residual_weight": residual_weight,
+        }
         super().__init__(*args, **kwargs)
 
     def _build(self, lr_schedule: Schedule) -> None:
         self.scorer_network = CandidateScorer(**self._scorer_arguments)  # type: ignore[arg-type]
         self.action_dist = MaskableCategoricalDistribution(int(self.action_space.n))  # type: ignore[attr-defined]
         self.optimizer = self.optimizer_class(
-            self.scorer_network.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs
+            self.scorer_network.parameters(),
+            lr=lr_schedule(1),  # type: ignore[call-arg]  # every optimizer has it, their base class has not
+            **self.optimizer_kwargs,
         )
 
     def train_actor(self, wanted: bool) -> None:
@@ -49,7 +58,7 @@ class CandidateScoringPolicy(MaskableActorCriticPolicy):
 
     def _distribution(self, logits: Tensor, mask: Tensor) -> MaskableDistribution:
         distribution = self.action_dist.proba_distribution(logits)
-        distribution.apply_masking(mask)  # type: ignore[arg-type]
+        distribution.apply_masking(mask)
         return distribution
 
     def forward(
@@ -77,9 +86,9 @@ class CandidateScoringPolicy(MaskableActorCriticPolicy):
         logits = self.scorer_network(obs["center"], obs["candidates"], mask)
         return self._distribution(logits, mask > 0)
 
-    def predict_values(self, obs: PyTorchObs) -> Tensor:
+    def predict_values(self, obs: Any) -> Tensor:
         """Return the values of a batch of observations."""
-        return self.scorer_network.value(obs["center"], obs["candidates"], obs["action_mask"])  # type: ignore[call-overload]
+        return self.scorer_network.value(obs["center"], obs["candidates"], obs["action_mask"])
 
 
 def quiet_distributions() -> None:

@@ -31,10 +31,21 @@ class CandidateScorer(nn.Module):
     rule `expected_loss` in the logits (0: no prior).
     """
 
-    def __init__(self, fields: FieldTable, layout: ActionLayout, width: int = 64, prior_weight: float = 0.0) -> None:
+    center_scale: Tensor
+    candidate_scale: Tensor
+
+    def __init__(
+        self,
+        fields: FieldTable,
+        layout: ActionLayout,
+        width: int = 64,
+        prior_weight: float = 0.0,
+        residual_weight: float = 1.0,
+    ) -> None:
         super().__init__()
         n_actions, n_center, n_fields = len(layout.kind), len(fields.center), len(fields.candidates)
         self.prior_weight = prior_weight
+        self.residual_weight = residual_weight
         self.prior = ExpectedLossPrior(layout)
         self.register_buffer("center_scale", torch.tensor([field.scale for field in fields.center]))
         self.register_buffer("candidate_scale", torch.tensor([field.scale for field in fields.candidates]))
@@ -53,14 +64,14 @@ class CandidateScorer(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.orthogonal_(module.weight, np.sqrt(2.0))
                 nn.init.zeros_(module.bias)
-        for head in (self.scorer[-1], self.value_net[-1]):
-            nn.init.zeros_(head.weight)
+        for net in (self.scorer, self.value_net):
+            nn.init.zeros_(net[-1].weight)  # type: ignore[arg-type]
 
     def forward(self, center: Tensor, candidates: Tensor, action_mask: Tensor) -> Tensor:
         """Return masked logits (batch, actions), scoring every row: the form that is exported."""
         context = self.center_encoder(compress(center, self.center_scale))
         hidden = self.candidate_encoder(compress(candidates, self.candidate_scale))
-        logits = self.scorer(hidden + self.action_embedding + context[:, None, :]).squeeze(-1)
+        logits = self.scorer(hidden + self.action_embedding + context[:, None, :]).squeeze(-1) * self.residual_weight
         if self.prior_weight > 0.0:
             scores = self.prior.scores(center, candidates, action_mask)
             logits = logits + self.prior_weight * preferences(scores)
@@ -76,7 +87,7 @@ class CandidateScorer(nn.Module):
         encoded_rows = compress(rows, self.candidate_scale)
         hidden = self.candidate_encoder(encoded_rows) + self.action_embedding[action] + context[row]
         blank = torch.full_like(candidates[:, :, 0], MASKED_LOGIT)
-        logits = blank.index_put((row, action), self.scorer(hidden).squeeze(-1))
+        logits = blank.index_put((row, action), self.scorer(hidden).squeeze(-1) * self.residual_weight)
         if self.prior_weight > 0.0:
             scores = torch.full_like(blank, MASKED_SCORE)
             scores = scores.index_put((row, action), self.prior.row_scores(center[row], rows, action))

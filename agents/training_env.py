@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from agents.episodes import advance_rows
 from agents.policy import Policy
-from envs.backlog import estimate_lateness
+from envs.backlog import estimate_open_work
 from envs.center import observation_space
 from envs.center_rows import CenterRows
 from envs.scenario import Scenario
@@ -26,12 +26,12 @@ class TrainingVecEnv(VecEnv):
 
     * `without_luck`: cost less its luck (`envs.control_variate`) and less a fixed share of the stake of everyone who
       arrives (input-driven baselines: Mao et al. 2018, arXiv 1807.02264).
-    * `potential_half_life_s` > 0, the learner's own discount half-life: shaping by the potential minus the expected
-      lateness of the open work (`envs.backlog`; Ng, Harada, Russell 1999, theorem 1), so that what a backlog will cost
-      in hours is felt at once.
+    * `potential_half_life_s` > 0, the learner's own discount half-life: shaping by the potential minus what the
+      open work is expected to cost (`envs.backlog`; Ng, Harada, Russell 1999, theorem 1), so that what a backlog will
+      cost in hours, and what a caller's hanging up will cost, is felt at once.
 
-    With `starter`, that policy first routes row i until i / n_envs of the horizon, so that training meets every hour and
-    the horizon's end from the start, with backlogs that are warm. Horizons are terminations; nothing is truncated.
+    With `starter`, that policy first routes row i until i / n_envs of the horizon, so that training meets every hour
+    and the horizon's end from the start, with backlogs that are warm. Horizons are terminations; nothing is truncated.
     `elapsed_s` is the time of each row's last step, in seconds.
     """
 
@@ -73,7 +73,7 @@ class TrainingVecEnv(VecEnv):
         self._return_usd[rows] = 0.0
         self._length[rows] = 0
 
-    def reset(self) -> dict[str, NDArray[Any]]:  # type: ignore[override]
+    def reset(self) -> dict[str, NDArray[Any]]:
         """Start an episode in every row, staggered if there is a starter. Returns the observations."""
         self._start(self.rows.all_rows)
         if self._starter is not None:
@@ -120,7 +120,7 @@ class TrainingVecEnv(VecEnv):
     def _read_potential(self) -> NDArray[np.float64]:
         estimates_usd = np.zeros(self.num_envs)
         if self._potential_half_life_s > 0.0:
-            estimate_lateness(self.rows.states, self.rows.parameters, estimates_usd)
+            estimate_open_work(self.rows.states, self.rows.parameters, estimates_usd)
         return -estimates_usd
 
     def _shape(self) -> NDArray[np.float64]:
@@ -156,7 +156,7 @@ class TrainingVecEnv(VecEnv):
         """Answer `action_masks` for the rows asked for; no other method exists."""
         if method_name != "action_masks":
             raise AttributeError(f"{type(self).__name__} has no method {method_name!r} on its rows")
-        return list(self.action_masks()[self._get_indices(indices)])
+        return list(self.action_masks()[list(self._get_indices(indices))])
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         """Return an attribute of the whole environment, once per row."""
@@ -170,7 +170,7 @@ class TrainingVecEnv(VecEnv):
         """No row is wrapped."""
         return [False] * len(list(self._get_indices(indices)))
 
-    def seed(self, seed: int | None = None) -> Sequence[int | None]:  # type: ignore[override]
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Set the demand seed used from the next reset on."""
         if seed is not None:
             self._seed, self._next_episode = seed, 0

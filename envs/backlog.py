@@ -1,8 +1,10 @@
-"""What the open deferred work is expected to cost by being late.
+"""What the open work is expected to cost: deferred work by being late, waiting callers by hanging up.
 
 Room: `envs`. Reads the state; the kernel's terminal charge and the learner's potential share it.
 
-Work is taken as worked off in order of due time by the scenario's `spare_reps` (`envs.parameters`): half-hour by
+A caller waits while no suitable rep is free: the expected loss is that of the exponential competition of abandonment
+at its present rate a with the caller's share r of the reps who come free: (stake a + loss rate) / (a + r). Deferred
+work is taken as worked off in order of due time by the scenario's `spare_reps` (`envs.parameters`): half-hour by
 half-hour of the coming weeks, the planned reps whom neither calls nor new deferred work need.
 """
 
@@ -14,7 +16,9 @@ from envs.churn import broken_promise_usd, raise_for_risk
 from envs.compilation import compiled, entry_point
 from envs.contact_flow import overdue_rise
 from envs.event_list import queue_heap
+from envs.observation import abandonment_rate_per_hour, loss_usd_per_hour, release_per_hour
 from envs.queues import expected_remaining_s
+from envs.staffing import has_free_rep
 from envs.state import BY_ARRIVAL, IN_SERVICE, N_WEEK_INTERVALS, NOBODY, WEEK_INTERVAL_S
 
 WEEKS_AHEAD = 52
@@ -95,9 +99,31 @@ def _expected_lateness_usd(state, parameters):
     return total_usd
 
 
+@compiled
+def _expected_abandonment_usd(state, parameters):
+    rate = release_per_hour(state, parameters)
+    total_usd = 0.0
+    for q in range(parameters.n_queues):
+        n_waiting = state.queues[q].waiting
+        if n_waiting == 0 or not parameters.queues[q].real_time or has_free_rep(state, parameters, q):
+            continue
+        share_per_hour = max(rate / n_waiting, 1e-6)
+        heap = queue_heap(q, BY_ARRIVAL)
+        for i in range(n_waiting):
+            contact = np.int64(state.heap_item[heap, i])
+            abandon_per_hour = abandonment_rate_per_hour(parameters, q, state.now_s - state.contacts[contact].arrival_s)
+            loss_usd = broken_promise_usd(state, parameters, contact) * abandon_per_hour
+            loss_usd += loss_usd_per_hour(state, parameters, contact)
+            total_usd += loss_usd / (abandon_per_hour + share_per_hour)
+    return total_usd
+
+
 @entry_point
-def estimate_lateness(states, parameters, estimates_usd):
-    """Write for each state what its waiting and suspended deferred work is expected to be charged for lateness, USD; 0
-    for a state that has reached its horizon."""
+def estimate_open_work(states, parameters, estimates_usd):
+    """Write for each state what its waiting and suspended work is expected to be charged, USD; 0 for a state that has
+    reached its horizon."""
     for row in range(states.shape[0]):
-        estimates_usd[row] = 0.0 if states[row].done else _expected_lateness_usd(states[row], parameters[0])
+        estimates_usd[row] = 0.0
+        if not states[row].done:
+            estimates_usd[row] = _expected_lateness_usd(states[row], parameters[0])
+            estimates_usd[row] += _expected_abandonment_usd(states[row], parameters[0])

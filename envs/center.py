@@ -64,11 +64,13 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
     (`on_masked_action="substitute"`), or is refused with `ValueError` before anything changes (`"raise"`).
 
     ## Observation space
-    A dictionary of float32 `center` (n_center,), float32 `candidates` (n, n_candidate) with one row per action, and int8
-    `action_mask` (n,), in natural units; `observation_fields` names every number with unit, range and scale.
+    A dictionary of float32 `center` (n_center,), float32 `candidates` (n, n_candidate) with one row per action, and
+    int8 `action_mask` (n,), in natural units; `observation_fields` names every number with unit, range and scale, and
+    `docs/observation.md` says what it means.
 
     ## Rewards
-    Minus the cost in USD since the last decision, the sum of the terms in `info["cost"]`, each weighted by the scenario.
+    Minus the cost in USD since the last decision, the sum of the terms in `info["cost"]`, each weighted by the
+    scenario (`docs/costs.md`).
 
     ## Starting state
     Start of the horizon, with the scenario's backlog and whoever is on shift. The demand of an episode is a pure
@@ -85,7 +87,7 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
     * `render_mode`: None or `"ansi"`.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 4}
+    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012 (as gymnasium declares it)
 
     def __init__(
         self,
@@ -103,7 +105,7 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
         self.action_names = self._rows.action_names
         self.observation_fields = self._rows.fields
         self.action_space = spaces.Discrete(self._rows.n_actions)
-        self.observation_space = observation_space(self._rows)
+        self.observation_space = observation_space(self._rows)  # type: ignore[assignment]  # a Dict of arrays
         self._seed: int | None = None
         self._episode = -1
         self._is_running = False
@@ -144,7 +146,7 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
         """Return which actions are open now, bool (n,)."""
         return self._rows.mask[0].astype(bool)
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """Return the center as text in mode `ansi`, else None."""
         return render_row(self._rows, 0) if self.render_mode == "ansi" else None
 

@@ -114,7 +114,7 @@ class CenterRows:
 
     def observation(self, row: int | None = None) -> Observation:
         """Return the observation buffers of all rows, or of one, without a copy."""
-        buffers = {"center": self.center, "candidates": self.candidates, "action_mask": self.mask}
+        buffers: Observation = {"center": self.center, "candidates": self.candidates, "action_mask": self.mask}
         return buffers if row is None else {key: buffer[row] for key, buffer in buffers.items()}
 
     def step_costs(self, row: int) -> dict[str, float]:

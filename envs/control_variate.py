@@ -4,10 +4,12 @@ Room: `envs`, kernel. Touches the luck of the step only; costs, metrics and the 
 
 A learner may take cost less luck: its mean is the same under every policy, its variance is not. Luck is
 * of abandonment: the charge when a caller hangs up, less its compensator. A caller who has waited w has used up the
-  cumulative hazard H(w) = -log S(w) of the law of patience, whoever ends the wait; jump minus H(w) times the charge is a
-  martingale (Bremaud 1981, Point Processes and Queues, theorem II.T8), so its mean is 0. Only for laws with a density.
+  cumulative hazard H(w) = -log S(w) of the law of patience, whoever ends the wait; jump minus H(w) times the charge is
+  a martingale (Bremaud 1981, Point Processes and Queues, theorem II.T8), so its mean is 0. Only for laws with a
+  density.
 * of errors: the charge of an error less its expected cost. What an interruption adds to the chance is expected at the
   interruption, which causes it; the rest at completion.
+Both are exact as long as the customer's retention stays as it is: `docs/costs.md` says how far off they may be.
 A third one is left to the learner: `arrived_stake_usd` of the state sums, by queue, what the promises made to those who
 arrive from outside would cost if broken. Who arrives does not depend on the policy, so any fixed share of it may be
 credited back on arrival.

@@ -205,7 +205,8 @@ def _near(time_s):
 
 
 @compiled
-def _hazard_per_hour(parameters, queue, waited_s):
+def abandonment_rate_per_hour(parameters, queue, waited_s):
+    """Return the rate at which a contact of `queue` who has waited `waited_s` seconds hangs up, per hour."""
     place = waited_s / parameters.queues[queue].hazard_step_s
     last = parameters.hazard_per_s.shape[1] - 1
     cell = last if place >= last else int(place)
@@ -223,7 +224,8 @@ def _work_done_s(state, contact):
 
 
 @compiled
-def _loss_usd_per_hour(state, parameters, contact):
+def loss_usd_per_hour(state, parameters, contact):
+    """Return what `contact` loses by each further hour once its promise is broken, USD per hour."""
     person = state.contacts[contact]
     limits = parameters.queues[person.queue]
     rise_per_s = limits.wait_rise_per_s if limits.real_time else limits.late_rise_per_s
@@ -259,9 +261,9 @@ def _write_contact(state, parameters, contact, row):
     row[C_PROGRESS] = person.work_done_s
     row[C_INTERRUPTIONS] = person.interruptions
     row[C_STAKE] = broken_promise_usd(state, parameters, contact)
-    row[C_LOSS_RATE] = _loss_usd_per_hour(state, parameters, contact)
+    row[C_LOSS_RATE] = loss_usd_per_hour(state, parameters, contact)
     if limits.real_time:
-        row[C_ABANDON_RATE] = _hazard_per_hour(parameters, queue, waited_s)
+        row[C_ABANDON_RATE] = abandonment_rate_per_hour(parameters, queue, waited_s)
 
 
 @compiled
@@ -325,6 +327,15 @@ def _write_queue(state, parameters, queue, interval, later_interval, part, cente
 
 
 @compiled
+def release_per_hour(state, parameters):
+    """Return how many reps an hour come free: the sum over contacts in hand of one over their mean handle time."""
+    rate = 0.0
+    for q in range(parameters.n_queues):
+        rate += state.queues[q].in_service * 3600.0 / parameters.queues[q].handle_mean_s
+    return rate
+
+
+@compiled
 def _write_center(state, parameters, center):
     week_s = parameters.week_start_s + state.now_s
     week_s -= WEEK_S * int(week_s / WEEK_S)
@@ -347,12 +358,10 @@ def _write_center(state, parameters, center):
     center[G_OVERTIME] = state.n_overtime
     center[G_PLANNED_NOW] = parameters.planned_reps[interval]
     center[G_PLANNED_LATER] = parameters.planned_reps[later_interval]
-    release_per_hour = 0.0
     for q in range(parameters.n_queues):
-        release_per_hour += state.queues[q].in_service * 3600.0 / parameters.queues[q].handle_mean_s
         start = N_CENTER_FIELDS + q * N_QUEUE_FIELDS
         _write_queue(state, parameters, q, interval, later_interval, part, center, start)
-    center[G_RELEASE_RATE] = release_per_hour
+    center[G_RELEASE_RATE] = release_per_hour(state, parameters)
 
 
 @compiled

@@ -196,7 +196,7 @@ def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Chann
     target.holding_usd_per_s = costs.holding_usd_per_hour / 3600.0
     target.residual_step_s = target.handle_mean_s / 8.0
     record.residual_s[queue] = channel.handle_time.mean_residual_s(
-        np.arange(RESIDUAL_POINTS) * float(target.residual_step_s)
+        np.arange(RESIDUAL_POINTS, dtype=np.float64) * float(target.residual_step_s)
     )
     record.pick_up_quantile_s[queue] = tabulate_quantiles(pick_up)
     record.redial_quantile_s[queue] = tabulate_quantiles(None if channel.redial is None else channel.redial.delay)
@@ -217,7 +217,7 @@ def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Chann
 def _hazard_table(patience: DurationDistribution, step_s: float) -> NDArray[np.float64]:
     """Return the rate of abandonment per second, P(X <= t + w | X > t) / w with w = `HAZARD_WINDOW_S`, at the middle
     of each step of waiting time; the last known rate goes on where nobody is left."""
-    waited_s = (np.arange(RESIDUAL_POINTS) + 0.5) * step_s
+    waited_s = (np.arange(RESIDUAL_POINTS, dtype=np.float64) + 0.5) * step_s
     alive = patience.survival_prob(waited_s)
     later = patience.survival_prob(waited_s + HAZARD_WINDOW_S)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -230,14 +230,15 @@ def _hazard_table(patience: DurationDistribution, step_s: float) -> NDArray[np.f
 
 def _cumulative_hazard(patience: DurationDistribution, step_s: float) -> NDArray[np.float64]:
     """Return -log P(X > t) at each step of waiting time; the last known rate goes on where nobody is left."""
-    alive = patience.survival_prob(np.arange(RESIDUAL_POINTS) * step_s)
+    steps = np.arange(RESIDUAL_POINTS, dtype=np.float64)
+    alive = patience.survival_prob(steps * step_s)
     known = alive > 1e-9
     if not known.any():  # no patience at all: everybody who waits is gone
-        return np.arange(RESIDUAL_POINTS) * step_s / HAZARD_WINDOW_S
+        return steps * step_s / HAZARD_WINDOW_S
     hazard = -np.log(np.where(known, alive, 1.0))
     rates = np.diff(hazard, prepend=0.0)
     last = int(np.flatnonzero(known)[-1])
-    return np.where(known, hazard, hazard[last] + (np.arange(RESIDUAL_POINTS) - last) * rates[last])
+    return np.where(known, hazard, hazard[last] + (steps - last) * rates[last])
 
 
 def _fill_staff(record: Record, scenario: Scenario) -> None:

@@ -29,11 +29,15 @@ class BlendedCenterVector(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
     `info` holds arrays over rows: `elapsed_s`, `time_s`, `substituted`, `action_mask`; in a step in which rows ended
     also `final_obs` and `final_info` (`metrics` and `cost` as object arrays) with `_final_obs`, `_final_info` as masks.
 
-    Arguments: `scenario`, `on_masked_action` and `render_mode` as for `BlendedCenter`; `threads` steps rows in parallel;
-    `copy_observations=False` hands out the internal buffers, which the next step overwrites.
+    Arguments: `scenario`, `on_masked_action` and `render_mode` as for `BlendedCenter`; `threads` steps rows in
+    parallel; `copy_observations=False` hands out the internal buffers, which the next step overwrites.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 4, "autoreset_mode": AutoresetMode.SAME_STEP}
+    metadata: dict[str, Any] = {  # noqa: RUF012 (as gymnasium declares it)
+        "render_modes": ["ansi"],
+        "render_fps": 4,
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+    }
 
     def __init__(
         self,

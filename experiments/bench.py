@@ -1,7 +1,7 @@
 """Speed, for `make bench`: decisions a second of the vector environment, steps a second of training.
 
-Room: `experiments`. Prints; writes nothing. One thread each, everything compiled before the clock starts. Ratios between
-machines and days mean little; compare figures of one run.
+Room: `experiments`. Prints; writes nothing. One thread each, everything compiled before the clock starts. Figures of
+different machines and days tell little about each other; compare those of one run.
 """
 
 import time

@@ -36,6 +36,10 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the scenario, as in horizon.days=1."),
 ]
+TrainingOverrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the training, as in ppo.learning_rate=5e-4."),
+]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of numba and of onnxruntime.")]
 
 
@@ -221,7 +225,7 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Decisions to train on.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders are made.")] = Path("runs"),
-    overrides: Overrides = None,
+    overrides: TrainingOverrides = None,
     json_file: JsonFile = None,
 ) -> None:
     """Train a policy, choose it on validation episodes, export it, and test it against the baselines."""

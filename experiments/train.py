@@ -23,12 +23,14 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch.utils.tensorboard import SummaryWriter
 
 from agents.action_layout import action_layout
+from agents.adjustment import fit_adjustment
 from agents.baselines import Baseline
 from agents.catalog import NamedPolicy, fitting_baselines
 from agents.elapsed_time import ElapsedTimeBuffer
 from agents.episodes import advance_rows, play_episodes
 from agents.exported import ExportedPolicy
 from agents.learned import (
+    ADJUSTED_FILE,
     BEST_FILE,
     NETWORK_FILE,
     SCENARIO_FILE,
@@ -88,10 +90,10 @@ class Selection:
 
 
 def validate_network(
-    network: CandidateScorer, scenario: Scenario, seed: int, episodes: int, threads: int
+    network: CandidateScorer, scenario: Scenario, seed: int, episodes: int
 ) -> dict[str, dict[str, float]]:
     """Return the metrics over validation episodes by mode; both modes play side by side."""
-    rows = CenterRows(scenario, 2 * episodes, threads)
+    rows = CenterRows(scenario, 2 * episodes)
     numbers = np.tile(np.arange(episodes), 2)
     rows.start(rows.all_rows, np.full(2 * episodes, seed), numbers)
     greedy = rows.all_rows < episodes
@@ -128,7 +130,6 @@ class ValidationCallback(BaseCallback):
         self._last = -1
 
     def _on_training_start(self) -> None:
-        save_weights(self._network(), self._folder / START_FILE)
         self.validate()
 
     def _network(self) -> CandidateScorer:
@@ -138,9 +139,15 @@ class ValidationCallback(BaseCallback):
         return True
 
     def _on_rollout_start(self) -> None:
+        policy: CandidateScoringPolicy = self.model.policy  # type: ignore[assignment]
+        policy.train_actor(self.num_timesteps >= self._config.ppo.critic_warm_up_steps)
+        torch.set_num_threads(1)  # batches of one decision per row are too small to share
         if self.num_timesteps >= self._next:
             self._next += self._config.validation.every_steps
             self.validate()
+
+    def _on_rollout_end(self) -> None:
+        torch.set_num_threads(self._config.threads)
 
     def validate(self) -> None:
         """Validate the present weights, unless that has just been done."""
@@ -148,6 +155,7 @@ class ValidationCallback(BaseCallback):
         if steps == self._last:
             return
         self._last = steps
+        torch.set_num_threads(1)
         network = self._network()
         save_weights(network, self._folder / f"checkpoints/step_{steps:09d}.pt")
         metrics = validate_network(
@@ -155,7 +163,6 @@ class ValidationCallback(BaseCallback):
             self._scenario,
             demand_seeds(self._config.seed).validation,
             self._config.validation.episodes,
-            self._config.threads,
         )
         if self._selection.add(steps, metrics):
             save_weights(network, self._folder / BEST_FILE)
@@ -204,8 +211,9 @@ def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device
         scenario,
         ppo.environments,
         demand_seeds(config.seed).train,
-        threads=config.threads,
         reward_scale_usd=ppo.reward_scale_usd,
+        without_luck=ppo.without_luck,
+        potential_half_life_s=3600.0 * ppo.discount_half_life_h if ppo.shaped else 0.0,
         starter=starter,
     )
     return MaskablePPO(
@@ -228,13 +236,27 @@ def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device
         policy_kwargs={
             "fields": env.rows.fields,
             "layout": action_layout(scenario),
-            "width": config.network.width,
-            "prior_weight": config.network.prior_weight,
+            **config.network.model_dump(),
         },
         tensorboard_log=str(folder / "tensorboard"),
         seed=config.seed % 2**32,
         device=device,
     )
+
+
+def adjust_prior(network: CandidateScorer, scenario: Scenario, config: TrainingConfig) -> None:
+    """Fit the adjustments of the prior on training episodes, and set them in `network`."""
+    assert config.adjustment is not None
+    with episode_progress() as progress:
+        task = progress.add_task("adjusting the prior rule", total=config.adjustment.generations)
+        found = fit_adjustment(
+            scenario,
+            demand_seeds(config.seed).train,
+            **config.adjustment.model_dump(),
+            threads=config.threads,
+            progress=lambda count: progress.advance(task, count),
+        )
+    network.prior.set_adjustment(found)
 
 
 @dataclass(frozen=True)
@@ -276,6 +298,11 @@ def train(
         write_baselines(folder, scenario, config)
     selection = Selection()
     model = build_model(scenario, config, chosen_device, folder)
+    network: CandidateScorer = model.policy.scorer_network  # type: ignore[assignment]
+    save_weights(network, folder / START_FILE)
+    if config.adjustment is not None:
+        adjust_prior(network, scenario, config)
+        save_weights(network, folder / ADJUSTED_FILE)
     callback = ValidationCallback(folder, scenario, config, selection)
     try:
         model.learn(config.steps, callback=callback, tb_log_name="learner", progress_bar=progress_bar, log_interval=5)
@@ -319,11 +346,16 @@ def test_policies(folder: Path, scenario: Scenario, config: TrainingConfig, mode
     other = MODES[1 - MODES.index(mode)]
     threads = config.threads
     start, _ = load_network(folder, START_FILE)
+    adjusted = []
+    if config.adjustment is not None:
+        network, _ = load_network(folder, ADJUSTED_FILE)
+        adjusted = [NamedPolicy("adjusted_rule", LearnedPolicy(network), True)]
     names = config.benchmark.policies
     return [
         NamedPolicy("learned", ExportedPolicy(file, scenario, threads=threads), mode == "greedy"),
         NamedPolicy(f"learned_{other}", ExportedPolicy(file, scenario, threads=threads), other == "greedy"),
         NamedPolicy("learned_at_start", LearnedPolicy(start), True),
+        *adjusted,
         *(fitting_baselines(scenario) if names is None else names),
     ]
 
