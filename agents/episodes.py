@@ -4,6 +4,7 @@ Room: `agents`. Touches `CenterRows` and a policy.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,16 +64,21 @@ def play_episodes(
 ) -> list[Counts]:
     """Return the counters of each of `episodes` under `seed`, played to the horizon by `policy`.
 
-    At most `batch` episodes run side by side; the result does not depend on `batch` or `threads`. `progress` is told
-    the number of episodes just finished.
+    At most `batch` episodes run side by side, those of a baseline on `threads` threads; the result depends on neither.
+    `progress` is told the number of episodes just finished.
     """
-    counts: list[Counts] = []
-    for start in range(0, len(episodes), batch):
-        chunk = np.asarray(episodes[start : start + batch], np.int64)
-        rows = CenterRows(scenario, len(chunk), threads)
+    episodes = np.asarray(episodes, np.int64)
+    n_shares = threads if isinstance(policy, Baseline) else 1  # compiled rules do not hold Python's lock
+    size = max(1, min(batch, -(-len(episodes) // n_shares)))
+    chunks = [episodes[start : start + size] for start in range(0, len(episodes), size)]
+
+    def play_chunk(chunk: NDArray[np.int64]) -> list[Counts]:
+        rows = CenterRows(scenario, len(chunk))
         rows.start(rows.all_rows, np.full(len(chunk), seed), chunk)
         advance_rows(rows, policy, rows.all_rows[~rows.done], deterministic=deterministic)
-        counts += [rows.counts(row) for row in range(len(chunk))]
         if progress is not None:
             progress(len(chunk))
-    return counts
+        return [rows.counts(row) for row in range(len(chunk))]
+
+    with ThreadPoolExecutor(n_shares) as pool:
+        return [count for counts in pool.map(play_chunk, chunks) for count in counts]

@@ -75,11 +75,12 @@ ADJUSTMENTS = (
     "offer_value",
     "offer_queue",
 )
-"""What a learner may adjust in the rule; all 0 is the rule itself. The first four, `interrupt_gain` and
-`interrupt_price` are logarithms of factors. `idle_…` add to the score of `wait` for a free rep: if it is the last one
-free, the second last, and, for the last, per 100 calls an hour forecast, in units of 10 USD an hour. `interrupt_value`, `offer_value` and
-`offer_queue` (per caller waiting) add units of 10 USD; `offer_benefit` weighs what an offer saves in expectation less
-its price."""
+"""What a learner may adjust in the rule; all 0 is the rule itself.
+
+The first four and `interrupt_gain`, `interrupt_price` are logarithms of factors. `idle_…` add, in units of 10 USD an
+hour, to the score of `wait` for a free rep: if it is the last one free, the second last, and, for the last, per 100
+calls an hour forecast. `interrupt_value`, `offer_value` and `offer_queue` (per caller waiting) add units of 10 USD;
+`offer_benefit` weighs what an offer saves in expectation less its price."""
 (
     A_REAL_TIME,
     A_DEFERRED,

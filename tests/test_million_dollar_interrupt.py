@@ -11,8 +11,8 @@ Interrupting A (retention of harms before the last one is left out: 0.1 %):
 Letting B wait until A's work is done: patience P, threshold s, rise per second w beyond it:
     S = r * value of B * (abandonment rise * (1 - exp(-q R)) + w * E[(min(P, R) - s)+]),
     E[(min(P, R) - s)+] = exp(-q s) (1 - exp(-q (R - s))) / q.
-The router should interrupt where S > K, at the first question: asking again brings nothing new, since A's end is fixed and
-every second of waiting costs B more than it could save. K is 0.0028 of A's value (0.014 at risk) and $9, S 0.0037 of
+The router should interrupt where S > K, at the first question: asking again brings nothing new, since A's end is fixed
+and every second of waiting costs B more than it could save. K is 0.0028 of A's value (0.014 at risk) and $9, S 0.0037 of
 B's (0.019): the break-even value of B is 0.75 of A's plus $2,400 if neither is at risk, plus $480 if both are.
 
 Keeping the rep free until B calls is no way out: A would surely be late, which costs more than K for every value of A.
