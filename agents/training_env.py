@@ -35,6 +35,8 @@ class TrainingVecEnv(VecEnv):
     `elapsed_s` is the time of each row's last step, in seconds.
     """
 
+    render_mode: str | None = None
+
     def __init__(
         self,
         scenario: Scenario,

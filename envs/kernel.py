@@ -182,12 +182,15 @@ def step_one(state, parameters, demand, action, center, candidates, mask):
     """Carry out `action` and run to the next decision or the horizon.
 
     Writes the row's observation. Returns (reward in USD, elapsed seconds, 1 if the action was masked and `wait` was
-    taken instead). The reward is minus the costs since the last decision, also in `state.step_cost_usd`. A masked
+    taken instead). The reward is minus the costs since the last decision (the first one's since the start), also in
+    `state.step_cost_usd`. A masked
     action is refused before anything changes where the caller demands it; here it is replaced.
     """
-    for term in range(N_TERMS):
-        state.step_cost_usd[term] = 0.0
-    state.step_luck_usd = 0.0
+    if state.started:
+        for term in range(N_TERMS):
+            state.step_cost_usd[term] = 0.0
+        state.step_luck_usd = 0.0
+    state.started = 1
     before_s = state.now_s
     substituted = 0
     if action < 0 or action >= parameters.n_actions or not state.action_mask[action]:

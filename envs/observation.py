@@ -252,7 +252,7 @@ def _write_contact(state, parameters, contact, row):
     row[C_AT_RISK] = person.at_risk
     row[C_RETENTION] = person.retention_prob
     waited_s = state.now_s - person.arrival_s
-    row[C_WAITED] = waited_s
+    row[C_WAITED] = _near(waited_s)
     row[C_SLACK] = _slack_s(state, parameters, contact, expected_s)
     row[C_OVERDUE] = person.overdue
     if person.interruptions > 0:

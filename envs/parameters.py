@@ -13,6 +13,7 @@ from envs.distributions import DurationDistribution, Fixed, tabulate_quantiles
 from envs.errors import ConfigurationError
 from envs.scenario import COST_TERMS, DAY_S, WEEK_S, WEEKDAYS, Arrivals, Channel, Scenario
 from envs.state import (
+    CUMULATIVE_POINTS,
     MAX_BANDS,
     N_WEEK_INTERVALS,
     NEVER,
@@ -202,12 +203,14 @@ def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Chann
     record.redial_quantile_s[queue] = tabulate_quantiles(None if channel.redial is None else channel.redial.delay)
     record.patience_quantile_s[queue] = np.inf
     target.hazard_step_s = 1.0
+    target.cumulative_step_s = 1.0
     if channel.patience is not None:
         record.patience_quantile_s[queue] = tabulate_quantiles(channel.patience)
         target.hazard_step_s = max(channel.patience.mean_duration_s, 1e-3) / 16.0
         record.hazard_per_s[queue] = _hazard_table(channel.patience, float(target.hazard_step_s))
         target.smooth_patience = not isinstance(channel.patience, Fixed)
-        record.cumulative_hazard[queue] = _cumulative_hazard(channel.patience, float(target.hazard_step_s))
+        target.cumulative_step_s = target.hazard_step_s / 16.0
+        record.cumulative_hazard[queue] = _cumulative_hazard(channel.patience, float(target.cumulative_step_s))
     forecast = week_forecast(channel.arrivals)
     record.forecast_per_hour[queue] = forecast
     per_interval = (forecast * WEEK_INTERVAL_S / 3600.0).reshape(7, -1)
@@ -230,7 +233,7 @@ def _hazard_table(patience: DurationDistribution, step_s: float) -> NDArray[np.f
 
 def _cumulative_hazard(patience: DurationDistribution, step_s: float) -> NDArray[np.float64]:
     """Return -log P(X > t) at each step of waiting time; the last known rate goes on where nobody is left."""
-    steps = np.arange(RESIDUAL_POINTS, dtype=np.float64)
+    steps = np.arange(CUMULATIVE_POINTS, dtype=np.float64)
     alive = patience.survival_prob(steps * step_s)
     known = alive > 1e-9
     if not known.any():  # no patience at all: everybody who waits is gone

@@ -55,6 +55,7 @@ N_WEEK_INTERVALS = 336
 """Half-hours of a week: the grid of forecast and planned staffing."""
 WEEK_INTERVAL_S = 1800.0
 RESIDUAL_POINTS = 65
+CUMULATIVE_POINTS = 1025
 BLOCK = 16
 """Width of a block of the block argmin over reps (DESIGN section 4.5)."""
 
@@ -254,6 +255,7 @@ def state_type(tier: Tier) -> np.dtype:
                 ("n_contacts", np.int64),
                 ("n_unused", np.int64),
                 ("done", np.int32),
+                ("started", np.int32),
                 ("warm", np.int32),
                 ("just_arrived", np.int32),
                 ("subject_kind", np.int32),
@@ -329,6 +331,7 @@ QUEUE_PARAMETERS = np.dtype(
         ("holding_usd_per_s", np.float64),
         ("residual_step_s", np.float64),
         ("hazard_step_s", np.float64),
+        ("cumulative_step_s", np.float64),
         ("smooth_patience", np.int32),
     ],
     align=True,
@@ -389,7 +392,7 @@ def parameters_type(tier: Tier) -> np.dtype:
                 ("spare_reps", np.float64, (N_WEEK_INTERVALS,)),
                 ("residual_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
                 ("hazard_per_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
-                ("cumulative_hazard", np.float64, (tier.queues, RESIDUAL_POINTS)),
+                ("cumulative_hazard", np.float64, (tier.queues, CUMULATIVE_POINTS)),
                 ("pick_up_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
                 ("redial_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
                 ("patience_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),

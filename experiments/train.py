@@ -216,7 +216,7 @@ def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device
         potential_half_life_s=3600.0 * ppo.discount_half_life_h if ppo.shaped else 0.0,
         starter=starter,
     )
-    return MaskablePPO(
+    model = MaskablePPO(
         CandidateScoringPolicy,
         env,
         learning_rate=lambda remaining: ppo.learning_rate * max(remaining, 0.05),
@@ -242,6 +242,8 @@ def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device
         seed=config.seed % 2**32,
         device=device,
     )
+    env.seed(demand_seeds(config.seed).train)  # MaskablePPO has just told it its own seed
+    return model
 
 
 def adjust_prior(network: CandidateScorer, scenario: Scenario, config: TrainingConfig) -> None:

@@ -12,8 +12,8 @@ Letting B wait until A's work is done: patience P, threshold s, rise per second 
     S = r * value of B * (abandonment rise * (1 - exp(-q R)) + w * E[(min(P, R) - s)+]),
     E[(min(P, R) - s)+] = exp(-q s) (1 - exp(-q (R - s))) / q.
 The router should interrupt where S > K, at the first question: asking again brings nothing new, since A's end is fixed
-and every second of waiting costs B more than it could save. K is 0.0028 of A's value (0.014 at risk) and $9, S 0.0037 of
-B's (0.019): the break-even value of B is 0.75 of A's plus $2,400 if neither is at risk, plus $480 if both are.
+and every second of waiting costs B more than it could save. K is 0.0028 of A's value (0.014 at risk) and $9, S is
+0.0037 of B's (0.019): its break-even is 0.75 of A's plus $2,400 if neither is at risk, plus $480 if both are.
 
 Keeping the rep free until B calls is no way out: A would surely be late, which costs more than K for every value of A.
 """
@@ -39,10 +39,12 @@ from experiments.training_config import load_training
 NAME = "million_dollar_interrupt"
 EPISODES = np.arange(600)
 TEST_SEED = demand_seeds(0).test
-VALUES_OF_A = (2_000.0, 20_000.0, 200_000.0, 600_000.0)
+VALUES_OF_A = (10_000.0, 50_000.0, 200_000.0, 600_000.0)
 TOLERANCE = 2.0
-"""Factor between the learned and the implied point of change. There a wrong choice costs at most as much as the right
-one once more; the values themselves span a factor of 2,000, and no pair that is tested was seen in training."""
+"""Factor between the learned and the implied point of change. Within it the wrong choice costs at most the right
+one once more; values span a factor of 2,000, and seeds of the training differ by up to 1.8. Smaller values of A are
+left to the test of the regret: below $5,000 both choices cost some $20, and one episode of
+the training up to $250,000."""
 
 
 def interrupting_usd(scenario: Scenario, value_usd: float, at_risk: bool) -> float:

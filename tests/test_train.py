@@ -22,7 +22,8 @@ from experiments.policy_file import visit_states
 from experiments.seeds import demand_seeds
 
 SEED = 5
-STEPS = 256
+STEPS = 384
+"""Six rollouts: SB3 logs every fifth."""
 BASELINES = {"fifo", "voice_first", "voice_first_interrupting", "value_first", "silo", "expected_loss"}
 TRAINING = {
     "description": "A few hundred decisions in the smallest scenario.",
@@ -101,7 +102,7 @@ def test_validation_covers_start_middle_and_end_in_both_modes(run):
     folder, _, result = run
     with (folder / "validation.csv").open(newline="") as stream:
         records = list(csv.DictReader(stream))
-    assert [int(record["steps"]) for record in records] == [0, 128, 256]
+    assert [int(record["steps"]) for record in records] == [0, 128, 256, 384]
     costs = [float(record[mode]) for record in records for mode in ("greedy", "sampled")]
     assert min(costs) == pytest.approx(min(result["validation_cost_usd"].values()))
     selection = json.loads((folder / "selection.json").read_text())
@@ -153,7 +154,7 @@ def test_tensorboard_shows_learner_and_baselines_under_the_same_tags(run):
     assert {"center/occupancy_frac", "center/voice.service_level_frac"} <= tags
     assert any(tag.startswith("rollout/") for tag in tags)
     assert any(tag.startswith("train/") for tag in tags)
-    assert [event.step for event in learned.Scalars("cost/total_usd")] == [0, 128, 256]
+    assert [event.step for event in learned.Scalars("cost/total_usd")] == [0, 128, 256, 384]
     for name in BASELINES:
         baseline = events(folder, name)
         lines = {tag for tag in tags if tag.startswith(("cost/", "center/"))} - {"cost/total_sampled_usd"}
