@@ -8,6 +8,7 @@ all candidates of a generation meet the same customers. Gradients then refine wh
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from cmaes import CMA
@@ -16,36 +17,48 @@ from numpy.typing import NDArray
 from agents.action_layout import action_layout
 from agents.rules import ADJUSTMENTS, choose_adjusted_rows
 from envs.center_rows import CenterRows
+from envs.demand import DemandSampler
 from envs.scenario import Scenario
 
 
-def play_adjusted(
-    scenario: Scenario, adjustments: NDArray[np.float64], seed: int, episodes: NDArray[np.int64], threads: int = 1
-) -> NDArray[np.float64]:
-    """Return the total cost, USD, (candidates, episodes) of the rule with each line of `adjustments`.
+class AdjustedPlay:
+    """Episodes of `scenario` with up to `n_candidates` adjustments side by side, on `threads` threads.
 
-    `threads` share the candidates: compiled code does not hold Python's lock, and each thread has rows of its own.
+    Threads share the candidates: compiled code does not hold Python's lock, and each thread has rows of its own.
     """
-    shares = np.array_split(np.asarray(adjustments, np.float64), min(threads, len(adjustments)))
-    with ThreadPoolExecutor(len(shares)) as pool:
-        return np.concatenate(list(pool.map(lambda share: _play_share(scenario, share, seed, episodes), shares)))
 
+    def __init__(self, scenario: Scenario, n_candidates: int, n_episodes: int, threads: int = 1) -> None:
+        self._sampler = DemandSampler(scenario)
+        self._layout = action_layout(scenario)
+        self._n_episodes = n_episodes
+        sizes = [len(share) for share in np.array_split(np.arange(n_candidates), min(threads, n_candidates))]
+        self._ends = np.cumsum(sizes)
+        self._shares = [CenterRows(scenario, size * n_episodes) for size in sizes]
 
-def _play_share(
-    scenario: Scenario, adjustments: NDArray[np.float64], seed: int, episodes: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    n_candidates, n_episodes = len(adjustments), len(episodes)
-    rows = CenterRows(scenario, n_candidates * n_episodes)
-    rows.start(rows.all_rows, np.full(rows.n_rows, seed), np.tile(episodes, n_candidates))
-    by_row = np.repeat(adjustments, n_episodes, axis=0)
-    layout = action_layout(scenario)
-    actions = np.zeros(rows.n_rows, np.int64)
-    running = rows.all_rows[~rows.done]
-    while len(running):
-        choose_adjusted_rows(layout, running, rows.center, rows.candidates, rows.mask, by_row, actions)
-        rows.step(running, actions)
-        running = running[rows.states["done"][running] == 0]
-    return rows.states["cost_usd"].sum(axis=1).reshape(n_candidates, n_episodes)
+    def costs_usd(
+        self, adjustments: NDArray[np.float64], seed: int, episodes: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the total cost, USD, (candidates, episodes) of the rule with each line of `adjustments`."""
+        demands = [self._sampler.sample(seed, int(episode)) for episode in episodes]
+        parts = np.split(np.asarray(adjustments, np.float64), self._ends[:-1])
+        with ThreadPoolExecutor(len(parts)) as pool:
+            costs = pool.map(lambda rows, part: self._play(rows, part, demands), self._shares, parts)
+            return np.concatenate(list(costs))
+
+    def _play(
+        self, rows: CenterRows, adjustments: NDArray[np.float64], demands: list[NDArray[Any]]
+    ) -> NDArray[np.float64]:
+        for row in rows.all_rows:
+            rows.load_demand(int(row), demands[row % self._n_episodes])
+        rows.restart(rows.all_rows)
+        by_row = np.repeat(adjustments, self._n_episodes, axis=0)
+        actions = np.zeros(rows.n_rows, np.int64)
+        running = rows.all_rows[~rows.done]
+        while len(running):
+            choose_adjusted_rows(self._layout, running, rows.center, rows.candidates, rows.mask, by_row, actions)
+            rows.step(running, actions)
+            running = running[rows.states["done"][running] == 0]
+        return rows.states["cost_usd"].sum(axis=1).reshape(len(adjustments), self._n_episodes)
 
 
 def fit_adjustment(
@@ -66,10 +79,11 @@ def fit_adjustment(
     told the number of generations just finished.
     """
     search = CMA(np.zeros(len(ADJUSTMENTS)), sigma, population_size=population, seed=seed % 2**32)
+    play = AdjustedPlay(scenario, population, episodes, threads)
     for generation in range(generations):
         candidates = np.array([search.ask() for _ in range(population)])
         numbers = np.arange(generation * episodes, (generation + 1) * episodes)
-        costs_usd = play_adjusted(scenario, candidates, seed, numbers, threads).mean(axis=1)
+        costs_usd = play.costs_usd(candidates, seed, numbers).mean(axis=1)
         search.tell(list(zip(candidates, costs_usd.tolist(), strict=True)))
         if progress is not None:
             progress(1)

@@ -341,12 +341,10 @@ def finish_run(
 
 
 def test_policies(folder: Path, scenario: Scenario, config: TrainingConfig, mode: str) -> list[str | NamedPolicy]:
-    """Return who takes part in the final benchmark: the exported policy in its chosen mode (and in the other one), the
+    """Return who takes part in the final benchmark: the exported policy in its chosen mode, the
     network before its first update, played greedily, and the baselines."""
     assert config.benchmark is not None
-    file = folder / "policy.onnx"
-    other = MODES[1 - MODES.index(mode)]
-    threads = config.threads
+    exported = ExportedPolicy(folder / "policy.onnx", scenario)
     start, _ = load_network(folder, START_FILE)
     adjusted = []
     if config.adjustment is not None:
@@ -354,8 +352,7 @@ def test_policies(folder: Path, scenario: Scenario, config: TrainingConfig, mode
         adjusted = [NamedPolicy("adjusted_rule", LearnedPolicy(network), True)]
     names = config.benchmark.policies
     return [
-        NamedPolicy("learned", ExportedPolicy(file, scenario, threads=threads), mode == "greedy"),
-        NamedPolicy(f"learned_{other}", ExportedPolicy(file, scenario, threads=threads), other == "greedy"),
+        NamedPolicy("learned", exported, mode == "greedy"),
         NamedPolicy("learned_at_start", LearnedPolicy(start), True),
         *adjusted,
         *(fitting_baselines(scenario) if names is None else names),

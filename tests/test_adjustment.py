@@ -1,0 +1,74 @@
+"""The adjustments of the prior rule: zero is the rule, threads change nothing, torch agrees, the search repeats."""
+
+import numpy as np
+import pytest
+import torch
+
+from agents.action_layout import action_layout
+from agents.adjustment import AdjustedPlay, fit_adjustment
+from agents.baselines import Baseline
+from agents.episodes import play_episodes
+from agents.learned import LearnedPolicy, make_network
+from agents.rules import ADJUSTMENTS, choose_adjusted_rows
+from envs.center_rows import CenterRows
+from envs.scenario import Scenario, load_scenario
+
+EPISODES = np.arange(3)
+
+
+@pytest.fixture(scope="module")
+def bank_day() -> Scenario:
+    return load_scenario("bank", ("horizon.days=1",))
+
+
+def some_adjustments(count: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(0.0, 0.5, (count, len(ADJUSTMENTS)))
+
+
+def test_no_adjustment_costs_exactly_what_the_rule_costs(bank_day: Scenario) -> None:
+    play = AdjustedPlay(bank_day, 1, len(EPISODES))
+    found = play.costs_usd(np.zeros((1, len(ADJUSTMENTS))), 4, EPISODES)[0]
+    counts = play_episodes(bank_day, Baseline("expected_loss", bank_day), 4, EPISODES)
+    assert found.tolist() == [count["cost_usd"].sum() for count in counts]
+
+
+def test_threads_and_earlier_plays_change_no_cost(bank_day: Scenario) -> None:
+    adjustments = some_adjustments(3)
+    alone = AdjustedPlay(bank_day, 3, len(EPISODES), threads=1)
+    shared = AdjustedPlay(bank_day, 3, len(EPISODES), threads=2)
+    shared.costs_usd(adjustments, 5, EPISODES + 7)
+    assert np.array_equal(alone.costs_usd(adjustments, 4, EPISODES), shared.costs_usd(adjustments, 4, EPISODES))
+
+
+def test_a_network_with_adjustments_acts_as_the_compiled_rule_with_them(bank_day: Scenario) -> None:
+    n_rows, layout = 16, action_layout(bank_day)
+    adjustment = some_adjustments(1)
+    network = make_network(bank_day, width=8, prior_weight=4.0)
+    network.prior.set_adjustment(adjustment[0])
+    policy = LearnedPolicy(network)
+    rows = CenterRows(bank_day, n_rows)
+    rows.start(rows.all_rows, np.full(n_rows, 4), np.arange(n_rows))
+    actions, agreed, compared = np.zeros(n_rows, np.int64), 0, 0
+    for _ in range(200):
+        observation = rows.observation()
+        choose_adjusted_rows(
+            layout, rows.all_rows, *observation.values(), np.repeat(adjustment, n_rows, axis=0), actions
+        )
+        with torch.no_grad():
+            scores = network.prior.scores(*(torch.as_tensor(value) for value in observation.values()))
+        best = scores.topk(2, dim=1).values
+        clear = ((best[:, 0] - best[:, 1]) > 1e-5 * best[:, 0].abs().clamp(min=1e-3)).numpy()
+        agreed += int((policy.predict(observation) == actions)[clear].sum())
+        compared += int(clear.sum())
+        rows.step(rows.all_rows, actions)
+    assert compared > 1500
+    assert agreed == compared
+
+
+def test_the_search_is_repeatable_and_finds_something_cheaper(bank_day: Scenario) -> None:
+    settings = {"generations": 4, "population": 6, "episodes": 4, "sigma": 0.4}
+    first = fit_adjustment(bank_day, 3, **settings)
+    assert np.array_equal(first, fit_adjustment(bank_day, 3, **settings, threads=2))
+    play = AdjustedPlay(bank_day, 2, 32)
+    rule, adjusted = play.costs_usd(np.array([np.zeros(len(ADJUSTMENTS)), first]), 4, np.arange(32))
+    assert adjusted.mean() < rule.mean()
