@@ -65,10 +65,16 @@ def test_a_network_with_adjustments_acts_as_the_compiled_rule_with_them(bank_day
     assert agreed == compared
 
 
-def test_the_search_is_repeatable_and_finds_something_cheaper(bank_day: Scenario) -> None:
-    settings = {"generations": 4, "population": 6, "episodes": 4, "sigma": 0.4}
-    first = fit_adjustment(bank_day, 3, **settings)
-    assert np.array_equal(first, fit_adjustment(bank_day, 3, **settings, threads=2))
-    play = AdjustedPlay(bank_day, 2, 32)
-    rule, adjusted = play.costs_usd(np.array([np.zeros(len(ADJUSTMENTS)), first]), 4, np.arange(32))
-    assert adjusted.mean() < rule.mean()
+def test_the_search_is_repeatable(bank_day: Scenario) -> None:
+    settings = {"generations": 2, "population": 4, "episodes": 2, "sigma": 0.4}
+    assert np.array_equal(
+        fit_adjustment(bank_day, 3, **settings, threads=1), fit_adjustment(bank_day, 3, **settings, threads=2)
+    )
+
+
+def test_the_search_finds_what_is_cheaper_on_episodes_it_has_not_met(bank_day: Scenario) -> None:
+    found = fit_adjustment(bank_day, 3, generations=20, population=12, episodes=8, sigma=0.4, threads=2)
+    play = AdjustedPlay(bank_day, 2, 128, threads=2)
+    rule, adjusted = play.costs_usd(np.array([np.zeros(len(ADJUSTMENTS)), found]), 4, np.arange(128))
+    difference = adjusted - rule
+    assert difference.mean() + 2 * difference.std() / np.sqrt(len(difference)) < 0
