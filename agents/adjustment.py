@@ -57,7 +57,7 @@ class AdjustedPlay:
         while len(running):
             choose_adjusted_rows(self._layout, running, rows.center, rows.candidates, rows.mask, by_row, actions)
             rows.step(running, actions)
-            running = running[rows.states["done"][running] == 0]
+            running = running[~rows.done[running]]
         return rows.states["cost_usd"].sum(axis=1).reshape(len(adjustments), self._n_episodes)
 
 

@@ -30,7 +30,7 @@ def advance_rows(
     policies whose `predict` takes one per observation."""
     actions = np.zeros(rows.n_rows, np.int64)
     limit_s = np.full(rows.n_rows, np.inf) if until_s is None else until_s
-    running = running[rows.states["now_s"][running] < limit_s[running]]
+    running = running[rows.time_s[running] < limit_s[running]]
     while len(running):
         if isinstance(policy, Baseline):
             policy.choose_into(running, rows.observation(), actions)
@@ -40,7 +40,7 @@ def advance_rows(
         rows.step(running, actions)
         if on_step is not None:
             on_step(running)
-        is_running = (rows.states["done"][running] == 0) & (rows.states["now_s"][running] < limit_s[running])
+        is_running = ~rows.done[running] & (rows.time_s[running] < limit_s[running])
         if not is_running.all():
             running = running[is_running]
 

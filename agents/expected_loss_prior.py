@@ -42,7 +42,7 @@ from envs.observation import (
     Q_FORECAST_NOW,
     Q_WAITING,
 )
-from envs.state import ASSIGN, INTERRUPT, LONGEST_IDLE, OFFER_CALLBACK, RESUME, SERVE, WAIT
+from envs.state import ASSIGN, INTERRUPT, LONGEST_IDLE, OFFER_CALLBACK, RESUME, SERVE
 
 MASKED_SCORE = -1e9
 
@@ -57,7 +57,6 @@ class ExpectedLossPrior(nn.Module):
 
     is_serve: Tensor
     is_resume: Tensor
-    is_wait: Tensor
     is_assign: Tensor
     is_first_assign: Tensor
     is_interrupt: Tensor
@@ -69,7 +68,6 @@ class ExpectedLossPrior(nn.Module):
         longest_idle = torch.as_tensor(layout.lens == LONGEST_IDLE)
         self.register_buffer("is_serve", kind == SERVE, persistent=False)
         self.register_buffer("is_resume", kind == RESUME, persistent=False)
-        self.register_buffer("is_wait", kind == WAIT, persistent=False)
         self.register_buffer("is_assign", kind == ASSIGN, persistent=False)
         self.register_buffer("is_first_assign", (kind == ASSIGN) & longest_idle, persistent=False)
         self.register_buffer("is_interrupt", kind == INTERRUPT, persistent=False)

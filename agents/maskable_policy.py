@@ -20,7 +20,7 @@ from envs.observation import FieldTable
 class CandidateScoringPolicy(MaskableActorCriticPolicy):
     """Actor and critic of one `CandidateScorer`; the mask is read from the observation itself.
 
-    `policy_kwargs`: `fields`, `layout`, `width` and `prior_weight` of the scorer.
+    `policy_kwargs`: `fields`, `layout`, `width`, `prior_weight` and `residual_weight` of the scorer.
     """
 
     def __init__(

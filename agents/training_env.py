@@ -101,7 +101,7 @@ class TrainingVecEnv(VecEnv):
         rewards_usd = self.rows.reward_usd.copy()
         luck_usd = self._take_luck() if self._without_luck else 0.0
         shaping_usd = self._shape() if self._potential_half_life_s > 0.0 else 0.0
-        dones = self.rows.done.copy()
+        dones = self.rows.done
         self._return_usd += rewards_usd
         self._length += 1
         infos: list[dict[str, Any]] = self._no_info

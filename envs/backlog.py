@@ -80,7 +80,7 @@ def _expected_lateness_usd(state, parameters):
         if not parameters.queues[q].real_time:
             heap = queue_heap(q, BY_ARRIVAL)
             for i in range(state.heap_size[heap]):
-                contacts[found] = state.heap_item[heap, i]
+                contacts[found] = state.heap_item[i, heap]
                 found += 1
     for rep in range(parameters.n_reps):
         contact = state.reps[rep].suspended
@@ -110,7 +110,7 @@ def _expected_abandonment_usd(state, parameters):
         share_per_hour = max(rate / n_waiting, 1e-6)
         heap = queue_heap(q, BY_ARRIVAL)
         for i in range(n_waiting):
-            contact = np.int64(state.heap_item[heap, i])
+            contact = np.int64(state.heap_item[i, heap])
             abandon_per_hour = abandonment_rate_per_hour(parameters, q, state.now_s - state.contacts[contact].arrival_s)
             loss_usd = broken_promise_usd(state, parameters, contact) * abandon_per_hour
             loss_usd += loss_usd_per_hour(state, parameters, contact)

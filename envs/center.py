@@ -157,7 +157,7 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
         return {
             "action_mask": self._rows.mask[0].copy(),
             "elapsed_s": elapsed_s,
-            "time_s": float(self._rows.states["now_s"][0]),
+            "time_s": float(self._rows.time_s[0]),
             "cost": self._rows.step_costs(0),
             "substituted": substituted,
             "seed": self._seed,

@@ -17,7 +17,7 @@ from envs.metrics import Counts, compute_metrics, read_counts
 from envs.observation import FieldTable, field_table
 from envs.parameters import build_parameters, choose_tier
 from envs.scenario import COST_TERMS, Scenario
-from envs.state import DEMAND, state_type
+from envs.state import DEMAND, RESULT, state_type
 
 Observation = dict[str, NDArray[Any]]
 
@@ -39,9 +39,7 @@ class CenterRows:
         self.center = np.zeros((n_rows, len(self.fields.center)), np.float32)
         self.candidates = np.zeros((n_rows, n_actions, len(self.fields.candidates)), np.float32)
         self.mask = np.zeros((n_rows, n_actions), np.int8)
-        self.reward_usd = np.zeros(n_rows)
-        self.elapsed_s = np.zeros(n_rows)
-        self.substituted = np.zeros(n_rows, np.int64)
+        self._results = np.zeros(n_rows, RESULT)
         self.demands = np.zeros((n_rows, 1), DEMAND)
         self.demand_counts = np.zeros(n_rows, np.int64)
         self.all_rows = np.arange(n_rows)
@@ -70,7 +68,9 @@ class CenterRows:
 
     def restart(self, rows: NDArray[np.int64]) -> None:
         """Start the environments `rows` again with the demand they have."""
-        self.states.view(np.uint8).reshape(self.n_rows, -1)[rows] = 0
+        state_bytes = self.states.view(np.uint8).reshape(self.n_rows, -1)
+        for row in rows:
+            state_bytes[row] = 0
         reset_rows(
             rows,
             self.states,
@@ -80,12 +80,13 @@ class CenterRows:
             self.center,
             self.candidates,
             self.mask,
+            self._results,
         )
 
     def step(self, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
         """Carry out `actions` (one per environment, read at `rows` only) and run each of `rows` to its next decision.
 
-        Results are in `center`, `candidates`, `mask`, `reward_usd`, `elapsed_s`, `substituted` and `states`.
+        Results are in `center`, `candidates`, `mask`, `reward_usd`, `elapsed_s`, `time_s`, `substituted` and `states`.
         """
         arguments = (
             rows,
@@ -97,9 +98,7 @@ class CenterRows:
             self.center,
             self.candidates,
             self.mask,
-            self.reward_usd,
-            self.elapsed_s,
-            self.substituted,
+            self._results,
         )
         if self._threads > 1 and len(rows) > 1:
             numba.set_num_threads(self._threads)
@@ -108,9 +107,29 @@ class CenterRows:
             step_rows(*arguments)
 
     @property
+    def reward_usd(self) -> NDArray[np.float64]:
+        """Minus the cost of each row's last step, USD; a view, as the next three are."""
+        return self._results["reward_usd"]
+
+    @property
+    def elapsed_s(self) -> NDArray[np.float64]:
+        """Seconds that each row's last step took."""
+        return self._results["elapsed_s"]
+
+    @property
+    def time_s(self) -> NDArray[np.float64]:
+        """Seconds since the start of each row's horizon."""
+        return self._results["time_s"]
+
+    @property
+    def substituted(self) -> NDArray[np.int64]:
+        """1 in rows whose last action was masked and replaced by `wait`."""
+        return self._results["substituted"]
+
+    @property
     def done(self) -> NDArray[np.bool_]:
         """True in rows whose horizon has been reached."""
-        return self.states["done"] != 0
+        return self._results["done"] != 0
 
     def observation(self, row: int | None = None) -> Observation:
         """Return the observation buffers of all rows, or of one, without a copy."""

@@ -60,7 +60,6 @@ def _take_slot(state, demanded):
     person = state.contacts[contact]
     person.key = demanded.key
     person.arrival_s = demanded.arrival_s
-    person.first_arrival_s = demanded.arrival_s
     person.due_s = demanded.due_s
     person.abandon_s = demanded.arrival_s + demanded.patience_s
     person.handle_s = demanded.handle_s
@@ -82,7 +81,7 @@ def _take_slot(state, demanded):
     person.overdue = 0
     person.past_threshold = 0
     for order in range(N_ORDERS):
-        state.heap_place[order, contact] = NOBODY
+        state.heap_place[contact, order] = NOBODY
     return contact
 
 

@@ -31,7 +31,7 @@ def add_luck(state, parameters, term, amount_usd):
 
 @compiled
 def _cumulative_hazard(parameters, queue, waited_s):
-    place = waited_s / parameters.queues[queue].cumulative_step_s
+    place = waited_s * parameters.queues[queue].cumulative_cells_per_s
     last = parameters.cumulative_hazard.shape[1] - 1
     cell = min(int(place), last - 1)  # beyond the table the last rate goes on
     low = parameters.cumulative_hazard[queue, cell]

@@ -19,7 +19,7 @@ from envs.compilation import compiled
 from envs.contact_flow import offer_callback, serve_waiting, set_waiting_clock
 from envs.event_list import first_contact as first_in_heap
 from envs.event_list import queue_heap, set_rep_event
-from envs.interruption import most_urgent_suspended, start_work, suspend, take_suspended
+from envs.interruption import start_work, suspend, take_suspended
 from envs.queues import look_through_lens
 from envs.staffing import (
     fewest_skills_rep,
@@ -160,7 +160,7 @@ def _list_rep_actions(state, parameters, rep):
             if contact != NOBODY and not _is_named(state.action_contact, start, action, contact):
                 _allow(state, action, contact, rep)
     if state.reps[rep].n_suspended > 0:
-        _allow(state, parameters.resume_action, most_urgent_suspended(state, parameters, rep), rep)
+        _allow(state, parameters.resume_action, state.reps[rep].suspended, rep)
 
 
 @compiled

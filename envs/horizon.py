@@ -44,7 +44,7 @@ def settle(state, parameters):
     state.heap_size[CLOCK_HEAP] = 0
     for contact in range(parameters.n_contacts):
         person = state.contacts[contact]
-        state.heap_place[BY_CLOCK, contact] = NOBODY
+        state.heap_place[contact, BY_CLOCK] = NOBODY
         if person.status == UNUSED:
             continue
         queue = person.queue
@@ -72,7 +72,7 @@ def settle(state, parameters):
 
 @compiled
 def _scheduled_s(state, contact):
-    return state.heap_key[BY_CLOCK, contact]
+    return state.heap_key[contact, BY_CLOCK]
 
 
 @compiled

@@ -14,6 +14,7 @@ from envs.luck import LUCK_PICK_UP, look_up_quantile, uniform
 from envs.queues import enqueue, expected_remaining_s
 from envs.staffing import end_phase, set_busy
 from envs.state import (
+    BY_URGENCY,
     IN_SERVICE,
     NOBODY,
     PICKING_UP,
@@ -62,6 +63,25 @@ def finish_pick_up(state, parameters, rep):
 
 
 @compiled
+def _keep_suspended(state, parameters, rep, contact):
+    """Add `contact` to the rep's suspended work, which is kept by slack: the least first, the latest among equals."""
+    person = state.contacts[contact]
+    urgency_s = person.due_s - expected_remaining_s(parameters, person.queue, person.work_done_s)
+    state.heap_key[contact, BY_URGENCY] = urgency_s
+    after = state.reps[rep].suspended
+    before = NOBODY
+    while after != NOBODY and state.heap_key[after, BY_URGENCY] < urgency_s:
+        before = after
+        after = state.contacts[after].next_suspended
+    person.next_suspended = after
+    if before == NOBODY:
+        state.reps[rep].suspended = contact
+    else:
+        state.contacts[before].next_suspended = contact
+    state.reps[rep].n_suspended += 1
+
+
+@compiled
 def suspend(state, parameters, rep):
     """Suspend what the interruptible `rep` works on or picks up; the rep is left without work."""
     contact = state.reps[rep].contact
@@ -78,30 +98,11 @@ def suspend(state, parameters, rep):
     person.status = SUSPENDED
     person.interruptions += 1
     expect_error_of_interruption(state, parameters, contact, -1.0)
-    person.next_suspended = state.reps[rep].suspended
-    state.reps[rep].suspended = contact
-    state.reps[rep].n_suspended += 1
+    _keep_suspended(state, parameters, rep, contact)
     state.queues[person.queue].in_service -= 1
     state.queues[person.queue].suspended += 1
     state.queue_count[person.queue].interruptions += 1
     add_cost(state, parameters, TERM_INTERRUPTION, parameters.interruption_usd)
-
-
-@compiled
-def most_urgent_suspended(state, parameters, rep):
-    """Return the rep's own suspended contact with the least slack, NOBODY if there is none; the latest among
-    equals."""
-    found = NOBODY
-    least_s = 0.0
-    contact = state.reps[rep].suspended
-    while contact != NOBODY:
-        person = state.contacts[contact]
-        urgency_s = person.due_s - expected_remaining_s(parameters, person.queue, person.work_done_s)
-        if found == NOBODY or urgency_s < least_s:
-            found = contact
-            least_s = urgency_s
-        contact = person.next_suspended
-    return found
 
 
 @compiled

@@ -94,13 +94,18 @@ def _end_rep_phase(state, parameters, rep):
 
 
 @compiled
+def _expect_arrival(state, demand):
+    state.next_arrival_s = NEVER
+    if state.next_demand < demand.shape[0]:
+        state.next_arrival_s = max(demand[state.next_demand].arrival_s, 0.0)
+
+
+@compiled
 def _take_next_event(state, parameters, demand):
     """Let time pass to the next event and handle it."""
     rep, rep_s = next_rep_event(state, parameters.n_reps)
     shift_s = next_shift_change_s(state, parameters)
-    arrival_s = NEVER
-    if state.next_demand < demand.shape[0]:
-        arrival_s = max(demand[state.next_demand].arrival_s, 0.0)
+    arrival_s = state.next_arrival_s
     clock_s = max(next_clock_s(state), state.now_s)  # work of the initial backlog may be long overdue
     k, review_s = next_class_review(state, parameters)
     warm_s = NEVER if state.warm else parameters.warm_up_s
@@ -125,6 +130,7 @@ def _take_next_event(state, parameters, demand):
             state.arrived_today[:] = 0.0
         demanded = demand[state.next_demand]
         state.next_demand += 1
+        _expect_arrival(state, demand)
         admit(state, parameters, demanded)
     elif clock_s == next_s:
         strike_clock(state, parameters, first_contact(state, CLOCK_HEAP))
@@ -151,8 +157,11 @@ def _run_until_decision(state, parameters, demand, center, candidates, mask):
 
 
 @compiled
-def reset_one(state, parameters, demand, center, candidates, mask):
-    """Start an episode on a zeroed `state` and run to its first decision; writes the observation of the row."""
+def reset_one(state, parameters, demand, center, candidates, mask, result):
+    """Start an episode on a zeroed `state` and run to its first decision; writes the observation of the row.
+
+    Of `result` only time and end are written: the caller may still want the last step's reward.
+    """
     for i in range(state.rep_event_s.shape[0]):
         state.rep_event_s[i] = NEVER
     for i in range(state.block_event_s.shape[0]):
@@ -172,19 +181,20 @@ def reset_one(state, parameters, demand, center, candidates, mask):
     for i in range(n_contacts):
         state.unused[i] = n_contacts - 1 - i
     state.just_arrived = NOBODY
+    _expect_arrival(state, demand)
     state.warm = 1 if parameters.warm_up_s <= 0.0 else 0
     _run_until_decision(state, parameters, demand, center, candidates, mask)
-    state.last_decision_s = 0.0
+    result.time_s = state.now_s
+    result.done = state.done
 
 
 @compiled
-def step_one(state, parameters, demand, action, center, candidates, mask):
+def step_one(state, parameters, demand, action, center, candidates, mask, result):
     """Carry out `action` and run to the next decision or the horizon.
 
-    Writes the row's observation. Returns (reward in USD, elapsed seconds, 1 if the action was masked and `wait` was
-    taken instead). The reward is minus the costs since the last decision (the first one's since the start), also in
-    `state.step_cost_usd`. A masked
-    action is refused before anything changes where the caller demands it; here it is replaced.
+    Writes the row's observation and `result`, a RESULT record: the reward is minus the costs since the last decision
+    (the first one's since the start), also in `state.step_cost_usd`; `substituted` is 1 if the action was masked and
+    `wait` was taken instead. A caller who wants a masked action refused does so before the step.
     """
     if state.started:
         for term in range(N_TERMS):
@@ -192,10 +202,10 @@ def step_one(state, parameters, demand, action, center, candidates, mask):
         state.step_luck_usd = 0.0
     state.started = 1
     before_s = state.now_s
-    substituted = 0
+    result.substituted = 0
     if action < 0 or action >= parameters.n_actions or not state.action_mask[action]:
         action = WAIT
-        substituted = 1
+        result.substituted = 1
         state.center_count.substituted += 1
     if not state.done:
         apply_action(state, parameters, action)
@@ -203,15 +213,15 @@ def step_one(state, parameters, demand, action, center, candidates, mask):
     total_usd = 0.0
     for term in range(N_TERMS):
         total_usd += state.step_cost_usd[term]
-    state.last_decision_s = before_s
-    return -total_usd, state.now_s - before_s, substituted
+    result.reward_usd = -total_usd
+    result.elapsed_s = state.now_s - before_s
+    result.time_s = state.now_s
+    result.done = state.done
 
 
 @compiled
-def _step_row(
-    row, states, parameters, demands, demand_counts, actions, centers, candidates, masks, rewards, elapsed, substituted
-):
-    reward, seconds, replaced = step_one(
+def _step_row(row, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results):
+    step_one(
         states[row],
         parameters[0],
         demands[row, : demand_counts[row]],
@@ -219,58 +229,28 @@ def _step_row(
         centers[row],
         candidates[row],
         masks[row],
+        results[row],
     )
-    rewards[row] = reward
-    elapsed[row] = seconds
-    substituted[row] = replaced
 
 
 @entry_point
-def step_rows(
-    rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, rewards, elapsed, substituted
-):
+def step_rows(rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results):
     """Step each environment of `rows` (int64 indices), one after the other. All arrays have one row an environment."""
     for i in range(rows.shape[0]):
-        _step_row(
-            rows[i],
-            states,
-            parameters,
-            demands,
-            demand_counts,
-            actions,
-            centers,
-            candidates,
-            masks,
-            rewards,
-            elapsed,
-            substituted,
-        )
+        _step_row(rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results)
 
 
 @parallel_entry_point
 def step_rows_in_parallel(
-    rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, rewards, elapsed, substituted
+    rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results
 ):
     """As `step_rows`, over numba's threads."""
     for i in prange(rows.shape[0]):
-        _step_row(
-            rows[i],
-            states,
-            parameters,
-            demands,
-            demand_counts,
-            actions,
-            centers,
-            candidates,
-            masks,
-            rewards,
-            elapsed,
-            substituted,
-        )
+        _step_row(rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results)
 
 
 @entry_point
-def reset_rows(rows, states, parameters, demands, demand_counts, centers, candidates, masks):
+def reset_rows(rows, states, parameters, demands, demand_counts, centers, candidates, masks, results):
     """Start an episode in each environment of `rows`; their states must be zeroed."""
     for i in range(rows.shape[0]):
         row = rows[i]
@@ -281,4 +261,5 @@ def reset_rows(rows, states, parameters, demands, demand_counts, centers, candid
             centers[row],
             candidates[row],
             masks[row],
+            results[row],
         )

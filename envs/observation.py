@@ -193,6 +193,8 @@ def field_table(channel_names: tuple[str, ...]) -> FieldTable:
 N_CENTER_FIELDS = len(CENTER_FIELDS)
 N_QUEUE_FIELDS = len(QUEUE_FIELDS)
 N_CANDIDATE_FIELDS = len(CANDIDATE_FIELDS)
+N_CONTACT_FIELDS = C_ACCEPT
+"""The first fields of a candidate, about the contact alone: equal in all rows of one contact."""
 
 _CENTER_IS_MARKOV = np.array([field.markov for field in CENTER_FIELDS])
 _QUEUE_IS_MARKOV = np.array([field.markov for field in QUEUE_FIELDS])
@@ -207,7 +209,7 @@ def _near(time_s):
 @compiled
 def abandonment_rate_per_hour(parameters, queue, waited_s):
     """Return the rate at which a contact of `queue` who has waited `waited_s` seconds hangs up, per hour."""
-    place = waited_s / parameters.queues[queue].hazard_step_s
+    place = waited_s * parameters.queues[queue].hazard_cells_per_s
     last = parameters.hazard_per_s.shape[1] - 1
     cell = last if place >= last else int(place)
     return 3600.0 * parameters.hazard_per_s[queue, cell]
@@ -300,7 +302,7 @@ def _write_disturbed(state, parameters, rep, row):
 
 
 @compiled
-def _write_queue(state, parameters, queue, interval, later_interval, part, center, start):
+def _write_queue(state, parameters, queue, interval, later_interval, passed_h, center, start):
     waiting = state.queues[queue]
     center[start + Q_WAITING] = waiting.waiting
     center[start + Q_IN_SERVICE] = waiting.in_service
@@ -316,14 +318,10 @@ def _write_queue(state, parameters, queue, interval, later_interval, part, cente
         expected_s = expected_remaining_s(parameters, queue, state.contacts[urgent].work_done_s)
         least_slack_s = _slack_s(state, parameters, urgent, expected_s)
     center[start + Q_LEAST_SLACK] = least_slack_s
-    rate_per_hour = parameters.forecast_per_hour[queue, interval]
+    rate_per_hour = parameters.forecast_per_hour[interval, queue]
     center[start + Q_FORECAST_NOW] = rate_per_hour
-    center[start + Q_FORECAST_LATER] = parameters.forecast_per_hour[queue, later_interval]
-    if int(state.now_s / DAY_S) == state.day:
-        center[start + Q_ARRIVED_TODAY] = state.arrived_today[queue]
-    center[start + Q_EXPECTED_TODAY] = (
-        parameters.forecast_today[queue, interval] + part * rate_per_hour * WEEK_INTERVAL_S / 3600.0
-    )
+    center[start + Q_FORECAST_LATER] = parameters.forecast_per_hour[later_interval, queue]
+    center[start + Q_EXPECTED_TODAY] = parameters.forecast_today[interval, queue] + passed_h * rate_per_hour
 
 
 @compiled
@@ -331,7 +329,7 @@ def release_per_hour(state, parameters):
     """Return how many reps an hour come free: the sum over contacts in hand of one over their mean handle time."""
     rate = 0.0
     for q in range(parameters.n_queues):
-        rate += state.queues[q].in_service * 3600.0 / parameters.queues[q].handle_mean_s
+        rate += state.queues[q].in_service * parameters.queues[q].completions_per_hour
     return rate
 
 
@@ -341,7 +339,7 @@ def _write_center(state, parameters, center):
     week_s -= WEEK_S * int(week_s / WEEK_S)
     interval = min(int(week_s / WEEK_INTERVAL_S), N_WEEK_INTERVALS - 1)
     later_interval = (interval + 2) % N_WEEK_INTERVALS
-    part = week_s / WEEK_INTERVAL_S - interval
+    passed_h = (week_s - interval * WEEK_INTERVAL_S) / 3600.0
     center[G_TIME_OF_DAY] = week_s - DAY_S * int(week_s / DAY_S)
     center[G_TIME_OF_WEEK] = week_s
     center[G_TIME_LEFT] = parameters.horizon_s - state.now_s
@@ -358,9 +356,12 @@ def _write_center(state, parameters, center):
     center[G_OVERTIME] = state.n_overtime
     center[G_PLANNED_NOW] = parameters.planned_reps[interval]
     center[G_PLANNED_LATER] = parameters.planned_reps[later_interval]
+    is_counted_day = int(state.now_s / DAY_S) == state.day  # nobody may have come yet today
     for q in range(parameters.n_queues):
         start = N_CENTER_FIELDS + q * N_QUEUE_FIELDS
-        _write_queue(state, parameters, q, interval, later_interval, part, center, start)
+        _write_queue(state, parameters, q, interval, later_interval, passed_h, center, start)
+        if is_counted_day:
+            center[start + Q_ARRIVED_TODAY] = state.arrived_today[q]
     center[G_RELEASE_RATE] = release_per_hour(state, parameters)
 
 
@@ -381,18 +382,30 @@ def _keep_markov(parameters, center, candidates):
 
 @compiled
 def write_observation(state, parameters, center, candidates, mask):
-    """Write the observation of the present subject into float32 `center`, float32 `candidates` and int8 `mask`."""
+    """Write the observation of the present subject into float32 `center`, float32 `candidates` and int8 `mask`.
+
+    The three hold the observation written before, or zeros: only rows that were open have to be cleared.
+    """
     center[:] = 0.0
-    candidates[:, :] = 0.0
+    written_contact = NOBODY
+    written_action = 0
     for action in range(parameters.n_actions):
+        was_open = mask[action]
         mask[action] = state.action_mask[action]
+        row = candidates[action]
+        if was_open:
+            row[:] = 0.0
         if not state.action_mask[action]:
             continue
         contact = np.int64(state.action_contact[action])
         rep = np.int64(state.action_rep[action])
-        row = candidates[action]
         if contact != NOBODY:
-            _write_contact(state, parameters, contact, row)
+            if contact == written_contact:
+                row[:N_CONTACT_FIELDS] = candidates[written_action, :N_CONTACT_FIELDS]
+            else:
+                _write_contact(state, parameters, contact, row)
+                written_contact = contact
+                written_action = action
         if rep != NOBODY:
             _write_rep(state, parameters, rep, contact, row)
         kind = parameters.action_kind[action]

@@ -176,7 +176,8 @@ def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Chann
     target.rework_frac = 0.0 if rework is None else rework.work_frac
     target.threshold_s = channel.service_level_threshold_s
     target.due_after_s = NEVER if channel.due is None else channel.due.after_s
-    target.handle_mean_s = max(channel.handle_time.mean_duration_s, 1e-9)
+    handle_mean_s = max(channel.handle_time.mean_duration_s, 1e-9)
+    target.completions_per_hour = 3600.0 / handle_mean_s
     target.pick_up_mean_s = 0.0 if pick_up is None else pick_up.mean_duration_s
     target.redial_prob = 0.0 if channel.redial is None else channel.redial.prob
     target.error_prob = channel.error.prob
@@ -195,26 +196,27 @@ def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Chann
     target.late_usd = costs.late_usd
     target.error_usd = costs.error_usd
     target.holding_usd_per_s = costs.holding_usd_per_hour / 3600.0
-    target.residual_step_s = target.handle_mean_s / 8.0
+    target.residual_cells_per_s = 8.0 / handle_mean_s
     record.residual_s[queue] = channel.handle_time.mean_residual_s(
-        np.arange(RESIDUAL_POINTS, dtype=np.float64) * float(target.residual_step_s)
+        np.arange(RESIDUAL_POINTS, dtype=np.float64) * handle_mean_s / 8.0
     )
     record.pick_up_quantile_s[queue] = tabulate_quantiles(pick_up)
     record.redial_quantile_s[queue] = tabulate_quantiles(None if channel.redial is None else channel.redial.delay)
     record.patience_quantile_s[queue] = np.inf
-    target.hazard_step_s = 1.0
-    target.cumulative_step_s = 1.0
+    target.hazard_cells_per_s = 1.0
+    target.cumulative_cells_per_s = 1.0
     if channel.patience is not None:
         record.patience_quantile_s[queue] = tabulate_quantiles(channel.patience)
-        target.hazard_step_s = max(channel.patience.mean_duration_s, 1e-3) / 16.0
-        record.hazard_per_s[queue] = _hazard_table(channel.patience, float(target.hazard_step_s))
+        step_s = max(channel.patience.mean_duration_s, 1e-3) / 16.0
+        target.hazard_cells_per_s = 1.0 / step_s
+        record.hazard_per_s[queue] = _hazard_table(channel.patience, step_s)
         target.smooth_patience = not isinstance(channel.patience, Fixed)
-        target.cumulative_step_s = target.hazard_step_s / 16.0
-        record.cumulative_hazard[queue] = _cumulative_hazard(channel.patience, float(target.cumulative_step_s))
+        target.cumulative_cells_per_s = 16.0 / step_s
+        record.cumulative_hazard[queue] = _cumulative_hazard(channel.patience, step_s / 16.0)
     forecast = week_forecast(channel.arrivals)
-    record.forecast_per_hour[queue] = forecast
+    record.forecast_per_hour[:, queue] = forecast
     per_interval = (forecast * WEEK_INTERVAL_S / 3600.0).reshape(7, -1)
-    record.forecast_today[queue] = (np.cumsum(per_interval, axis=1) - per_interval).ravel()
+    record.forecast_today[:, queue] = (np.cumsum(per_interval, axis=1) - per_interval).ravel()
 
 
 def _hazard_table(patience: DurationDistribution, step_s: float) -> NDArray[np.float64]:

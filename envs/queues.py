@@ -40,7 +40,7 @@ def tell_contacts(state, parameters, rep_class):
 @compiled
 def expected_remaining_s(parameters, queue, work_done_s):
     """Return E[handle time - done | handle time > done], seconds, by linear interpolation in the scenario's table."""
-    place = work_done_s / parameters.queues[queue].residual_step_s
+    place = work_done_s * parameters.queues[queue].residual_cells_per_s
     last = parameters.residual_s.shape[1] - 1
     if place >= last:
         return parameters.residual_s[queue, last]

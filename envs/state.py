@@ -7,7 +7,7 @@ array of `DEMAND` records. Sizes come in tiers, so that all scenarios of a tier 
 Times are seconds since the start of the horizon, money is USD, -1 stands for "no contact", "no rep", "no queue".
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -60,6 +60,11 @@ BLOCK = 16
 """Width of a block of the block argmin over reps (DESIGN section 4.5)."""
 
 
+def _record(fields: list[Any]) -> np.dtype[Any]:
+    """Return an aligned record type whose fields plain Python, too, may write as attributes."""
+    return np.dtype((np.record, np.dtype(fields, align=True)))
+
+
 class Tier(NamedTuple):
     """Capacities of the records. A scenario takes the first tier that holds it."""
 
@@ -77,30 +82,25 @@ TIERS = (
     Tier(reps=1024, queues=32, contacts=32768, actions=256, classes=128, shift_changes=65536),
 )
 
-DEMAND = np.dtype(
-    (
-        np.record,  # so that plain Python, too, may write demanded.key
-        [
-            ("arrival_s", np.float64),
-            ("handle_s", np.float64),
-            ("patience_s", np.float64),
-            ("value_usd", np.float64),
-            ("due_s", np.float64),
-            ("key", np.uint64),
-            ("queue", np.int32),
-            ("at_risk", np.int32),
-        ],
-    ),
-    align=True,
+DEMAND = _record(
+    [
+        ("arrival_s", np.float64),
+        ("handle_s", np.float64),
+        ("patience_s", np.float64),
+        ("value_usd", np.float64),
+        ("due_s", np.float64),
+        ("key", np.uint64),
+        ("queue", np.int32),
+        ("at_risk", np.int32),
+    ]
 )
 """One contact that the outside world brings. `due_s` is absolute; patience and due time are inf where they have no
 meaning. `key` is the customer's own: all later chances are a function of it (`envs.luck`)."""
 
-CONTACT = np.dtype(
+CONTACT = _record(
     [
         ("key", np.uint64),
         ("arrival_s", np.float64),  # joined its present queue
-        ("first_arrival_s", np.float64),  # reached the center
         ("due_s", np.float64),
         ("abandon_s", np.float64),
         ("handle_s", np.float64),  # hidden: whole work of the present contact
@@ -126,11 +126,10 @@ CONTACT = np.dtype(
         ("overdue", np.int32),
         ("past_threshold", np.int32),
         ("has_waited", np.int32),
-    ],
-    align=True,
+    ]
 )
 
-REP = np.dtype(
+REP = _record(
     [
         ("phase_start_s", np.float64),
         ("idle_since_s", np.float64),
@@ -144,11 +143,10 @@ REP = np.dtype(
         ("n_suspended", np.int32),
         ("next_free", np.int32),
         ("previous_free", np.int32),
-    ],
-    align=True,
+    ]
 )
 
-REP_CLASS = np.dtype(
+REP_CLASS = _record(
     [
         ("news", np.int64),
         ("closed_at", np.int64),
@@ -157,24 +155,22 @@ REP_CLASS = np.dtype(
         ("last_free", np.int32),
         ("n_free", np.int32),
         ("n_interruptible", np.int32),
-    ],
-    align=True,
+    ]
 )
 """Reps that are interchangeable: one group, one home channel. `first_free` heads the list of free reps, longest idle
 first."""
 
-QUEUE = np.dtype(
+QUEUE = _record(
     [
         ("news", np.int64),
         ("waiting", np.int32),
         ("in_service", np.int32),
         ("suspended", np.int32),
         ("overdue", np.int32),
-    ],
-    align=True,
+    ]
 )
 
-QUEUE_COUNT = np.dtype(
+QUEUE_COUNT = _record(
     [
         (name, np.float64)
         for name in (
@@ -208,12 +204,11 @@ QUEUE_COUNT = np.dtype(
             "suspended_time_s",
             "account_loss_usd",
         )
-    ],
-    align=True,
+    ]
 )
 """Sums per queue after the warm-up; `envs.metrics` says what each metric makes of them."""
 
-BAND_COUNT = np.dtype(
+BAND_COUNT = _record(
     [
         (name, np.float64)
         for name in (
@@ -227,76 +222,82 @@ BAND_COUNT = np.dtype(
             "blocked",
             "account_loss_usd",
         )
-    ],
-    align=True,
+    ]
 )
 
-CENTER_COUNT = np.dtype(
+CENTER_COUNT = _record(
     [
         (name, np.float64)
         for name in ("busy_s", "staffed_s", "pick_up_s", "overtime_s", "decisions", "events", "substituted")
-    ],
-    align=True,
+    ]
 )
 
 
 def state_type(tier: Tier) -> np.dtype:
     """Return the record type of all that happens in one environment of `tier`."""
-    return np.dtype(
-        (
-            np.record,
-            [
-                ("now_s", np.float64),
-                ("last_decision_s", np.float64),
-                ("pass_number", np.int64),
-                ("sequence", np.int64),
-                ("next_demand", np.int64),
-                ("next_shift_change", np.int64),
-                ("n_contacts", np.int64),
-                ("n_unused", np.int64),
-                ("done", np.int32),
-                ("started", np.int32),
-                ("warm", np.int32),
-                ("just_arrived", np.int32),
-                ("subject_kind", np.int32),
-                ("subject", np.int32),
-                ("n_legal", np.int32),
-                ("n_staffed", np.int32),
-                ("n_working", np.int32),
-                ("n_resuming", np.int32),
-                ("n_overtime", np.int32),
-                ("day", np.int32),
-                ("arrived_today", np.float64, (tier.queues,)),
-                ("cost_usd", np.float64, (N_TERMS,)),
-                ("step_cost_usd", np.float64, (N_TERMS,)),
-                ("step_luck_usd", np.float64),
-                ("arrived_stake_usd", np.float64, (tier.queues,)),
-                ("center_count", CENTER_COUNT),
-                ("queue_count", QUEUE_COUNT, (tier.queues,)),
-                ("band_count", BAND_COUNT, (MAX_BANDS,)),
-                ("no_queue_count", QUEUE_COUNT),  # always 0: what the counts become at the end of the warm-up
-                ("no_band_count", BAND_COUNT),
-                ("queues", QUEUE, (tier.queues,)),
-                ("classes", REP_CLASS, (tier.classes,)),
-                ("reps", REP, (tier.reps,)),
-                ("rep_event_s", np.float64, (tier.reps,)),
-                ("block_event_s", np.float64, (-(-tier.reps // BLOCK),)),
-                ("action_contact", np.int32, (tier.actions,)),
-                ("action_rep", np.int32, (tier.actions,)),
-                ("action_mask", np.int8, (tier.actions,)),
-                ("heap_size", np.int32, (1 + 4 * tier.queues,)),
-                ("heap_item", np.int32, (1 + 4 * tier.queues, tier.contacts)),
-                ("heap_key", np.float64, (N_ORDERS, tier.contacts)),
-                ("heap_place", np.int32, (N_ORDERS, tier.contacts)),
-                ("unused", np.int32, (tier.contacts,)),
-                ("contacts", CONTACT, (tier.contacts,)),
-            ],
-        ),
-        align=True,
+    return _record(
+        [
+            ("now_s", np.float64),
+            ("pass_number", np.int64),
+            ("sequence", np.int64),
+            ("next_demand", np.int64),
+            ("next_arrival_s", np.float64),
+            ("next_shift_change", np.int64),
+            ("n_contacts", np.int64),
+            ("n_unused", np.int64),
+            ("done", np.int32),
+            ("started", np.int32),
+            ("warm", np.int32),
+            ("just_arrived", np.int32),
+            ("subject_kind", np.int32),
+            ("subject", np.int32),
+            ("n_legal", np.int32),
+            ("n_staffed", np.int32),
+            ("n_working", np.int32),
+            ("n_resuming", np.int32),
+            ("n_overtime", np.int32),
+            ("day", np.int32),
+            ("arrived_today", np.float64, (tier.queues,)),
+            ("cost_usd", np.float64, (N_TERMS,)),
+            ("step_cost_usd", np.float64, (N_TERMS,)),
+            ("step_luck_usd", np.float64),
+            ("arrived_stake_usd", np.float64, (tier.queues,)),
+            ("center_count", CENTER_COUNT),
+            ("queue_count", QUEUE_COUNT, (tier.queues,)),
+            ("band_count", BAND_COUNT, (MAX_BANDS,)),
+            ("no_queue_count", QUEUE_COUNT),  # always 0: what the counts become at the end of the warm-up
+            ("no_band_count", BAND_COUNT),
+            ("queues", QUEUE, (tier.queues,)),
+            ("classes", REP_CLASS, (tier.classes,)),
+            ("reps", REP, (tier.reps,)),
+            ("rep_event_s", np.float64, (tier.reps,)),
+            ("block_event_s", np.float64, (-(-tier.reps // BLOCK),)),
+            ("action_contact", np.int32, (tier.actions,)),
+            ("action_rep", np.int32, (tier.actions,)),
+            ("action_mask", np.int8, (tier.actions,)),
+            ("heap_size", np.int32, (1 + 4 * tier.queues,)),
+            ("heap_item", np.int32, (tier.contacts, 1 + 4 * tier.queues)),
+            ("heap_key", np.float64, (tier.contacts, N_ORDERS)),
+            ("heap_place", np.int32, (tier.contacts, N_ORDERS)),
+            ("unused", np.int32, (tier.contacts,)),
+            ("contacts", CONTACT, (tier.contacts,)),
+        ]
     )
 
 
-QUEUE_PARAMETERS = np.dtype(
+RESULT = _record(
+    [
+        ("reward_usd", np.float64),
+        ("elapsed_s", np.float64),
+        ("time_s", np.float64),
+        ("substituted", np.int64),
+        ("done", np.int64),
+    ]
+)
+"""What a step tells its caller beside the observation: one row per environment, close together, since a look into each
+environment's state is a look into cold memory."""
+
+QUEUE_PARAMETERS = _record(
     [
         ("real_time", np.int32),
         ("lines", np.int32),
@@ -308,7 +309,7 @@ QUEUE_PARAMETERS = np.dtype(
         ("rework_to", np.int32),
         ("threshold_s", np.float64),
         ("due_after_s", np.float64),
-        ("handle_mean_s", np.float64),
+        ("completions_per_hour", np.float64),  # of one rep
         ("pick_up_mean_s", np.float64),
         ("accept_prob", np.float64),
         ("redial_prob", np.float64),
@@ -329,12 +330,11 @@ QUEUE_PARAMETERS = np.dtype(
         ("late_usd", np.float64),
         ("error_usd", np.float64),
         ("holding_usd_per_s", np.float64),
-        ("residual_step_s", np.float64),
-        ("hazard_step_s", np.float64),
-        ("cumulative_step_s", np.float64),
+        ("residual_cells_per_s", np.float64),
+        ("hazard_cells_per_s", np.float64),
+        ("cumulative_cells_per_s", np.float64),
         ("smooth_patience", np.int32),
-    ],
-    align=True,
+    ]
 )
 
 QUANTILE_SHAPE = (OCTAVES, CELLS + 1)
@@ -342,61 +342,57 @@ QUANTILE_SHAPE = (OCTAVES, CELLS + 1)
 
 def parameters_type(tier: Tier) -> np.dtype:
     """Return the record type of all that a scenario fixes for one environment of `tier`."""
-    return np.dtype(
-        (
-            np.record,
-            [
-                ("n_queues", np.int64),
-                ("n_reps", np.int64),
-                ("n_classes", np.int64),
-                ("n_actions", np.int64),
-                ("n_bands", np.int64),
-                ("n_shift_changes", np.int64),
-                ("n_contacts", np.int64),
-                ("horizon_s", np.float64),
-                ("warm_up_s", np.float64),
-                ("week_start_s", np.float64),
-                ("review_interval_s", np.float64),
-                ("every_event", np.int32),
-                ("markov", np.int32),
-                ("charge_end", np.int32),
-                ("sampled_churn", np.int32),
-                ("suspended_limit", np.int32),
-                ("at_risk_multiplier", np.float64),
-                ("interruption_usd", np.float64),
-                ("pick_up_usd_per_s", np.float64),
-                ("callback_usd", np.float64),
-                ("overtime_usd_per_s", np.float64),
-                ("term_weight", np.float64, (N_TERMS,)),
-                ("band_edge_usd", np.float64, (MAX_BANDS,)),
-                ("queues", QUEUE_PARAMETERS, (tier.queues,)),
-                ("skill", np.int8, (tier.classes, tier.queues)),
-                ("skill_count", np.int32, (tier.classes,)),
-                ("class_home", np.int32, (tier.classes,)),
-                ("rep_class", np.int32, (tier.reps,)),
-                ("action_kind", np.int32, (tier.actions,)),
-                ("action_queue", np.int32, (tier.actions,)),
-                ("action_lens", np.int32, (tier.actions,)),
-                ("serve_start", np.int32, (tier.queues,)),
-                ("resume_action", np.int32),
-                ("assign_start", np.int32),
-                ("interrupt_start", np.int32),
-                ("offer_action", np.int32),
-                ("shift_change_s", np.float64, (tier.shift_changes,)),
-                ("shift_change_until_s", np.float64, (tier.shift_changes,)),
-                ("shift_change_rep", np.int32, (tier.shift_changes,)),
-                ("shift_change_on", np.int32, (tier.shift_changes,)),
-                ("forecast_per_hour", np.float64, (tier.queues, N_WEEK_INTERVALS)),
-                ("forecast_today", np.float64, (tier.queues, N_WEEK_INTERVALS)),
-                ("planned_reps", np.float64, (N_WEEK_INTERVALS,)),
-                ("spare_reps", np.float64, (N_WEEK_INTERVALS,)),
-                ("residual_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
-                ("hazard_per_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
-                ("cumulative_hazard", np.float64, (tier.queues, CUMULATIVE_POINTS)),
-                ("pick_up_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
-                ("redial_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
-                ("patience_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
-            ],
-        ),
-        align=True,
+    return _record(
+        [
+            ("n_queues", np.int64),
+            ("n_reps", np.int64),
+            ("n_classes", np.int64),
+            ("n_actions", np.int64),
+            ("n_bands", np.int64),
+            ("n_shift_changes", np.int64),
+            ("n_contacts", np.int64),
+            ("horizon_s", np.float64),
+            ("warm_up_s", np.float64),
+            ("week_start_s", np.float64),
+            ("review_interval_s", np.float64),
+            ("every_event", np.int32),
+            ("markov", np.int32),
+            ("charge_end", np.int32),
+            ("sampled_churn", np.int32),
+            ("suspended_limit", np.int32),
+            ("at_risk_multiplier", np.float64),
+            ("interruption_usd", np.float64),
+            ("pick_up_usd_per_s", np.float64),
+            ("callback_usd", np.float64),
+            ("overtime_usd_per_s", np.float64),
+            ("term_weight", np.float64, (N_TERMS,)),
+            ("band_edge_usd", np.float64, (MAX_BANDS,)),
+            ("queues", QUEUE_PARAMETERS, (tier.queues,)),
+            ("skill", np.int8, (tier.classes, tier.queues)),
+            ("skill_count", np.int32, (tier.classes,)),
+            ("class_home", np.int32, (tier.classes,)),
+            ("rep_class", np.int32, (tier.reps,)),
+            ("action_kind", np.int32, (tier.actions,)),
+            ("action_queue", np.int32, (tier.actions,)),
+            ("action_lens", np.int32, (tier.actions,)),
+            ("serve_start", np.int32, (tier.queues,)),
+            ("resume_action", np.int32),
+            ("assign_start", np.int32),
+            ("interrupt_start", np.int32),
+            ("offer_action", np.int32),
+            ("shift_change_s", np.float64, (tier.shift_changes,)),
+            ("shift_change_until_s", np.float64, (tier.shift_changes,)),
+            ("shift_change_rep", np.int32, (tier.shift_changes,)),
+            ("shift_change_on", np.int32, (tier.shift_changes,)),
+            ("forecast_per_hour", np.float64, (N_WEEK_INTERVALS, tier.queues)),
+            ("forecast_today", np.float64, (N_WEEK_INTERVALS, tier.queues)),
+            ("planned_reps", np.float64, (N_WEEK_INTERVALS,)),
+            ("spare_reps", np.float64, (N_WEEK_INTERVALS,)),
+            ("residual_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
+            ("hazard_per_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
+            ("cumulative_hazard", np.float64, (tier.queues, CUMULATIVE_POINTS)),
+            ("pick_up_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
+            ("redial_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
+            ("patience_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
+        ]
     )

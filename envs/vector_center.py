@@ -103,7 +103,7 @@ class BlendedCenterVector(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
         actions = np.ascontiguousarray(actions, np.int64)
         refuse_masked(self.rows, actions, self._raise_masked)
         self.rows.step(self.rows.all_rows, actions)
-        terminated = self.rows.done.copy()
+        terminated = self.rows.done
         elapsed_s, substituted = self.rows.elapsed_s.copy(), self.rows.substituted != 0
         final: dict[str, Any] = {}
         if terminated.any():
@@ -148,6 +148,6 @@ class BlendedCenterVector(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
         return {
             "action_mask": self.rows.mask.copy() if self._copy else self.rows.mask,
             "elapsed_s": np.zeros(self.num_envs),
-            "time_s": self.rows.states["now_s"].copy(),
+            "time_s": self.rows.time_s.copy(),
             "substituted": np.zeros(self.num_envs, bool),
         }

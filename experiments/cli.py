@@ -230,17 +230,11 @@ def train(
 ) -> None:
     """Train a policy, choose it on validation episodes, export it, and test it against the baselines."""
     require_folders(json=json_file)
-    try:
+    from experiments.extras import require_extra
+
+    with require_extra("train", "blended train"):
         from experiments.train import describe_result
         from experiments.train import train as run
-    except ModuleNotFoundError as error:
-        from envs.errors import ConfigurationError
-
-        if str(error.name).partition(".")[0] in {"agents", "envs", "experiments"}:
-            raise  # a mistake of ours, not a missing extra
-        raise ConfigurationError(
-            f"blended train needs {error.name}: pip install -c constraints.txt -e '.[train]'"
-        ) from error
     from experiments.training_config import load_training
 
     loaded = load_training(config, tuple(overrides or ()), seed=seed, steps=steps)

@@ -6,6 +6,7 @@ Room: `experiments`. Needs the extra `train`; the work is done by `experiments.p
 from pathlib import Path
 
 from envs.errors import ConfigurationError
+from experiments.extras import require_extra
 from experiments.outcomes import episode_progress
 
 FILE_NAME = "policy.onnx"
@@ -20,15 +21,9 @@ def export_run(run_folder: str | Path, out: str | Path | None = None) -> tuple[P
     run_folder = Path(run_folder)
     if not run_folder.is_dir():
         raise ConfigurationError(f"{run_folder}: no such folder; a run lies in runs/<experiment>/<run>")
-    try:
+    with require_extra("train", "blended export"):
         from agents.learned import load_run
         from experiments.policy_file import export_policy
-    except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] in {"agents", "envs", "experiments"}:
-            raise  # a mistake of ours, not a missing extra
-        raise ConfigurationError(
-            f"blended export needs {error.name}: pip install -c constraints.txt -e '.[train]'"
-        ) from error
     module, scenario, metadata = load_run(run_folder)
     file = Path(out) if out is not None else run_folder / FILE_NAME
     with episode_progress() as progress:

@@ -409,7 +409,7 @@ class Auditor:
                 self._check_heap(state, 4 * q + BY_NEXT_DUE, BY_NEXT_DUE, in_time, None)
         if state["done"]:
             return  # the clocks were taken off
-        clocked = np.flatnonzero(state["heap_place"][BY_CLOCK, : len(self.status)] >= 0)
+        clocked = np.flatnonzero(state["heap_place"][: len(self.status), BY_CLOCK] >= 0)
         clocked = clocked[self.status[clocked] != UNUSED]
         inside = np.zeros(len(self.status), bool)
         inside[clocked] = True
@@ -422,10 +422,10 @@ class Auditor:
 
     def _check_heap(self, state: Any, heap: int, order: int, members: np.ndarray, keys: np.ndarray | None) -> None:
         size = int(state["heap_size"][heap])
-        items = state["heap_item"][heap, :size]
+        items = state["heap_item"][:size, heap]
         assert sorted(items.tolist()) == np.flatnonzero(members).tolist()
-        np.testing.assert_array_equal(state["heap_place"][order, items], np.arange(size))
-        key = state["heap_key"][order, items]
+        np.testing.assert_array_equal(state["heap_place"][items, order], np.arange(size))
+        key = state["heap_key"][items, order]
         if keys is not None:
             np.testing.assert_array_equal(key, keys[items])
         rank = list(zip(key.tolist(), self.contacts["sequence"][items].tolist(), strict=True))
