@@ -84,6 +84,10 @@ class ExpectedLossPrior(nn.Module):
         with torch.no_grad():
             self.adjustment.copy_(torch.as_tensor(adjustment / ADJUSTMENT_RATE))
 
+    def read_adjustment(self) -> NDArray[np.float64]:
+        """Return the adjustments, in the order of `ADJUSTMENTS`."""
+        return (self.adjustment.detach() * ADJUSTMENT_RATE).cpu().numpy().astype(np.float64)
+
     def row_scores(self, center: Tensor, rows: Tensor, action: Tensor) -> Tensor:
         """Return the adjusted scores (n,) of candidate `rows` (n, fields) with their `action` indices (n,) and the
         `center` (n, center fields) of their observations."""

@@ -349,7 +349,8 @@ def test_policies(folder: Path, scenario: Scenario, config: TrainingConfig, mode
     adjusted = []
     if config.adjustment is not None:
         network, _ = load_network(folder, ADJUSTED_FILE)
-        adjusted = [NamedPolicy("adjusted_rule", LearnedPolicy(network), True)]
+        rule = Baseline("expected_loss", scenario, network.prior.read_adjustment())
+        adjusted = [NamedPolicy("adjusted_rule", rule, True)]
     names = config.benchmark.policies
     return [
         NamedPolicy("learned", exported, mode == "greedy"),

@@ -11,6 +11,7 @@ from agents.episodes import play_episodes
 from agents.learned import LearnedPolicy, make_network
 from agents.rules import ADJUSTMENTS, choose_adjusted_rows
 from envs.center_rows import CenterRows
+from envs.errors import ConfigurationError
 from envs.scenario import Scenario, load_scenario
 
 EPISODES = np.arange(3)
@@ -30,6 +31,18 @@ def test_no_adjustment_costs_exactly_what_the_rule_costs(bank_day: Scenario) -> 
     found = play.costs_usd(np.zeros((1, len(ADJUSTMENTS))), 4, EPISODES)[0]
     counts = play_episodes(bank_day, Baseline("expected_loss", bank_day), 4, EPISODES)
     assert found.tolist() == [count["cost_usd"].sum() for count in counts]
+
+
+def test_the_adjusted_baseline_costs_exactly_what_the_search_was_told(bank_day: Scenario) -> None:
+    adjustment = some_adjustments(1)
+    told = AdjustedPlay(bank_day, 1, len(EPISODES)).costs_usd(adjustment, 4, EPISODES)[0]
+    counts = play_episodes(bank_day, Baseline("expected_loss", bank_day, adjustment[0]), 4, EPISODES)
+    assert told.tolist() == [count["cost_usd"].sum() for count in counts]
+
+
+def test_only_the_rule_with_adjustments_takes_any(bank_day: Scenario) -> None:
+    with pytest.raises(ConfigurationError, match="only expected_loss has adjustments"):
+        Baseline("fifo", bank_day, np.zeros(len(ADJUSTMENTS)))
 
 
 def test_threads_and_earlier_plays_change_no_cost(bank_day: Scenario) -> None:
