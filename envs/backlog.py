@@ -46,7 +46,7 @@ def remaining_work_s(state, parameters, contact):
     person = state.contacts[contact]
     done_s = person.work_done_s
     if person.status == IN_SERVICE:
-        done_s += state.now_s - state.reps[person.rep].phase_start_s
+        done_s += (state.now_s - state.reps[person.rep].phase_start_s) * state.reps[person.rep].speed
     work_s = expected_remaining_s(parameters, person.queue, done_s)
     if person.interruptions > 0 and person.status != IN_SERVICE:
         work_s += parameters.queues[person.queue].pick_up_mean_s

@@ -50,12 +50,15 @@ def charge_harm(state, parameters, contact, term, rise, direct_usd):
 
 @compiled
 def broken_promise_usd(state, parameters, contact):
-    """Return what breaking the promise to `contact` costs now, USD: its abandonment, or missing its due time."""
+    """Return what breaking the promise to `contact` costs now, USD: its abandonment, with
+    the fee forgone, or missing its due time."""
     person = state.contacts[contact]
     limits = parameters.queues[person.queue]
     left_usd = person.value_usd * person.retention_prob
     if limits.real_time:
-        return left_usd * raise_for_risk(parameters, person.at_risk, limits.abandonment_rise) + limits.abandonment_usd
+        rise = raise_for_risk(parameters, person.at_risk, limits.abandonment_rise)
+        fee_usd = limits.fee_usd * (1.0 - limits.redial_prob)
+        return left_usd * rise + limits.abandonment_usd + fee_usd
     if person.overdue:
         return 0.0
     return left_usd * raise_for_risk(parameters, person.at_risk, limits.late_rise) + limits.late_usd

@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pydantic
 import yaml
@@ -36,6 +36,16 @@ CONFIG_SUFFIXES = (".yaml", ".yml")
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 
+class Place(NamedTuple):
+    """Where something was written: a file and a line of it, counted from 1."""
+
+    file: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{shown_path(self.file)}:{self.line}"
+
+
 @dataclass(frozen=True)
 class Document:
     """The content of a configuration file, and where each part of it was written.
@@ -43,50 +53,52 @@ class Document:
     Attributes:
         data: plain mappings, lists and scalars.
         path: the file.
-        lines: line number (from 1) of each key and list item, by its path of keys and indices.
-        overridden: the paths that `--set` has replaced; what lies below them is not from the file.
+        places: where each key and list item was written, by its path of keys and indices. Parts of a document that
+            extends another (`envs.config_inheritance`) were written in different files.
+        overridden: the paths that `--set` has replaced; what lies below them is not from a file.
     """
 
     data: Any
     path: Path
-    lines: Mapping[KeyPath, int] = field(default_factory=dict)
+    places: Mapping[KeyPath, Place] = field(default_factory=dict)
     overridden: frozenset[KeyPath] = frozenset()
 
-    def line_of(self, dotted_path: KeyPath) -> int:
-        """Return the line of a key or list item, or else of its nearest known ancestor."""
-        for length in range(len(dotted_path), 0, -1):
-            line = self.lines.get(tuple(dotted_path[:length]))
-            if line is not None:
-                return line
-        return self.lines.get((), 1)
+    def place_of(self, dotted_path: KeyPath) -> Place:
+        """Return where a key or list item was written, or else its nearest known ancestor."""
+        for length in range(len(dotted_path), -1, -1):
+            place = self.places.get(tuple(dotted_path[:length]))
+            if place is not None:
+                return place
+        return Place(self.path, 1)
 
     def origin(self, dotted_path: KeyPath) -> str:
         """Say where a value comes from: `configs/scenarios/bank.yaml:31`, or `--set`, or both."""
         above = {dotted_path[:length] for length in range(len(dotted_path) + 1)}
         if above & self.overridden:
             return "--set"
-        place = f"{shown_path(self.path)}:{self.line_of(dotted_path)}"
+        place = str(self.place_of(dotted_path))
         if any(path[: len(dotted_path)] == dotted_path for path in self.overridden):
-            return f"{place} and --set" if dotted_path in self.lines else "--set"
+            return f"{place} and --set" if dotted_path in self.places else "--set"
         return place
 
 
-def find_config(name_or_path: str | Path, folder: str) -> Path:
+def find_config(name_or_path: str | Path, folder: str, base: Path = Path()) -> Path:
     """Find a configuration file by its name, from any working directory, or by its path.
 
     Args:
         name_or_path: a name such as `bank`, which means `configs/<folder>/bank.yaml` of this repository,
             or the path of a file.
         folder: the folder below `configs` in which names are looked up, such as `scenarios`.
+        base: the folder in which a relative path begins; default: the working directory.
 
     Raises:
         ConfigurationError: neither exists; the message lists the names that do.
     """
-    path = Path(name_or_path)
+    path = base / name_or_path
     if path.suffix in CONFIG_SUFFIXES and path.is_file():
         return path
     config_folder = REPOSITORY_FOLDER / "configs" / folder
-    name = str(path.with_suffix("")) if path.suffix in CONFIG_SUFFIXES else str(path)
+    name = str(Path(name_or_path).with_suffix("") if path.suffix in CONFIG_SUFFIXES else name_or_path)
     # Listed rather than opened by name: the file system must not decide whether BANK means bank.
     files = {str(file.relative_to(config_folder).with_suffix("")): file for file in _config_files(config_folder)}
     if name in files:
@@ -112,8 +124,9 @@ def load_yaml(path: str | Path) -> Document:
         raise ConfigurationError(f"{shown_path(path)}: not a UTF-8 text file ({error.reason})") from error
     except OSError as error:
         raise ConfigurationError(f"{shown_path(path)}: cannot be read ({error.strerror})") from error
-    data, lines = _parse(text, lambda line: f"{shown_path(path)}:{line}")
-    return Document(data={} if data is None else data, path=path, lines=lines)
+    data, lines = _parse(text, lambda line: str(Place(path, line)))
+    places = {where: Place(path, line) for where, line in lines.items()}
+    return Document(data={} if data is None else data, path=path, places=places)
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
@@ -130,7 +143,7 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
     """
     data = copy.deepcopy(document.data)
     overridden = {*document.overridden, *[_override(data, override) for override in overrides]}
-    return Document(data=data, path=document.path, lines=document.lines, overridden=frozenset(overridden))
+    return Document(data=data, path=document.path, places=document.places, overridden=frozenset(overridden))
 
 
 def validate(document: Document, model: type[Model], root: str) -> Model:

@@ -1,4 +1,4 @@
-"""The life of a contact: arrival, wait, service, completion, abandonment, callback, rework.
+"""The life of a contact until it is served: arrival, wait, start, abandonment, callback, and coming back.
 
 Room: `envs`, kernel. Touches contacts, queues and counters; reps only through `staffing` and `interruption`.
 
@@ -8,14 +8,15 @@ who dials again, an accepted callback and an error's rework are the next `attemp
 
 import numpy as np
 
-from envs.churn import add_cost, broken_promise_usd, charge_harm, error_prob, error_usd
+from envs.business_hours import add_promise, due_time_s
+from envs.churn import add_cost, broken_promise_usd, charge_harm
 from envs.compilation import compiled
-from envs.control_variate import add_luck, expect_abandonment, expect_error
+from envs.control_variate import add_luck, expect_abandonment
 from envs.event_list import queue_heap, remove_contact, set_clock
-from envs.interruption import release_suspended, start_work
+from envs.interruption import start_work
 from envs.luck import (
     LUCK_ACCEPT,
-    LUCK_ERROR,
+    LUCK_APPROVAL,
     LUCK_PATIENCE,
     LUCK_REDIAL,
     LUCK_REDIAL_DELAY,
@@ -23,7 +24,6 @@ from envs.luck import (
     uniform,
 )
 from envs.queues import dequeue, enqueue, tell_classes
-from envs.staffing import end_phase, join_free, send_away
 from envs.state import (
     BY_NEXT_DUE,
     N_ORDERS,
@@ -35,12 +35,12 @@ from envs.state import (
     TERM_BLOCKED,
     TERM_BROKEN_PROMISE,
     TERM_CALLBACK,
-    TERM_ERROR,
     TERM_LATENESS,
     TERM_WAIT,
     UNUSED,
     WAITING,
 )
+from envs.statement_of_work import forgo_fee
 
 
 @compiled
@@ -65,8 +65,10 @@ def _take_slot(state, demanded):
     person.handle_s = demanded.handle_s
     person.work_left_s = demanded.handle_s
     person.work_done_s = 0.0
+    person.served_s = 0.0
     person.pick_up_left_s = 0.0
     person.review_s = NEVER
+    person.return_s = NEVER
     person.value_usd = demanded.value_usd
     person.retention_prob = 1.0
     person.queue = demanded.queue
@@ -80,13 +82,16 @@ def _take_slot(state, demanded):
     person.offered = 0
     person.overdue = 0
     person.past_threshold = 0
+    person.reached = 0
+    person.reach_attempts = 0
     for order in range(N_ORDERS):
         state.heap_place[contact, order] = NOBODY
     return contact
 
 
 @compiled
-def _free_slot(state, contact):
+def free_slot(state, contact):
+    """Forget `contact`: its customer has no further business with the center."""
     set_clock(state, contact, NEVER)
     state.contacts[contact].status = UNUSED
     state.unused[state.n_unused] = contact
@@ -127,7 +132,8 @@ def _turn_away(state, parameters, contact):
     state.queue_count[person.queue].blocked += 1
     state.band_count[person.band].blocked += 1
     charge_harm(state, parameters, contact, TERM_BLOCKED, limits.blocked_rise, limits.blocked_usd)
-    _free_slot(state, contact)
+    forgo_fee(state, parameters, person.queue)
+    free_slot(state, contact)
 
 
 @compiled
@@ -165,8 +171,8 @@ def set_waiting_clock(state, parameters, contact):
 def strike_clock(state, parameters, contact):
     """Handle the timed event of `contact` that has come."""
     person = state.contacts[contact]
-    if person.status == SCHEDULED:
-        _return_scheduled(state, parameters, contact)
+    if person.status == SCHEDULED and state.now_s >= person.return_s:
+        return_scheduled(state, parameters, contact)
     elif not parameters.queues[person.queue].real_time:
         _pass_due(state, parameters, contact)
     elif state.now_s >= person.abandon_s:
@@ -204,6 +210,7 @@ def serve_waiting(state, parameters, rep, contact):
         wait_s = state.now_s - person.arrival_s
         count.started += 1
         state.band_count[person.band].started += 1
+        state.band_count[person.band].real_time_started += parameters.queues[queue].real_time
         count.wait_s += wait_s
         count.wait_started_s += wait_s
         if wait_s > 0.0:
@@ -231,7 +238,7 @@ def _pass_due(state, parameters, contact):
     person = state.contacts[contact]
     queue = person.queue
     person.overdue = 1
-    set_clock(state, contact, NEVER)
+    set_clock(state, contact, person.return_s if person.status == SCHEDULED else NEVER)
     state.queues[queue].overdue += 1
     state.queue_count[queue].late += 1
     state.band_count[person.band].late += 1
@@ -272,28 +279,45 @@ def _abandon(state, parameters, contact):
         delay_s = look_up_quantile(
             parameters.redial_quantile_s[queue], uniform(person.key, LUCK_REDIAL_DELAY, person.attempt)
         )
-        _schedule(state, contact, queue, delay_s)
+        schedule_attempt(state, parameters, contact, queue, delay_s)
         count.redialled += 1
     else:
-        _free_slot(state, contact)
+        forgo_fee(state, parameters, queue)
+        free_slot(state, contact)
 
 
 @compiled
-def _schedule(state, contact, queue, delay_s):
-    """Let the customer come back as the next attempt on `queue`, `delay_s` seconds from now."""
+def schedule_attempt(state, parameters, contact, queue, delay_s):
+    """Let the customer come back to `queue` with a next contact, `delay_s` seconds from now."""
+    person = state.contacts[contact]
+    return_s = state.now_s + delay_s
+    due_s = NEVER
+    if not parameters.queues[queue].real_time:
+        due_s = due_time_s(parameters, queue, return_s)
+        return_s = add_promise(parameters, queue, return_s, parameters.queues[queue].opens_after_s)
+    person.attempt += 1
+    schedule(state, contact, queue, return_s, due_s)
+
+
+@compiled
+def schedule(state, contact, queue, return_s, due_s):
+    """Let `contact` be no one's business until it joins `queue` at `return_s`, due at `due_s`, both in seconds."""
     person = state.contacts[contact]
     person.status = SCHEDULED
     person.queue = queue
     person.rep = NOBODY
-    person.attempt += 1
-    set_clock(state, contact, state.now_s + delay_s)
+    person.return_s = return_s
+    person.due_s = due_s
+    set_clock(state, contact, return_s if person.overdue else min(return_s, due_s))
 
 
 @compiled
-def _return_scheduled(state, parameters, contact):
+def return_scheduled(state, parameters, contact):
+    """Let the scheduled `contact` join its queue, or be turned away from a full real-time one."""
     person = state.contacts[contact]
     queue = person.queue
     person.arrival_s = state.now_s
+    person.return_s = NEVER
     person.past_threshold = 0
     person.offered = 0
     if parameters.queues[queue].real_time:
@@ -302,21 +326,22 @@ def _return_scheduled(state, parameters, contact):
         if _is_full(state, parameters, queue):
             _turn_away(state, parameters, contact)
             return
-    else:
-        person.due_s = state.now_s + parameters.queues[queue].due_after_s
     join(state, parameters, contact)
 
 
 @compiled
-def _start_over(state, contact, work_s):
+def start_over(state, contact, work_s):
     """Give the customer's next contact `work_s` seconds of work, none of it done."""
     person = state.contacts[contact]
     person.handle_s = work_s
     person.work_left_s = work_s
     person.work_done_s = 0.0
+    person.served_s = 0.0
     person.pick_up_left_s = 0.0
     person.interruptions = 0
     person.overdue = 0
+    person.reached = 0
+    person.reach_attempts = 0
 
 
 @compiled
@@ -339,68 +364,17 @@ def offer_callback(state, parameters, contact):
     charge_wait(state, parameters, contact)
     expect_abandonment(state, parameters, contact)
     add_cost(state, parameters, TERM_CALLBACK, parameters.callback_usd)
-    person.queue = target
-    person.attempt += 1
-    person.arrival_s = state.now_s
-    person.due_s = state.now_s + parameters.queues[target].due_after_s
-    _start_over(state, contact, person.handle_s)
-    join(state, parameters, contact)
-
-
-@compiled
-def complete(state, parameters, rep):
-    """End the work of `rep` on the contact in hand; the rep comes free, or goes home if the shift is over."""
-    contact = state.reps[rep].contact
-    person = state.contacts[contact]
-    queue = person.queue
+    start_over(state, contact, person.handle_s)
     limits = parameters.queues[queue]
-    count = state.queue_count[queue]
-    end_phase(state, parameters, rep)
-    state.queues[queue].in_service -= 1
-    count.completed += 1
-    state.band_count[person.band].completed += 1
-    count.handle_s += person.handle_s
-    count.cycle_s += state.now_s - person.arrival_s
-    if not limits.real_time:
-        if person.overdue:
-            state.queues[queue].overdue -= 1
-            charge_lateness(
-                state, parameters, contact, overdue_rise(parameters, queue, state.now_s - person.due_s), 0.0
-            )
-        else:
-            count.on_time += 1
-            state.band_count[person.band].on_time += 1
-    expect_error(state, parameters, contact)
-    chance = error_prob(state, parameters, contact)
-    if chance > 0.0 and uniform(person.key, LUCK_ERROR, person.attempt) < chance:
-        _err(state, parameters, contact)
-    else:
-        _free_slot(state, contact)
-    finish_contact(state, parameters, rep)
-
-
-@compiled
-def _err(state, parameters, contact):
-    person = state.contacts[contact]
-    queue = person.queue
-    limits = parameters.queues[queue]
-    state.queue_count[queue].errors += 1
-    add_luck(state, parameters, TERM_ERROR, error_usd(state, parameters, contact))
-    charge_harm(state, parameters, contact, TERM_ERROR, limits.error_rise, limits.error_usd)
-    if limits.rework_to == NOBODY:
-        _free_slot(state, contact)
+    if uniform(person.key, LUCK_APPROVAL, person.attempt) < limits.refusal_prob:
+        count.callbacks_refused += 1
+        forgo_fee(state, parameters, queue)
+        person.queue = target
+        charge_lateness(
+            state, parameters, contact, parameters.queues[target].late_rise, parameters.queues[target].late_usd
+        )
+        free_slot(state, contact)
         return
-    state.queue_count[queue].reworked += 1
-    _start_over(state, contact, person.handle_s * limits.rework_frac)
-    _schedule(state, contact, limits.rework_to, limits.rework_delay_s)
-
-
-@compiled
-def finish_contact(state, parameters, rep):
-    """Free `rep` after a contact, or send the rep home if the shift is over."""
-    if state.reps[rep].on_shift:
-        join_free(state, parameters, rep)
-    else:
-        state.n_overtime -= 1
-        send_away(state, rep)
-        release_suspended(state, parameters, rep)
+    schedule_attempt(state, parameters, contact, target, limits.approval_delay_s)
+    if person.return_s <= state.now_s:
+        return_scheduled(state, parameters, contact)

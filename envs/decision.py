@@ -200,7 +200,7 @@ def _list_interruptions(state, parameters, contact, queue):
         progress = state.contacts[victim].work_done_s
         pick_up = 0.0
         if not picking_up:
-            progress += state.now_s - state.reps[rep].phase_start_s
+            progress += (state.now_s - state.reps[rep].phase_start_s) * state.reps[rep].speed
             pick_up = parameters.queues[state.contacts[victim].queue].pick_up_mean_s
         if stake < least_stake:
             least_stake = stake

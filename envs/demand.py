@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.parameters import weekday_of
+from envs.business_hours import due_times_s
+from envs.parameters import build_parameters, weekday_of
 from envs.scenario import DAY_S, Channel, Scenario, Segment
 from envs.state import DEMAND
 
@@ -28,6 +29,7 @@ class DemandSampler:
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._horizon_s = scenario.horizon.days * DAY_S
+        self._parameters = build_parameters(scenario)
         self._rates = [self._interval_rates(channel) for channel in scenario.channels]
 
     def _interval_rates(self, channel: Channel) -> tuple[NDArray[np.float64], NDArray[np.int64], float]:
@@ -84,7 +86,7 @@ class DemandSampler:
         part["queue"] = index
         part["handle_s"] = channel.handle_time.sample(stream("handle"), count)
         part["patience_s"] = np.inf if channel.patience is None else channel.patience.sample(stream("patience"), count)
-        part["due_s"] = np.inf if channel.due is None else times_s + channel.due.after_s
+        part["due_s"] = due_times_s(self._parameters, index, times_s)
         part["key"] = stream("key").integers(0, 2**64, count, dtype=np.uint64)
         self._fill_customers(channel, part, stream)
         return part
@@ -116,7 +118,7 @@ class DemandSampler:
             part["handle_s"] = (contact.handle_time or channel.handle_time).sample(stream("handle"), 1)
             patience = contact.patience or channel.patience
             part["patience_s"] = np.inf if patience is None else patience.sample(stream("patience"), 1)
-            part["due_s"] = np.inf if channel.due is None else contact.at_s + channel.due.after_s
+            part["due_s"] = due_times_s(self._parameters, index, np.array([contact.at_s]))
             part["value_usd"] = contact.account_value.sample(stream("value"), 1)
             part["at_risk"] = stream("risk").random(1) < contact.at_risk_prob
             part["key"] = stream("key").integers(0, 2**64, 1, dtype=np.uint64)

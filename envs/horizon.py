@@ -7,13 +7,16 @@ horizon in order of due time by the scenario's `spare_reps`: half-hour by half-h
 reps whom neither calls nor new deferred work need (`envs.parameters`). A contact that waits, is suspended or will come
 back as rework ends when they have done the expected remaining work of everything due no later; one in service after
 its own. It is charged the missed due time if it ends after it, its hours overdue, its holding cost until then, the
-expected cost of an error, and the pick-up it still needs. So work refused is charged what doing it late would cost.
+expected cost of an error, of ending unresolved and of its technology, and the pick-up it still needs. So work refused
+is charged what doing it late would cost. Follow-ups, returns and attempts that it may lead to are left out.
+
+Last come what statements of work and fairness charge over the whole horizon (`envs.statement_of_work`).
 """
 
 import numpy as np
 
 from envs.backlog import remaining_work_s, work_off
-from envs.churn import add_cost, charge_harm, error_prob, error_usd
+from envs.churn import add_cost, charge_harm, error_prob, error_usd, raise_for_risk
 from envs.compilation import compiled
 from envs.contact_flow import charge_lateness, charge_wait, overdue_rise
 from envs.control_variate import expect_abandonment, expect_error_of_interruption
@@ -29,10 +32,13 @@ from envs.state import (
     TERM_ABANDONMENT,
     TERM_BACKLOG,
     TERM_ERROR,
+    TERM_HANDLING,
     TERM_INTERRUPTION,
+    TERM_UNRESOLVED,
     UNUSED,
     WAITING,
 )
+from envs.statement_of_work import charge_agreements, forgo_fee
 
 
 @compiled
@@ -54,8 +60,6 @@ def settle(state, parameters):
                 count.left_open += 1
                 count.left_age_s += state.now_s - person.arrival_s
                 count.left_overdue += person.overdue
-            else:
-                person.due_s = max(state.now_s, _scheduled_s(state, contact)) + parameters.queues[queue].due_after_s
             insert_contact(state, CLOCK_HEAP, BY_CLOCK, contact, person.due_s)
         elif person.status == WAITING:
             count.left_open += 1
@@ -66,13 +70,26 @@ def settle(state, parameters):
                 charge_harm(
                     state, parameters, contact, TERM_ABANDONMENT, limits.abandonment_rise, limits.abandonment_usd
                 )
+                forgo_fee(state, parameters, queue)
     if parameters.charge_end:
         _charge_open_work(state, parameters)
+    charge_agreements(state, parameters)
 
 
 @compiled
-def _scheduled_s(state, contact):
-    return state.heap_key[contact, BY_CLOCK]
+def _charge_conclusion(state, parameters, contact):
+    """Charge the technology of an open contact, and its expected cost of ending unresolved."""
+    person = state.contacts[contact]
+    limits = parameters.queues[person.queue]
+    if limits.technology_usd > 0.0:
+        add_cost(state, parameters, TERM_HANDLING, limits.technology_usd)
+    if limits.resolution_prob < 1.0:
+        chance = 1.0 - limits.resolution_prob
+        rise = raise_for_risk(parameters, person.at_risk, limits.unresolved_rise)
+        loss_usd = chance * person.value_usd * person.retention_prob * rise
+        state.queue_count[person.queue].account_loss_usd += loss_usd
+        state.band_count[person.band].account_loss_usd += loss_usd
+        add_cost(state, parameters, TERM_UNRESOLVED, loss_usd + chance * limits.unresolved_usd)
 
 
 @compiled
@@ -106,4 +123,5 @@ def _charge_open_work(state, parameters):
             state.band_count[person.band].account_loss_usd += chance * (cost_usd - direct_usd)
             add_cost(state, parameters, TERM_ERROR, chance * cost_usd)
             expect_error_of_interruption(state, parameters, contact, person.interruptions)
+        _charge_conclusion(state, parameters, contact)
         contact = first_contact(state, CLOCK_HEAP)

@@ -12,6 +12,7 @@ from envs.compilation import compiled
 from envs.control_variate import expect_error_of_interruption
 from envs.luck import LUCK_PICK_UP, look_up_quantile, uniform
 from envs.queues import enqueue, expected_remaining_s
+from envs.reach import is_reached
 from envs.staffing import end_phase, set_busy
 from envs.state import (
     BY_URGENCY,
@@ -30,15 +31,23 @@ def start_work(state, parameters, rep, contact):
     """Let `rep` start `contact`, after a pick-up if the contact was ever interrupted."""
     person = state.contacts[contact]
     person.rep = rep
+    state.reps[rep].speed = parameters.speed[parameters.rep_class[rep], person.queue]
     if person.interruptions > 0:
         luck = uniform(person.key, LUCK_PICK_UP, person.pick_ups)
         person.pick_ups += 1
         person.pick_up_left_s += look_up_quantile(parameters.pick_up_quantile_s[person.queue], luck)
         person.status = PICKING_UP
         set_busy(state, parameters, rep, contact, RESUMING, state.now_s + person.pick_up_left_s)
+    elif is_reached(state, parameters, contact):
+        _work(state, parameters, rep, contact, person.work_left_s / state.reps[rep].speed)
     else:
-        person.status = IN_SERVICE
-        set_busy(state, parameters, rep, contact, WORKING, state.now_s + person.work_left_s)
+        _work(state, parameters, rep, contact, parameters.queues[person.queue].attempt_s)
+
+
+@compiled
+def _work(state, parameters, rep, contact, duration_s):
+    state.contacts[contact].status = IN_SERVICE
+    set_busy(state, parameters, rep, contact, WORKING, state.now_s + duration_s)
 
 
 @compiled
@@ -58,8 +67,7 @@ def finish_pick_up(state, parameters, rep):
     end_phase(state, parameters, rep)
     person = state.contacts[contact]
     person.pick_up_left_s = 0.0
-    person.status = IN_SERVICE
-    set_busy(state, parameters, rep, contact, WORKING, state.now_s + person.work_left_s)
+    _work(state, parameters, rep, contact, person.work_left_s / state.reps[rep].speed)
 
 
 @compiled
@@ -91,7 +99,9 @@ def suspend(state, parameters, rep):
         rest_s = state.rep_event_s[rep] - state.now_s
         person.pick_up_left_s = rest_s if parameters.queues[person.queue].accumulate else 0.0
     else:
-        done_s = state.now_s - state.reps[rep].phase_start_s
+        served_s = state.now_s - state.reps[rep].phase_start_s
+        done_s = served_s * state.reps[rep].speed
+        person.served_s += served_s
         person.work_done_s += done_s
         person.work_left_s = max(person.work_left_s - done_s, 0.0)  # the sum of times is rounded
     end_phase(state, parameters, rep)

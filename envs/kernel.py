@@ -13,7 +13,8 @@ from numba import prange
 
 from envs.churn import add_cost
 from envs.compilation import compiled, entry_point, parallel_entry_point
-from envs.contact_flow import admit, complete, strike_clock
+from envs.completion import complete
+from envs.contact_flow import admit, strike_clock
 from envs.decision import apply_action, find_subject, list_actions, next_class_review
 from envs.event_list import CLOCK_HEAP, first_contact, next_clock_s, next_rep_event, set_rep_event
 from envs.horizon import settle

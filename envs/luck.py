@@ -9,7 +9,22 @@ from envs.compilation import compiled
 from envs.distributions import CELLS, OCTAVES
 
 # What the chance is about: each purpose has a stream of its own.
-LUCK_PICK_UP, LUCK_ERROR, LUCK_ACCEPT, LUCK_REDIAL, LUCK_REDIAL_DELAY, LUCK_PATIENCE, LUCK_CHURN = range(7)
+(
+    LUCK_PICK_UP,
+    LUCK_ERROR,
+    LUCK_ACCEPT,
+    LUCK_REDIAL,
+    LUCK_REDIAL_DELAY,
+    LUCK_PATIENCE,
+    LUCK_CHURN,
+    LUCK_APPROVAL,
+    LUCK_REACH,
+    LUCK_FOLLOW_UP,
+    LUCK_FOLLOW_UP_DELAY,
+    LUCK_RESOLUTION,
+    LUCK_UNRESOLVED,
+    LUCK_RETURN_DELAY,
+) = range(14)
 
 _INCREMENT = np.uint64(0x9E3779B97F4A7C15)
 _PURPOSE = np.uint64(0xD1B54A32D192ED03)

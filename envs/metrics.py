@@ -38,6 +38,14 @@ QUEUE_METRICS = {
     "mean_handle_s": ("s", "handle time of completed contacts / completed (AHT)"),
     "mean_waiting": ("contacts", "time average of contacts waiting"),
     "mean_in_service": ("contacts", "time average of contacts in the hands of a rep, picked up ones included"),
+    "fcr_frac": (
+        "fraction",
+        "customers' first contacts resolved without error or follow-up / first contacts completed without one (FCR)",
+    ),
+    "unresolved": ("1/day", "contacts completed without error and not resolved"),
+    "returned": ("1/day", "unresolved contacts that come back"),
+    "escalated": ("1/day", "unresolved contacts escalated: internally, or by live transfer"),
+    "deferred": ("1/day", "contacts that ended deferred: a follow-up was scheduled"),
     "left_open": ("contacts", "contacts open at the end of the horizon"),
     "account_loss_usd": ("USD/day", "expected account value lost"),
 }
@@ -48,6 +56,7 @@ REAL_TIME_METRICS = {
     "redialled": ("1/day", "abandoned contacts that will dial again"),
     "callbacks_offered": ("1/day", "callbacks offered"),
     "callbacks_accepted": ("1/day", "callbacks accepted"),
+    "callbacks_refused": ("1/day", "accepted callbacks that were not approved"),
 }
 DEFERRED_METRICS = {
     "on_time_frac": ("fraction", "completed by the due time / (those + due times missed); kept promises of callbacks"),
@@ -59,13 +68,15 @@ DEFERRED_METRICS = {
     "pick_up_frac": ("fraction", "pick-up time on this queue's contacts / counted time"),
     "errors_frac": ("fraction", "completed with an error / completed"),
     "reworked": ("1/day", "errors that come back as rework"),
+    "attempts": ("1/day", "outbound attempts to reach the customer"),
+    "reached_frac": ("fraction", "attempts that reached the customer / attempts, those under way taken as such"),
+    "given_up": ("1/day", "contacts given up after the last attempt"),
 }
 BAND_METRICS = {
     "arrived": ("1/day", "contacts of customers of the band that reached a queue"),
     "service_level_frac": (
         "fraction",
-        "real-time contacts started within the threshold / all contacts started in time, "
-        "late or abandoned: started within / (started + abandoned)",
+        "real-time contacts started within the threshold / real-time contacts started or abandoned",
     ),
     "abandoned_frac": ("fraction", "abandoned / arrived"),
     "on_time_frac": ("fraction", "completed by the due time / (those + due times missed)"),
@@ -149,6 +160,11 @@ def _queue_metrics(count: Any, real_time: bool, days: float, counted_s: float, n
         "mean_handle_s": _ratio(count["handle_s"], count["completed"]),
         "mean_waiting": count["waiting_time_s"] / counted_s,
         "mean_in_service": count["in_service_time_s"] / counted_s,
+        "fcr_frac": _ratio(count["first_resolved"], count["first_contacts"]),
+        "unresolved": count["unresolved"] / days,
+        "returned": count["returned"] / days,
+        "escalated": count["escalated"] / days,
+        "deferred": count["deferred"] / days,
         "left_open": count["left_open"] / n_episodes,
         "account_loss_usd": count["account_loss_usd"] / days,
     }
@@ -160,6 +176,7 @@ def _queue_metrics(count: Any, real_time: bool, days: float, counted_s: float, n
             "redialled": count["redialled"] / days,
             "callbacks_offered": count["callbacks_offered"] / days,
             "callbacks_accepted": count["callbacks_accepted"] / days,
+            "callbacks_refused": count["callbacks_refused"] / days,
         }
     else:
         in_center_s = count["waiting_time_s"] + count["in_service_time_s"] + count["suspended_time_s"]
@@ -173,6 +190,9 @@ def _queue_metrics(count: Any, real_time: bool, days: float, counted_s: float, n
             "pick_up_frac": count["pick_up_s"] / counted_s,
             "errors_frac": _ratio(count["errors"], count["completed"]),
             "reworked": count["reworked"] / days,
+            "attempts": count["attempts"] / days,
+            "reached_frac": _ratio(count["attempts"] - count["unreached"], count["attempts"]),
+            "given_up": count["given_up"] / days,
         }
     return {key: float(value) for key, value in values.items()}
 
@@ -180,7 +200,9 @@ def _queue_metrics(count: Any, real_time: bool, days: float, counted_s: float, n
 def _band_metrics(count: Any, days: float) -> dict[str, float]:
     return {
         "arrived": float(count["arrived"]) / days,
-        "service_level_frac": _ratio(count["started_within_threshold"], count["started"] + count["abandoned"]),
+        "service_level_frac": _ratio(
+            count["started_within_threshold"], count["real_time_started"] + count["abandoned"]
+        ),
         "abandoned_frac": _ratio(count["abandoned"], count["arrived"]),
         "on_time_frac": _ratio(count["on_time"], count["on_time"] + count["late"]),
         "account_loss_usd": float(count["account_loss_usd"]) / days,

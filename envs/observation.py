@@ -35,6 +35,7 @@ from envs.state import (
     RESUMING,
     WEEK_INTERVAL_S,
 )
+from envs.statement_of_work import attained_frac
 
 FAR_S = 30 * DAY_S
 """Bound of times in the observation, seconds: 30 days."""
@@ -81,6 +82,8 @@ QUEUE_FIELDS = (
     Field("forecast_in_1h_per_hour", "contacts/h", 0, 1e6, 20),
     Field("arrived_today", "contacts", 0, 1e6, 100),
     Field("expected_today", "contacts", 0, 1e6, 100),
+    Field("attained_frac", "fraction", 0, 1, 1),
+    Field("target_frac", "fraction", 0, 1, 1),
 )
 """Fields of `center` of each queue, in the order of the scenario's channels."""
 
@@ -95,6 +98,8 @@ CANDIDATE_FIELDS = (
     Field("expected_work_s", "s", 0, FAR_S, 300, True),
     Field("progress_s", "s", 0, FAR_S, 300),
     Field("interruptions", "count", 0, 1e6, 1, True),
+    Field("attempt", "count", 0, 1e6, 1, True),
+    Field("reach_prob", "probability", 0, 1, 1, True),
     Field("abandon_per_hour", "1/h", 0, 1e6, 10, True),
     Field("stake_usd", "USD", 0, _BIG, 100, True),
     Field("loss_usd_per_hour", "USD/h", 0, _BIG, 100, True),
@@ -145,6 +150,8 @@ def field_table(channel_names: tuple[str, ...]) -> FieldTable:
     C_EXPECTED_WORK,
     C_PROGRESS,
     C_INTERRUPTIONS,
+    C_ATTEMPT,
+    C_REACH,
     C_ABANDON_RATE,
     C_STAKE,
     C_LOSS_RATE,
@@ -189,6 +196,8 @@ def field_table(channel_names: tuple[str, ...]) -> FieldTable:
     Q_FORECAST_LATER,
     Q_ARRIVED_TODAY,
     Q_EXPECTED_TODAY,
+    Q_ATTAINED,
+    Q_TARGET,
 ) = range(len(QUEUE_FIELDS))
 N_CENTER_FIELDS = len(CENTER_FIELDS)
 N_QUEUE_FIELDS = len(QUEUE_FIELDS)
@@ -221,7 +230,7 @@ def _work_done_s(state, contact):
     done_s = state.contacts[contact].work_done_s
     rep = state.contacts[contact].rep
     if state.contacts[contact].status == IN_SERVICE:
-        done_s += state.now_s - state.reps[rep].phase_start_s
+        done_s += (state.now_s - state.reps[rep].phase_start_s) * state.reps[rep].speed
     return done_s
 
 
@@ -262,6 +271,8 @@ def _write_contact(state, parameters, contact, row):
     row[C_EXPECTED_WORK] = expected_s
     row[C_PROGRESS] = person.work_done_s
     row[C_INTERRUPTIONS] = person.interruptions
+    row[C_ATTEMPT] = person.attempt
+    row[C_REACH] = 1.0 if person.reached else limits.reach_prob
     row[C_STAKE] = broken_promise_usd(state, parameters, contact)
     row[C_LOSS_RATE] = loss_usd_per_hour(state, parameters, contact)
     if limits.real_time:
@@ -272,6 +283,10 @@ def _write_contact(state, parameters, contact, row):
 def _write_rep(state, parameters, rep, contact, row):
     person = state.reps[rep]
     k = parameters.rep_class[rep]
+    if contact != NOBODY:
+        speed = parameters.speed[k, state.contacts[contact].queue]
+        if speed != 1.0:
+            row[C_EXPECTED_WORK] /= speed
     if person.contact == NOBODY:
         row[C_REP_IDLE] = state.now_s - person.idle_since_s
     row[C_REP_SKILLS] = parameters.skill_count[k]
@@ -308,6 +323,8 @@ def _write_queue(state, parameters, queue, interval, later_interval, passed_h, c
     center[start + Q_IN_SERVICE] = waiting.in_service
     center[start + Q_SUSPENDED] = waiting.suspended
     center[start + Q_OVERDUE] = waiting.overdue
+    center[start + Q_ATTAINED] = attained_frac(state, parameters, queue)
+    center[start + Q_TARGET] = parameters.queues[queue].target_frac
     least_slack_s = FAR_S
     if waiting.waiting > 0:
         oldest = first_contact(state, queue_heap(queue, BY_ARRIVAL))

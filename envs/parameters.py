@@ -3,22 +3,28 @@
 Room: `envs`. Reads the scenario; the kernel only reads what this makes.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.actions import action_table
+from envs.business_hours import fill_business_hours, join_spans
 from envs.distributions import DurationDistribution, Fixed, tabulate_quantiles
 from envs.errors import ConfigurationError
-from envs.scenario import COST_TERMS, DAY_S, WEEK_S, WEEKDAYS, Arrivals, Channel, Scenario
+from envs.scenario import COST_TERMS, DAY_S, WEEK_S, WEEKDAYS, Arrivals, Break, Channel, Proficiency, Scenario
 from envs.state import (
+    BREAK_END,
+    BREAK_START,
     CUMULATIVE_POINTS,
     MAX_BANDS,
     N_WEEK_INTERVALS,
     NEVER,
     NOBODY,
     RESIDUAL_POINTS,
+    SHIFT_END,
+    SHIFT_START,
     TIERS,
     WEEK_INTERVAL_S,
     Tier,
@@ -74,37 +80,43 @@ def weekday_of(scenario: Scenario, day: int) -> str:
 
 
 def shift_changes(scenario: Scenario) -> list[tuple[float, int, int, float]]:
-    """Return all starts and ends of shifts: (time in seconds, 0 for a start and 1 for an end, rep, end of the shift).
+    """Return all changes of shift: (time in seconds, kind, rep, when the rep next leaves the floor in seconds).
 
-    In order of time; at the same second starts come first, so that a hand-over never leaves the floor empty. A shift
-    running at the start of the horizon starts at 0. Shifts of a rep that touch or overlap are one.
+    In order of time; at the same second reps come before others go, so that a hand-over never leaves the floor empty. A
+    shift running at the start of the horizon starts at 0. Shifts of a rep that touch or overlap are one.
     """
     horizon_s = scenario.horizon.days * DAY_S
     changes: list[tuple[float, int, int, float]] = []
     rep = 0
     for group in scenario.groups:
         spans: list[tuple[float, float]] = [(0.0, NEVER)] if group.shifts is None else []
+        breaks: list[tuple[float, Break]] = []
         for day in range(-1, int(np.ceil(scenario.horizon.days))):
             for shift in group.shifts or ():
                 if weekday_of(scenario, day) not in shift.weekdays:
                     continue
                 start_s = day * DAY_S + shift.start
-                end_s = day * DAY_S + shift.end + (DAY_S if shift.end <= shift.start else 0.0)
+                end_s = start_s + shift.length_s
                 if end_s > 0.0 and start_s < horizon_s:
                     spans.append((max(start_s, 0.0), end_s))
-        merged: list[tuple[float, float]] = []
-        for start_s, end_s in sorted(spans):
-            if merged and start_s <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(end_s, merged[-1][1]))
-            else:
-                merged.append((start_s, end_s))
-        for _ in range(group.count):
+                    breaks += [(start_s + (pause.start - shift.start) % DAY_S, pause) for pause in shift.breaks]
+        merged = join_spans(spans)
+        for place in range(group.count):
+            pauses = join_spans(
+                [
+                    (start_s + place * pause.stagger_s, start_s + place * pause.stagger_s + pause.length_s)
+                    for start_s, pause in breaks
+                ]
+            )
             for start_s, end_s in merged:
-                changes.append((start_s, 0, rep, end_s))
-                if end_s < horizon_s:
-                    changes.append((end_s, 1, rep, end_s))
+                inside = [(max(a, start_s), b) for a, b in pauses if a < end_s and b > start_s]
+                leaves_s = [a for a, _ in inside] + [end_s]
+                changes.append((start_s, SHIFT_START, rep, leaves_s[0]))
+                for i, (a, b) in enumerate(inside):
+                    changes += [(a, BREAK_START, rep, a), (b, BREAK_END, rep, leaves_s[i + 1])]
+                changes.append((end_s, SHIFT_END, rep, end_s))
             rep += 1
-    return sorted(changes)
+    return sorted(change for change in changes if change[0] < horizon_s)
 
 
 def week_forecast(arrivals: Arrivals | None) -> NDArray[np.float64]:
@@ -121,6 +133,12 @@ def week_forecast(arrivals: Arrivals | None) -> NDArray[np.float64]:
     return np.concatenate(per_day)
 
 
+def _covered(starts_s: NDArray[np.floating[Any]], start_s: float, end_s: float) -> NDArray[np.float64]:
+    """Return the share of each half-hour that begins at `starts_s` which lies between `start_s` and `end_s`."""
+    overlap_s = np.minimum(starts_s + WEEK_INTERVAL_S, end_s) - np.maximum(starts_s, start_s)
+    return np.clip(overlap_s, 0.0, None) / WEEK_INTERVAL_S
+
+
 def planned_reps(scenario: Scenario) -> NDArray[np.float64]:
     """Return the mean number of reps on shift [336] in each half-hour of the week, Sunday first."""
     planned = np.zeros(N_WEEK_INTERVALS)
@@ -129,15 +147,17 @@ def planned_reps(scenario: Scenario) -> NDArray[np.float64]:
         if group.shifts is None:
             planned += group.count
             continue
-        covered = np.zeros(N_WEEK_INTERVALS)
+        covered, paused = np.zeros(N_WEEK_INTERVALS), np.zeros(N_WEEK_INTERVALS)
         for day in range(-1, 7):
             for shift in group.shifts:
                 if WEEKDAYS[day % 7] in shift.weekdays:
                     start_s = day * DAY_S + shift.start
-                    end_s = day * DAY_S + shift.end + (DAY_S if shift.end <= shift.start else 0.0)
-                    overlap_s = np.minimum(starts + WEEK_INTERVAL_S, end_s) - np.maximum(starts, start_s)
-                    covered += np.clip(overlap_s, 0.0, None) / WEEK_INTERVAL_S
-        planned += group.count * np.minimum(covered, 1.0)
+                    covered += _covered(starts, start_s, start_s + shift.length_s)
+                    for pause in shift.breaks:
+                        for place in range(group.count):
+                            pause_s = start_s + (pause.start - shift.start) % DAY_S + place * pause.stagger_s
+                            paused += _covered(starts, pause_s, pause_s + pause.length_s)
+        planned += np.maximum(group.count * np.minimum(covered, 1.0) - paused, 0.0)
     return planned
 
 
@@ -176,6 +196,10 @@ def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Chann
     target.rework_frac = 0.0 if rework is None else rework.work_frac
     target.threshold_s = channel.service_level_threshold_s
     target.due_after_s = NEVER if channel.due is None else channel.due.after_s
+    target.opens_after_s = 0.0 if channel.due is None else channel.due.opens_after_s
+    target.business_clock = channel.due is not None and channel.due.clock == "business"
+    _fill_outbound(target, channel)
+    _fill_outcomes(record, scenario, queue, channel)
     handle_mean_s = max(channel.handle_time.mean_duration_s, 1e-9)
     target.completions_per_hour = 3600.0 / handle_mean_s
     target.pick_up_mean_s = 0.0 if pick_up is None else pick_up.mean_duration_s
@@ -219,6 +243,43 @@ def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Chann
     record.forecast_today[:, queue] = (np.cumsum(per_interval, axis=1) - per_interval).ravel()
 
 
+def _fill_outbound(target: Record, channel: Channel) -> None:
+    reach, offer = channel.reach, channel.callback_offer
+    target.reach_prob = 1.0 if reach is None else reach.prob
+    target.attempt_s = 0.0 if reach is None else reach.attempt_s
+    target.retry_after_s = 0.0 if reach is None else reach.retry_after_s
+    target.max_attempts = 1 if reach is None else reach.max_attempts
+    target.refusal_prob = 0.0 if offer is None else offer.refusal_prob
+    target.approval_delay_s = 0.0 if offer is None else offer.approval_delay_s
+
+
+def _fill_outcomes(record: Record, scenario: Scenario, queue: int, channel: Channel) -> None:
+    target = record.queues[queue]
+
+    def place(name: str | None) -> int:
+        return queue if name is None else scenario.channel_index(name)
+
+    follow_up, resolution = channel.follow_up, channel.resolution
+    if follow_up is not None:
+        target.follow_up_prob = follow_up.prob
+        target.follow_up_to = place(follow_up.to)
+        target.follow_up_window_s = follow_up.window_s
+        target.follow_up_work_frac = follow_up.work_frac
+        record.follow_up_quantile_s[queue] = tabulate_quantiles(follow_up.after)
+    target.resolution_prob = np.inf if resolution is None else resolution.prob
+    target.unresolved_rise = channel.harm.unresolved_prob
+    target.unresolved_usd = channel.costs.unresolved_usd
+    if resolution is not None and resolution.returns is not None:
+        target.return_prob = resolution.returns.prob
+        target.return_to = place(resolution.returns.to)
+        target.return_work_frac = resolution.returns.work_frac
+        record.return_quantile_s[queue] = tabulate_quantiles(resolution.returns.after)
+    if resolution is not None and resolution.escalates is not None:
+        target.escalation_prob = resolution.escalates.prob
+        target.escalate_to = place(resolution.escalates.to)
+        target.escalation_work_frac = resolution.escalates.work_frac
+
+
 def _hazard_table(patience: DurationDistribution, step_s: float) -> NDArray[np.float64]:
     """Return the rate of abandonment per second, P(X <= t + w | X > t) / w with w = `HAZARD_WINDOW_S`, at the middle
     of each step of waiting time; the last known rate goes on where nobody is left."""
@@ -246,6 +307,22 @@ def _cumulative_hazard(patience: DurationDistribution, step_s: float) -> NDArray
     return np.where(known, hazard, hazard[last] + (steps - last) * rates[last])
 
 
+def _fill_agreements(record: Record, scenario: Scenario) -> None:
+    days = math.ceil(scenario.horizon.days) - math.floor(scenario.horizon.warm_up_days)
+    for client in scenario.clients:
+        for name in client.channels:
+            target = record.queues[scenario.channel_index(name)]
+            target.fee_usd = client.fee_usd
+            target.technology_usd = client.technology_usd
+        for promise in client.targets:
+            target = record.queues[scenario.channel_index(promise.channel)]
+            target.target_frac = promise.at_least_frac
+            target.penalty_usd_per_point = promise.usd_per_point_day * days
+    if scenario.fairness is not None:
+        record.fairness_floor_frac = scenario.fairness.floor_frac
+        record.fairness_usd_per_point = scenario.fairness.usd_per_point_day * days
+
+
 def _fill_staff(record: Record, scenario: Scenario) -> None:
     classes = _rep_classes(scenario)
     rep = 0
@@ -254,17 +331,23 @@ def _fill_staff(record: Record, scenario: Scenario) -> None:
             record.rep_class[rep] = classes.index((i, home))
             rep += 1
     for k, (i, home) in enumerate(classes):
+        record.speed[k] = 1.0
+        record.resolution[k] = 1.0
         for skill in scenario.groups[i].skills:
-            record.skill[k, scenario.channel_index(skill)] = 1
+            queue = scenario.channel_index(skill)
+            proficiency = scenario.groups[i].proficiency.get(skill, Proficiency())
+            record.skill[k, queue] = 1
+            record.speed[k, queue] = proficiency.speed
+            record.resolution[k, queue] = proficiency.resolution
         record.skill_count[k] = len(scenario.groups[i].skills)
         record.class_home[k] = NOBODY if home is None else scenario.channel_index(home)
     record.n_reps = rep
     record.n_classes = len(classes)
     changes = shift_changes(scenario)
     record.n_shift_changes = len(changes)
-    for j, (time_s, is_end, changed_rep, until_s) in enumerate(changes):
+    for j, (time_s, kind, changed_rep, until_s) in enumerate(changes):
         record.shift_change_s[j] = time_s
-        record.shift_change_on[j] = 1 - is_end
+        record.shift_change_kind[j] = kind
         record.shift_change_rep[j] = changed_rep
         record.shift_change_until_s[j] = until_s
     record.planned_reps[:] = planned_reps(scenario)
@@ -313,8 +396,10 @@ def build_parameters(scenario: Scenario) -> NDArray[Any]:
     record.callback_usd = costs.callback_usd
     record.overtime_usd_per_s = costs.overtime_usd_per_hour / 3600.0
     record.term_weight[:] = [costs.weights.get(term, 1.0) for term in COST_TERMS]  # type: ignore[call-overload]
+    fill_business_hours(record, scenario)
     for queue, channel in enumerate(scenario.channels):
         _fill_channel(record, scenario, queue, channel)
+    _fill_agreements(record, scenario)
     _fill_staff(record, scenario)
     _fill_actions(record, scenario)
     return parameters

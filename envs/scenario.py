@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from envs.config_file import apply_overrides, find_config, load_yaml, validate
+from envs.config_inheritance import resolve_extends
 from envs.config_message import did_you_mean
 from envs.distributions import AccountValue, Duration
 from envs.errors import InvalidValueError
@@ -124,17 +125,106 @@ class Redial(_Part):
 
 
 class CallbackOffer(_Part):
-    """Once per contact, when nobody suitable is free, the router may offer a callback (D5)."""
+    """Once per contact, when nobody suitable is free, the router may offer a callback (D5).
+
+    An accepted callback needs approval (D4): with `refusal_prob` it is refused, and the customer, who was promised a
+    call that will not come, is charged as a missed due time of channel `to`; else it joins that channel after
+    `approval_delay_s`.
+    """
 
     to: str
     accept_prob: Probability
+    approval_delay_s: float = Field(default=0.0, ge=0)
+    refusal_prob: Probability = 0.0
 
 
 class Due(_Part):
-    """When a deferred contact is promised: `after_s` seconds after it arrives, nights and weekends too."""
+    """When a deferred contact is promised: `after_s` seconds after it arrives.
 
-    clock: Literal["calendar"] = "calendar"
+    By the `calendar` clock nights and weekends count, by the `business` clock only the scenario's `business_hours`. A
+    contact that comes back (a callback, a return, an escalation) can be started `opens_after_s` seconds after it at the
+    earliest, by the same clock: with `after_s` that is the window that the customer was told.
+    """
+
+    clock: Literal["calendar", "business"] = "calendar"
     after_s: float = Field(gt=0)
+    opens_after_s: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Due":
+        if self.opens_after_s >= self.after_s:
+            raise InvalidValueError(("opens_after_s",), f"must be < after_s = {self.after_s:g} seconds")
+        return self
+
+
+class Reach(_Part):
+    """An outbound attempt reaches the customer with `prob` (D4).
+
+    One that does not takes `attempt_s` seconds and is repeated `retry_after_s` later, `max_attempts` in all; then the
+    contact is given up, which is charged as a missed due time if that had not passed.
+    """
+
+    prob: float = Field(gt=0, le=1)
+    attempt_s: float = Field(ge=0)
+    retry_after_s: float = Field(gt=0)
+    max_attempts: int = Field(default=3, ge=1)
+
+
+class FollowUp(_Part):
+    """A contact may end *deferred* (D3): the customer asks for another time, or the case needs research.
+
+    With `prob` a follow-up on channel `to` (default: the same, if that is a deferred one) is scheduled: not before
+    `after`, due `window_s` seconds later by the clock of that channel, with `work_frac` of the first handling.
+    """
+
+    prob: Probability
+    after: Duration
+    window_s: float = Field(gt=0)
+    to: str | None = None
+    work_frac: float = Field(default=1.0, gt=0)
+
+
+class Return(_Part):
+    """An unresolved contact comes back with `prob`, `after` some time, on channel `to` (default: the same), with
+    `work_frac` of the first handling."""
+
+    prob: Probability
+    after: Duration
+    to: str | None = None
+    work_frac: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Return":
+        if self.after.mean_duration_s <= 0:
+            raise InvalidValueError(("after",), "must be > 0 seconds")
+        return self
+
+
+class Escalation(_Part):
+    """An unresolved contact is escalated with `prob` to channel `to`, at once, with `work_frac` of the first handling:
+    to a deferred channel as an internal escalation, to a real-time one as a live transfer."""
+
+    prob: Probability
+    to: str
+    work_frac: float = Field(default=1.0, gt=0)
+
+
+class Resolution(_Part):
+    """A completed contact is resolved with `prob` times the rep's resolution factor (D13). Of the unresolved a share
+    returns, a share is escalated, and the rest gives up; what that costs stands in `harm` and `costs`."""
+
+    prob: Probability
+    returns: Return | None = None
+    escalates: Escalation | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Resolution":
+        shares = [part.prob for part in (self.returns, self.escalates) if part is not None]
+        if sum(shares) > 1.0 + 1e-9:
+            raise InvalidValueError(
+                ("escalates", "prob"), f"must leave room for the share that returns: both sum to {sum(shares):g} > 1"
+            )
+        return self
 
 
 class Rework(_Part):
@@ -164,6 +254,7 @@ class Harm(_Part):
     late_prob_per_hour: Probability = 0.0
     late_max_prob: Probability = 1.0
     error_prob: Probability = 0.0
+    unresolved_prob: Probability = 0.0
 
 
 class ChannelCosts(_Part):
@@ -173,6 +264,7 @@ class ChannelCosts(_Part):
     blocked_usd: Usd = 0.0
     late_usd: Usd = 0.0
     error_usd: Usd = 0.0
+    unresolved_usd: Usd = 0.0
     holding_usd_per_hour: Usd = 0.0
 
 
@@ -197,6 +289,8 @@ class Channel(_Part):
     harm: Harm = Harm()
     costs: ChannelCosts = ChannelCosts()
     error: Error = Error()
+    resolution: Resolution | None = None
+    follow_up: FollowUp | None = None
     assumed: str | None = None
     # real-time contacts
     patience: Duration | None = None
@@ -205,6 +299,7 @@ class Channel(_Part):
     callback_offer: CallbackOffer | None = None
     # deferred contacts
     due: Due | None = None
+    reach: Reach | None = None
     promised: bool = False
     interruptible: bool = False
     pick_up: Duration | None = None
@@ -222,6 +317,7 @@ class Channel(_Part):
         }
         deferred_only = {
             "due": self.due,
+            "reach": self.reach,
             "promised": self.promised,
             "interruptible": self.interruptible,
             "pick_up": self.pick_up,
@@ -237,6 +333,10 @@ class Channel(_Part):
             raise InvalidValueError(
                 ("pick_up",), f"missing key: an interruptible channel ({self.name}) needs a pick-up time"
             )
+        if self.interruptible and self.reach is not None:
+            raise InvalidValueError(
+                ("interruptible",), "must be false on a channel with reach: a conversation is not interrupted"
+            )
         return self
 
     @property
@@ -245,12 +345,42 @@ class Channel(_Part):
         return self.kind == "real_time"
 
 
-class Shift(_Part):
-    """A working day from `start` to `end` (times of day; an `end` not after `start` is on the next day)."""
+class OpeningHours(_Part):
+    """Open from `start` to `end` (times of day; an `end` not after `start` is on the next day)."""
 
     weekdays: tuple[Weekday, ...] = WEEKDAYS  # type: ignore[assignment]
     start: TimeOfDay
     end: TimeOfDay
+
+    @property
+    def length_s(self) -> float:
+        """Seconds from start to end."""
+        return self.end - self.start + (DAY_S if self.end <= self.start else 0.0)
+
+
+class Break(_Part):
+    """A break of `length_s` seconds that the first rep of a group starts at `start`, each next one `stagger_s` later.
+
+    A rep finishes the contact in hand first, and keeps suspended work.
+    """
+
+    start: TimeOfDay
+    length_s: float = Field(gt=0)
+    stagger_s: float = Field(default=0.0, ge=0)
+
+
+class Shift(OpeningHours):
+    """A working day with its breaks."""
+
+    breaks: tuple[Break, ...] = ()
+
+
+class Proficiency(_Part):
+    """How a group does on a channel against the channel's own figures: `speed` divides handle times, `resolution`
+    multiplies the chance of resolution (D10)."""
+
+    speed: float = Field(default=1.0, gt=0)
+    resolution: float = Field(default=1.0, gt=0)
 
 
 class Group(_Part):
@@ -265,6 +395,7 @@ class Group(_Part):
     skills: tuple[str, ...] = Field(min_length=1)
     home_channel: str | dict[str, Annotated[int, Field(ge=1)]] | None = None
     shifts: tuple[Shift, ...] | None = None
+    proficiency: dict[str, Proficiency] = {}
 
     def home_channels(self) -> list[str | None]:
         """Return the home channel of each rep of the group."""
@@ -316,6 +447,10 @@ COST_TERMS = (
     "backlog",
     "blocked",
     "handling",
+    "unresolved",
+    "forgone",
+    "sow_penalty",
+    "fairness",
 )
 """The terms of the total cost, each >= 0 USD. Order is part of the file formats: append only."""
 
@@ -330,6 +465,10 @@ CostTerm = Literal[
     "backlog",
     "blocked",
     "handling",
+    "unresolved",
+    "forgone",
+    "sow_penalty",
+    "fairness",
 ]
 
 
@@ -343,6 +482,43 @@ class Costs(_Part):
     overtime_usd_per_hour: Usd = 0.0
 
 
+class Target(_Part):
+    """What a statement of work promises for one channel over the horizon, and the price of missing it.
+
+    For a real-time channel `at_least_frac` is a service level, for a deferred one an on-time share. Each percentage
+    point short costs `usd_per_point_day` for each calendar day of the horizon.
+    """
+
+    channel: str
+    at_least_frac: Probability
+    usd_per_point_day: Usd
+
+
+class Client(_Part):
+    """A company for which the center works, and its statement of work (D7).
+
+    `fee_usd` is earned with each handled contact; where a contact is lost instead, it is charged as income forgone.
+    `technology_usd` is paid for each handled contact.
+    """
+
+    name: str
+    channels: tuple[str, ...] = Field(min_length=1)
+    fee_usd: Usd = 0.0
+    technology_usd: Usd = 0.0
+    targets: tuple[Target, ...] = ()
+
+
+class Fairness(_Part):
+    """A floor under the service of the worst-served account-value band (D17).
+
+    Its share of real-time contacts started within the threshold, of those started or abandoned, should reach
+    `floor_frac`; each percentage point short costs `usd_per_point_day` for each calendar day of the horizon.
+    """
+
+    floor_frac: Probability
+    usd_per_point_day: Usd
+
+
 class Scenario(_Part):
     """A blended center over one horizon."""
 
@@ -351,8 +527,11 @@ class Scenario(_Part):
     horizon: Horizon = Horizon()
     channels: tuple[Channel, ...] = Field(min_length=1)
     groups: tuple[Group, ...] = Field(min_length=1)
+    business_hours: tuple[OpeningHours, ...] = ()
     segments: tuple[Segment, ...] = ()
     scripted_contacts: tuple[ScriptedContact, ...] = ()
+    clients: tuple[Client, ...] = ()
+    fairness: Fairness | None = None
     churn: Churn = Churn()
     costs: Costs = Costs()
     value_bands_usd: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(), max_length=3)
@@ -369,6 +548,9 @@ class Scenario(_Part):
         self._check_references(by_name)
         self._check_segments()
         self._check_staffing()
+        self._check_clients(by_name)
+        if self.fairness is not None and not self.value_bands_usd:
+            raise InvalidValueError(("fairness",), "needs value_bands_usd, which the scenario does not state")
         for i, (low, high) in enumerate(pairwise(self.value_bands_usd), start=1):
             if high <= low:
                 raise InvalidValueError(("value_bands_usd", i), f"must be > {low:g} USD: value bands increase")
@@ -379,6 +561,7 @@ class Scenario(_Part):
             ("channels", [channel.name for channel in self.channels]),
             ("groups", [group.name for group in self.groups]),
             ("segments", [segment.name for segment in self.segments]),
+            ("clients", [client.name for client in self.clients]),
         ):
             for i, name in enumerate(names):
                 if name in names[:i]:
@@ -414,9 +597,30 @@ class Scenario(_Part):
                 require(("channels", i, "callback_offer", "to"), channel.callback_offer.to, deferred=True)
             if channel.error.rework is not None:
                 require(("channels", i, "error", "rework", "to"), channel.error.rework.to, deferred=True)
+            follow_up, resolution = channel.follow_up, channel.resolution
+            if follow_up is not None:
+                if follow_up.to is None and channel.is_real_time:
+                    raise InvalidValueError(("channels", i, "follow_up", "to"), "missing key: a deferred channel")
+                require(("channels", i, "follow_up", "to"), follow_up.to, deferred=True)
+            if resolution is not None and resolution.returns is not None:
+                require(("channels", i, "resolution", "returns", "to"), resolution.returns.to)
+            if resolution is not None and resolution.escalates is not None:
+                require(("channels", i, "resolution", "escalates", "to"), resolution.escalates.to)
+            if channel.due is not None and channel.due.clock == "business" and not self.business_hours:
+                raise InvalidValueError(
+                    ("channels", i, "due", "clock"), "needs business_hours, which the scenario does not state"
+                )
         for i, group in enumerate(self.groups):
             for j, skill in enumerate(group.skills):
                 require(("groups", i, "skills", j), skill)
+            for skill in group.proficiency:
+                require(("groups", i, "proficiency", skill), skill)
+                if skill not in group.skills:
+                    raise InvalidValueError(
+                        ("groups", i, "proficiency", skill),
+                        f"must be one of the group's skills ({', '.join(group.skills)})",
+                    )
+            self._check_breaks(i, group)
             self._check_home_channel(i, group, require)
         for i, contact in enumerate(self.scripted_contacts):
             require(("scripted_contacts", i, "channel"), contact.channel)
@@ -425,6 +629,38 @@ class Scenario(_Part):
                     ("scripted_contacts", i, "at_s"),
                     f"must be < {self.horizon.days * DAY_S:g} seconds, the end of the horizon",
                 )
+
+    def _check_breaks(self, i: int, group: Group) -> None:
+        for j, shift in enumerate(group.shifts or ()):
+            for k, pause in enumerate(shift.breaks):
+                start_s = (pause.start - shift.start) % DAY_S
+                end_s = start_s + (group.count - 1) * pause.stagger_s + pause.length_s
+                if not 0.0 < start_s < shift.length_s or end_s >= shift.length_s:
+                    raise InvalidValueError(
+                        ("groups", i, "shifts", j, "breaks", k),
+                        "must begin and end within its shift, for the last rep of the group too",
+                    )
+
+    def _check_clients(self, by_name: dict[str, Channel]) -> None:
+        owner: dict[str, str] = {}
+        for i, client in enumerate(self.clients):
+            for j, name in enumerate(client.channels):
+                if name not in by_name:
+                    known = ", ".join(by_name)
+                    raise InvalidValueError(
+                        ("clients", i, "channels", j), f"no such channel (known: {known}){did_you_mean(name, by_name)}"
+                    )
+                if name in owner:
+                    raise InvalidValueError(("clients", i, "channels", j), f"belongs to client {owner[name]} already")
+                owner[name] = client.name
+            for j, target in enumerate(client.targets):
+                if target.channel not in client.channels:
+                    raise InvalidValueError(
+                        ("clients", i, "targets", j, "channel"),
+                        f"must be one of the client's channels ({', '.join(client.channels)})",
+                    )
+                if target.channel in [other.channel for other in client.targets[:j]]:
+                    raise InvalidValueError(("clients", i, "targets", j, "channel"), "has a target already")
 
     def _check_home_channel(self, i: int, group: Group, require: Callable[..., None]) -> None:
         path: tuple[str | int, ...] = ("groups", i, "home_channel")
@@ -460,12 +696,13 @@ class Scenario(_Part):
 def load_scenario(name_or_path: str | Path | Scenario, overrides: tuple[str, ...] = ()) -> Scenario:
     """Return the checked scenario of that name in `configs/scenarios/`, or of that file.
 
-    `overrides` are `dotted.key=value` texts, applied before the check. Raises `ConfigurationError` with file,
-    line, path, value and rule for whatever is wrong.
+    A file that `extends` another is merged over it first (`envs.config_inheritance`). `overrides` are
+    `dotted.key=value` texts, applied last, before the check. Raises `ConfigurationError` with file, line, path, value
+    and rule for whatever is wrong.
     """
     if isinstance(name_or_path, Scenario):
         return name_or_path
-    document = load_yaml(find_config(name_or_path, "scenarios"))
+    document = resolve_extends(load_yaml(find_config(name_or_path, "scenarios")), "scenarios", "scenario")
     if overrides:
         document = apply_overrides(document, list(overrides))
     return validate(document, Scenario, "scenario")

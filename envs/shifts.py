@@ -1,15 +1,16 @@
-"""Shifts: reps come and go (D12).
+"""Shifts and breaks: reps come and go (D12).
 
 Room: `envs`, kernel. Touches reps through `staffing` and `interruption`.
 
 A rep whose shift ends while busy finishes the contact in hand; that time is overtime. Suspended work of a rep who has
-left is open to others.
+left is open to others. A rep whose break begins while busy finishes the contact too, takes what is left of the break,
+and keeps suspended work.
 """
 
 from envs.compilation import compiled
 from envs.interruption import release_suspended
 from envs.staffing import count_interruptible, join_free, leave_free, send_away
-from envs.state import AWAY, FREE, NEVER
+from envs.state import AWAY, BREAK_START, FREE, NEVER, SHIFT_END, SHIFT_START
 
 
 @compiled
@@ -26,10 +27,16 @@ def change_shift(state, parameters):
     change = state.next_shift_change
     state.next_shift_change += 1
     rep = parameters.shift_change_rep[change]
-    if parameters.shift_change_on[change]:
-        _begin_shift(state, parameters, rep, parameters.shift_change_until_s[change])
-    else:
+    kind = parameters.shift_change_kind[change]
+    until_s = parameters.shift_change_until_s[change]
+    if kind == SHIFT_START:
+        _begin_shift(state, parameters, rep, until_s)
+    elif kind == SHIFT_END:
         _end_shift(state, parameters, rep)
+    elif kind == BREAK_START:
+        _begin_break(state, parameters, rep)
+    else:
+        _end_break(state, parameters, rep, until_s)
 
 
 @compiled
@@ -59,3 +66,30 @@ def _end_shift(state, parameters, rep):
         count_interruptible(state, parameters, rep, -1)
         person.on_shift = 0
         state.n_overtime += 1
+
+
+@compiled
+def _begin_break(state, parameters, rep):
+    person = state.reps[rep]
+    person.on_break = 1
+    if person.status == FREE:
+        person.on_shift = 0
+        state.n_staffed -= 1
+        leave_free(state, parameters, rep)
+        send_away(state, rep)
+    else:  # on the floor until the contact in hand is done
+        count_interruptible(state, parameters, rep, -1)
+        person.on_shift = 0
+
+
+@compiled
+def _end_break(state, parameters, rep, until_s):
+    person = state.reps[rep]
+    person.on_break = 0
+    person.on_shift = 1
+    person.shift_end_s = until_s
+    if person.status == AWAY:
+        state.n_staffed += 1
+        join_free(state, parameters, rep)
+    else:
+        count_interruptible(state, parameters, rep, 1)

@@ -23,6 +23,8 @@ UNUSED, WAITING, IN_SERVICE, PICKING_UP, SUSPENDED, SCHEDULED = range(6)
 AWAY, FREE, WORKING, RESUMING = range(4)
 # Whom the router is asked about.
 NO_SUBJECT, CONTACT_SUBJECT, REP_SUBJECT = range(3)
+# What a shift change is; at the same second they happen in this order.
+SHIFT_START, BREAK_END, BREAK_START, SHIFT_END = range(4)
 # What an action does.
 WAIT, SERVE, RESUME, ASSIGN, INTERRUPT, OFFER_CALLBACK = range(6)
 # Lenses of `serve`: which waiting contact of the queue is meant.
@@ -43,6 +45,10 @@ LEAST_VALUE_AT_STAKE, LEAST_PROGRESS, CHEAPEST_TO_RESUME, LATEST_PICK_UP = range
     TERM_BACKLOG,
     TERM_BLOCKED,
     TERM_HANDLING,
+    TERM_UNRESOLVED,
+    TERM_FORGONE,
+    TERM_SOW_PENALTY,
+    TERM_FAIRNESS,
 ) = range(len(COST_TERMS))
 N_TERMS = len(COST_TERMS)
 
@@ -51,6 +57,8 @@ BY_CLOCK, BY_ARRIVAL, BY_URGENCY, BY_NEXT_DUE, BY_VALUE = range(5)
 N_ORDERS = 5
 
 MAX_BANDS = 4
+MAX_OPEN_PERIODS = 64
+"""Opening hours of a week, at most."""
 N_WEEK_INTERVALS = 336
 """Half-hours of a week: the grid of forecast and planned staffing."""
 WEEK_INTERVAL_S = 1800.0
@@ -103,9 +111,11 @@ CONTACT = _record(
         ("arrival_s", np.float64),  # joined its present queue
         ("due_s", np.float64),
         ("abandon_s", np.float64),
-        ("handle_s", np.float64),  # hidden: whole work of the present contact
-        ("work_left_s", np.float64),  # hidden
-        ("work_done_s", np.float64),
+        ("return_s", np.float64),  # of a scheduled contact
+        ("handle_s", np.float64),  # hidden: whole work of the present contact, at speed 1
+        ("work_left_s", np.float64),  # hidden, at speed 1
+        ("work_done_s", np.float64),  # at speed 1
+        ("served_s", np.float64),  # rep time spent on it, pick-ups apart
         ("pick_up_left_s", np.float64),  # hidden: unpaid rest of an interrupted pick-up, mode accumulate
         ("review_s", np.float64),
         ("value_usd", np.float64),
@@ -125,7 +135,8 @@ CONTACT = _record(
         ("offered", np.int32),
         ("overdue", np.int32),
         ("past_threshold", np.int32),
-        ("has_waited", np.int32),
+        ("reached", np.int32),
+        ("reach_attempts", np.int32),
     ]
 )
 
@@ -135,10 +146,12 @@ REP = _record(
         ("idle_since_s", np.float64),
         ("review_s", np.float64),
         ("shift_end_s", np.float64),
+        ("speed", np.float64),  # at the present contact
         ("closed_at", np.int64),
         ("status", np.int32),
         ("contact", np.int32),
         ("on_shift", np.int32),
+        ("on_break", np.int32),
         ("suspended", np.int32),
         ("n_suspended", np.int32),
         ("next_free", np.int32),
@@ -199,6 +212,16 @@ QUEUE_COUNT = _record(
             "reworked",
             "callbacks_offered",
             "callbacks_accepted",
+            "callbacks_refused",
+            "attempts",
+            "unreached",
+            "given_up",
+            "deferred",
+            "first_contacts",
+            "first_resolved",
+            "unresolved",
+            "returned",
+            "escalated",
             "waiting_time_s",
             "in_service_time_s",
             "suspended_time_s",
@@ -214,6 +237,7 @@ BAND_COUNT = _record(
         for name in (
             "arrived",
             "started",
+            "real_time_started",
             "started_within_threshold",
             "abandoned",
             "completed",
@@ -304,11 +328,36 @@ QUEUE_PARAMETERS = _record(
         ("waiting_limit", np.int32),
         ("interruptible", np.int32),
         ("promised", np.int32),
+        ("business_clock", np.int32),
+        ("max_attempts", np.int32),
+        ("follow_up_to", np.int32),
+        ("return_to", np.int32),
+        ("escalate_to", np.int32),
         ("accumulate", np.int32),
         ("offer_to", np.int32),
         ("rework_to", np.int32),
         ("threshold_s", np.float64),
         ("due_after_s", np.float64),
+        ("opens_after_s", np.float64),
+        ("reach_prob", np.float64),
+        ("attempt_s", np.float64),
+        ("retry_after_s", np.float64),
+        ("refusal_prob", np.float64),
+        ("approval_delay_s", np.float64),
+        ("follow_up_prob", np.float64),
+        ("follow_up_window_s", np.float64),
+        ("follow_up_work_frac", np.float64),
+        ("resolution_prob", np.float64),
+        ("return_prob", np.float64),
+        ("return_work_frac", np.float64),
+        ("escalation_prob", np.float64),
+        ("escalation_work_frac", np.float64),
+        ("unresolved_rise", np.float64),
+        ("unresolved_usd", np.float64),
+        ("fee_usd", np.float64),
+        ("technology_usd", np.float64),
+        ("target_frac", np.float64),
+        ("penalty_usd_per_point", np.float64),
         ("completions_per_hour", np.float64),  # of one rep
         ("pick_up_mean_s", np.float64),
         ("accept_prob", np.float64),
@@ -368,7 +417,14 @@ def parameters_type(tier: Tier) -> np.dtype:
             ("term_weight", np.float64, (N_TERMS,)),
             ("band_edge_usd", np.float64, (MAX_BANDS,)),
             ("queues", QUEUE_PARAMETERS, (tier.queues,)),
+            ("fairness_floor_frac", np.float64),
+            ("fairness_usd_per_point", np.float64),
+            ("n_open_periods", np.int64),
+            ("open_start_s", np.float64, (MAX_OPEN_PERIODS,)),
+            ("open_end_s", np.float64, (MAX_OPEN_PERIODS,)),
             ("skill", np.int8, (tier.classes, tier.queues)),
+            ("speed", np.float64, (tier.classes, tier.queues)),
+            ("resolution", np.float64, (tier.classes, tier.queues)),
             ("skill_count", np.int32, (tier.classes,)),
             ("class_home", np.int32, (tier.classes,)),
             ("rep_class", np.int32, (tier.reps,)),
@@ -383,7 +439,7 @@ def parameters_type(tier: Tier) -> np.dtype:
             ("shift_change_s", np.float64, (tier.shift_changes,)),
             ("shift_change_until_s", np.float64, (tier.shift_changes,)),
             ("shift_change_rep", np.int32, (tier.shift_changes,)),
-            ("shift_change_on", np.int32, (tier.shift_changes,)),
+            ("shift_change_kind", np.int32, (tier.shift_changes,)),
             ("forecast_per_hour", np.float64, (N_WEEK_INTERVALS, tier.queues)),
             ("forecast_today", np.float64, (N_WEEK_INTERVALS, tier.queues)),
             ("planned_reps", np.float64, (N_WEEK_INTERVALS,)),
@@ -394,5 +450,7 @@ def parameters_type(tier: Tier) -> np.dtype:
             ("pick_up_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
             ("redial_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
             ("patience_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
+            ("follow_up_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
+            ("return_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
         ]
     )

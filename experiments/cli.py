@@ -116,6 +116,26 @@ def doctor(json_file: JsonFile = None) -> None:
 
 
 @app.command()
+def describe(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A name in configs/scenarios or a file.")],
+    overrides: Overrides = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Show a scenario in words and tables: offered load against staffing, actions, observation, warnings."""
+    require_folders(json=json_file)
+    from dataclasses import asdict
+
+    from envs.scenario import load_scenario
+    from experiments.describe import describe as run
+    from experiments.describe import show
+
+    description = run(load_scenario(scenario, tuple(overrides or ())))
+    show(description)
+    if json_file is not None:
+        write_result(json_file, asdict(description))
+
+
+@app.command()
 def benchmark(
     scenarios: Annotated[
         list[str] | None,

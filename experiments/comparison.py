@@ -24,8 +24,9 @@ from agents.catalog import NamedPolicy, load_policy
 from envs.errors import ConfigurationError
 from envs.scenario import COST_TERMS, Scenario
 from experiments.intervals import Interval, bootstrap_intervals
-from experiments.outcomes import Outcome, episode_progress, play, table_console
+from experiments.outcomes import Outcome, episode_progress, play
 from experiments.seeds import demand_seeds
+from experiments.table_console import table_console
 
 REFERENCE = "learned"
 """The policy that is compared with all others where it takes part; otherwise the first one."""

@@ -17,8 +17,9 @@ from agents.exported import MODES, ExportedPolicy
 from envs.errors import ConfigurationError
 from envs.metrics import metric_glossary
 from envs.scenario import Scenario, load_scenario
-from experiments.outcomes import Outcome, episode_progress, play, table_console
+from experiments.outcomes import Outcome, episode_progress, play
 from experiments.seeds import demand_seeds
+from experiments.table_console import table_console
 
 
 def evaluate(

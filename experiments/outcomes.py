@@ -135,13 +135,6 @@ def episode_progress() -> Iterator[Progress]:
         yield progress
 
 
-def table_console() -> Console:
-    """Return a console for tables; where the output is a file or a pipe it is wide, so that nothing is
-    folded."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
-
-
 def _subtract(total: Counts, part: Counts) -> Counts:
     """Return counters less those of one episode."""
     rest: Counts = {"cost_usd": total["cost_usd"] - part["cost_usd"]}

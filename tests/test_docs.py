@@ -172,8 +172,8 @@ def test_the_readme_names_every_scenario():
 
 
 def scenario_on(page: str, folder: Path) -> Scenario:
-    """Return the scenario that stands on a page."""
-    (text,) = blocks(page, "yaml")
+    """Return the scenario that stands on a page, the first one if there are several."""
+    text = blocks(page, "yaml")[0]
     file = folder / "scenario.yaml"
     file.write_text(text, encoding="utf-8")
     return load_scenario(file)
@@ -184,6 +184,18 @@ def test_the_smallest_scenario_is_one(tmp_path):
     assert small.name == "small"
     assert small.channels[1].due is not None
     assert small.channels[1].due.after_s == 4 * 3600
+
+
+def test_the_example_of_an_extending_scenario(tmp_path):
+    small, extending = blocks("docs/scenario.md", "yaml")
+    (tmp_path / "small.yaml").write_text(small, encoding="utf-8")
+    (tmp_path / "scenario.yaml").write_text(extending, encoding="utf-8")
+    scenario = load_scenario(tmp_path / "scenario.yaml")
+    voice, letter = scenario.channels
+    assert (voice.name, voice.harm.abandonment_prob, letter.name) == ("voice", 0, "letter")
+    assert voice.patience is not None
+    assert voice.patience.mean_duration_s == 60
+    assert scenario.groups[0].home_channel == {"voice": 2, "letter": 1}
 
 
 def commands() -> list[str]:

@@ -1,0 +1,201 @@
+"""How a contact ends in a rep's hands, and what comes of it: follow-up, rework, return, escalation (D3, D4, D9, D13).
+
+Room: `envs`, kernel. Touches the contact in hand, the rep who is done with it, and their counters.
+
+In this order: an outbound attempt that did not reach the customer is repeated or given up. A contact may end deferred:
+a follow-up is scheduled. Otherwise it is completed; an error in it may come back as rework, and without an error it may
+be unresolved, and then return, be escalated, or be given up by the customer.
+"""
+
+from envs.business_hours import add_promise
+from envs.churn import add_cost, charge_harm, error_prob, error_usd
+from envs.compilation import compiled
+from envs.contact_flow import (
+    charge_lateness,
+    free_slot,
+    overdue_rise,
+    return_scheduled,
+    schedule,
+    schedule_attempt,
+    start_over,
+)
+from envs.control_variate import add_luck, expect_error
+from envs.interruption import release_suspended
+from envs.luck import (
+    LUCK_ERROR,
+    LUCK_FOLLOW_UP,
+    LUCK_FOLLOW_UP_DELAY,
+    LUCK_RESOLUTION,
+    LUCK_RETURN_DELAY,
+    LUCK_UNRESOLVED,
+    look_up_quantile,
+    uniform,
+)
+from envs.reach import was_missed
+from envs.staffing import end_phase, join_free, send_away
+from envs.state import NOBODY, TERM_ERROR, TERM_HANDLING, TERM_UNRESOLVED
+from envs.statement_of_work import forgo_fee
+
+
+@compiled
+def complete(state, parameters, rep):
+    """End the work of `rep` on the contact in hand; the rep comes free, or leaves if break or shift end have come."""
+    contact = state.reps[rep].contact
+    person = state.contacts[contact]
+    queue = person.queue
+    limits = parameters.queues[queue]
+    person.served_s += state.now_s - state.reps[rep].phase_start_s
+    end_phase(state, parameters, rep)
+    state.queues[queue].in_service -= 1
+    if was_missed(state, parameters, contact):
+        _try_again(state, parameters, contact)
+    elif limits.follow_up_prob > 0.0 and uniform(person.key, LUCK_FOLLOW_UP, person.attempt) < limits.follow_up_prob:
+        _count_end(state, parameters, contact)
+        _defer(state, parameters, contact)
+    else:
+        _count_end(state, parameters, contact)
+        _conclude(state, parameters, rep, contact)
+    finish_contact(state, parameters, rep)
+
+
+@compiled
+def _try_again(state, parameters, contact):
+    """Schedule another attempt to reach the customer, who keeps the due time, or give up after the last."""
+    person = state.contacts[contact]
+    queue = person.queue
+    limits = parameters.queues[queue]
+    state.queue_count[queue].unreached += 1
+    if person.reach_attempts < limits.max_attempts:
+        schedule(state, contact, queue, state.now_s + limits.retry_after_s, person.due_s)
+        return
+    state.queue_count[queue].given_up += 1
+    forgo_fee(state, parameters, queue)
+    if person.overdue:
+        _end_overdue(state, parameters, contact)
+    else:
+        state.queue_count[queue].late += 1
+        state.band_count[person.band].late += 1
+        charge_lateness(state, parameters, contact, limits.late_rise, limits.late_usd)
+    free_slot(state, contact)
+
+
+@compiled
+def _end_overdue(state, parameters, contact):
+    person = state.contacts[contact]
+    state.queues[person.queue].overdue -= 1
+    rise = overdue_rise(parameters, person.queue, state.now_s - person.due_s)
+    charge_lateness(state, parameters, contact, rise, 0.0)
+
+
+@compiled
+def _count_end(state, parameters, contact):
+    """Count a handled contact, and whether its promise was kept."""
+    person = state.contacts[contact]
+    queue = person.queue
+    count = state.queue_count[queue]
+    count.completed += 1
+    state.band_count[person.band].completed += 1
+    count.handle_s += person.served_s
+    count.cycle_s += state.now_s - person.arrival_s
+    if parameters.queues[queue].technology_usd > 0.0:
+        add_cost(state, parameters, TERM_HANDLING, parameters.queues[queue].technology_usd)
+    if parameters.queues[queue].real_time:
+        return
+    if person.overdue:
+        _end_overdue(state, parameters, contact)
+    else:
+        count.on_time += 1
+        state.band_count[person.band].on_time += 1
+
+
+@compiled
+def _defer(state, parameters, contact):
+    """Schedule the follow-up of a contact that ended deferred: its window opens after a delay of the customer's own."""
+    person = state.contacts[contact]
+    queue = person.queue
+    limits = parameters.queues[queue]
+    target = limits.follow_up_to
+    state.queue_count[queue].deferred += 1
+    luck = uniform(person.key, LUCK_FOLLOW_UP_DELAY, person.attempt)
+    opens_s = state.now_s + look_up_quantile(parameters.follow_up_quantile_s[queue], luck)
+    due_s = add_promise(parameters, target, opens_s, limits.follow_up_window_s)
+    start_over(state, contact, person.handle_s * limits.follow_up_work_frac)
+    person.attempt += 1
+    schedule(state, contact, target, opens_s, due_s)
+
+
+@compiled
+def _conclude(state, parameters, rep, contact):
+    """Draw error and resolution of a completed contact, and let the customer go on with what follows."""
+    person = state.contacts[contact]
+    expect_error(state, parameters, contact)
+    chance = error_prob(state, parameters, contact)
+    if chance > 0.0 and uniform(person.key, LUCK_ERROR, person.attempt) < chance:
+        _err(state, parameters, contact)
+        return
+    queue = person.queue
+    count = state.queue_count[queue]
+    limits = parameters.queues[queue]
+    is_first = person.attempt == 0
+    count.first_contacts += is_first
+    chance = limits.resolution_prob * parameters.resolution[parameters.rep_class[rep], queue]
+    if chance >= 1.0 or uniform(person.key, LUCK_RESOLUTION, person.attempt) < chance:
+        count.first_resolved += is_first
+        free_slot(state, contact)
+    else:
+        count.unresolved += 1
+        charge_harm(state, parameters, contact, TERM_UNRESOLVED, limits.unresolved_rise, limits.unresolved_usd)
+        _go_on_unresolved(state, parameters, contact)
+
+
+@compiled
+def _go_on_unresolved(state, parameters, contact):
+    person = state.contacts[contact]
+    queue = person.queue
+    limits = parameters.queues[queue]
+    luck = uniform(person.key, LUCK_UNRESOLVED, person.attempt)
+    if luck < limits.return_prob:
+        state.queue_count[queue].returned += 1
+        delay_luck = uniform(person.key, LUCK_RETURN_DELAY, person.attempt)
+        delay_s = look_up_quantile(parameters.return_quantile_s[queue], delay_luck)
+        start_over(state, contact, person.handle_s * limits.return_work_frac)
+        schedule_attempt(state, parameters, contact, limits.return_to, delay_s)
+    elif luck < limits.return_prob + limits.escalation_prob:
+        state.queue_count[queue].escalated += 1
+        start_over(state, contact, person.handle_s * limits.escalation_work_frac)
+        schedule_attempt(state, parameters, contact, limits.escalate_to, 0.0)
+        if person.return_s <= state.now_s:
+            return_scheduled(state, parameters, contact)
+    else:
+        free_slot(state, contact)
+
+
+@compiled
+def _err(state, parameters, contact):
+    person = state.contacts[contact]
+    queue = person.queue
+    limits = parameters.queues[queue]
+    state.queue_count[queue].first_contacts += person.attempt == 0
+    state.queue_count[queue].errors += 1
+    add_luck(state, parameters, TERM_ERROR, error_usd(state, parameters, contact))
+    charge_harm(state, parameters, contact, TERM_ERROR, limits.error_rise, limits.error_usd)
+    if limits.rework_to == NOBODY:
+        free_slot(state, contact)
+        return
+    state.queue_count[queue].reworked += 1
+    start_over(state, contact, person.handle_s * limits.rework_frac)
+    schedule_attempt(state, parameters, contact, limits.rework_to, limits.rework_delay_s)
+
+
+@compiled
+def finish_contact(state, parameters, rep):
+    """Free `rep` after a contact, or send the rep on break or home if the time has come."""
+    if state.reps[rep].on_shift:
+        join_free(state, parameters, rep)
+    elif state.reps[rep].on_break:
+        state.n_staffed -= 1
+        send_away(state, rep)
+    else:
+        state.n_overtime -= 1
+        send_away(state, rep)
+        release_suspended(state, parameters, rep)

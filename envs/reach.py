@@ -1,0 +1,34 @@
+"""Outbound attempts: whether the customer is reached (D4).
+
+Room: `envs`, kernel. Touches the reach fields of one contact.
+"""
+
+from envs.compilation import compiled
+from envs.luck import LUCK_REACH, uniform
+
+ATTEMPTS_APART = 64
+"""More attempts than a contact can have, so that every attempt of every contact of a customer has its own luck."""
+
+
+@compiled
+def is_reached(state, parameters, contact):
+    """Return True if the rep who starts `contact` now has the customer, whom an outbound call may fail to reach."""
+    person = state.contacts[contact]
+    limits = parameters.queues[person.queue]
+    if limits.real_time or person.reached or limits.reach_prob >= 1.0:
+        return True
+    luck = uniform(person.key, LUCK_REACH, ATTEMPTS_APART * person.attempt + person.reach_attempts)
+    person.reach_attempts += 1
+    state.queue_count[person.queue].attempts += 1
+    if luck < limits.reach_prob:
+        person.reached = 1
+    return person.reached != 0
+
+
+@compiled
+def was_missed(state, parameters, contact):
+    """Return True if the service of `contact` that ends now was an attempt that did not reach the customer."""
+    person = state.contacts[contact]
+    return not parameters.queues[person.queue].real_time and (
+        parameters.queues[person.queue].reach_prob < 1.0 and not person.reached
+    )
