@@ -4,7 +4,8 @@ Room: `envs`. Reads the scenario; touches nothing.
 
 The table depends on the channels and on what the scenario has, never on the number of reps: `wait`; for a free rep
 `serve:<channel>:<lens>` for every channel and `resume`; for a waiting real-time contact `assign:<lens>`,
-`interrupt:<lens>` and `offer_callback`.
+`interrupt:<lens>` and `offer_callback`. Where customers have preferred reps, `serve`, `assign` and `interrupt` have the
+lens `preferred` too.
 """
 
 from typing import NamedTuple
@@ -12,9 +13,11 @@ from typing import NamedTuple
 from envs.scenario import Scenario
 from envs.state import (
     ASSIGN,
+    ASSIGN_PREFERRED,
     CHEAPEST_TO_RESUME,
     FEWEST_SKILLS,
     INTERRUPT,
+    INTERRUPT_PREFERRED,
     LATEST_PICK_UP,
     LEAST_PROGRESS,
     LEAST_VALUE_AT_STAKE,
@@ -27,6 +30,7 @@ from envs.state import (
     OLDEST,
     RESUME,
     SERVE,
+    SERVE_PREFERRED,
     WAIT,
 )
 
@@ -61,8 +65,15 @@ def action_table(scenario: Scenario) -> tuple[Action, ...]:
     for queue, channel in enumerate(scenario.channels):
         for lens, lens_name in REAL_TIME_LENSES if channel.is_real_time else DEFERRED_LENSES:
             actions.append(Action(f"serve:{channel.name}:{lens_name}", SERVE, queue, lens))
+    has_preferred_reps = scenario.has_preferred_reps
+    if has_preferred_reps:
+        actions.append(Action("serve:preferred", SERVE, NOBODY, SERVE_PREFERRED))
     actions.append(Action("resume", RESUME))
     actions += [Action(f"assign:{name}", ASSIGN, NOBODY, lens) for lens, name in ASSIGN_LENSES]
+    if has_preferred_reps:
+        actions.append(Action("assign:preferred", ASSIGN, NOBODY, ASSIGN_PREFERRED))
     actions += [Action(f"interrupt:{name}", INTERRUPT, NOBODY, lens) for lens, name in INTERRUPT_LENSES]
+    if has_preferred_reps:
+        actions.append(Action("interrupt:preferred", INTERRUPT, NOBODY, INTERRUPT_PREFERRED))
     actions.append(Action("offer_callback", OFFER_CALLBACK))
     return tuple(actions)

@@ -32,7 +32,7 @@ from envs.luck import (
     uniform,
 )
 from envs.reach import was_missed
-from envs.staffing import end_phase, join_free, send_away
+from envs.staffing import end_phase, join_free, resolution_of, send_away
 from envs.state import NOBODY, TERM_ERROR, TERM_HANDLING, TERM_UNRESOLVED
 from envs.statement_of_work import forgo_fee
 
@@ -138,7 +138,7 @@ def _conclude(state, parameters, rep, contact):
     limits = parameters.queues[queue]
     is_first = person.attempt == 0
     count.first_contacts += is_first
-    chance = limits.resolution_prob * parameters.resolution[parameters.rep_class[rep], queue]
+    chance = limits.resolution_prob * resolution_of(state, parameters, rep, contact)
     if chance >= 1.0 or uniform(person.key, LUCK_RESOLUTION, person.attempt) < chance:
         count.first_resolved += is_first
         free_slot(state, contact)

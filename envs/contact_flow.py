@@ -74,6 +74,7 @@ def _take_slot(state, demanded):
     person.queue = demanded.queue
     person.rep = NOBODY
     person.next_suspended = NOBODY
+    person.preferred = demanded.preferred
     person.attempt = 0
     person.harms = 0
     person.interruptions = 0
@@ -213,6 +214,9 @@ def serve_waiting(state, parameters, rep, contact):
         state.band_count[person.band].real_time_started += parameters.queues[queue].real_time
         count.wait_s += wait_s
         count.wait_started_s += wait_s
+        if person.preferred != NOBODY:
+            count.preferring_started += 1
+            count.preferred_started += person.preferred == rep
         if wait_s > 0.0:
             count.waited += 1
         if parameters.queues[queue].real_time:

@@ -7,8 +7,9 @@ queue the oldest and the most valuable, then free reps with eligible work, longe
 until news could change the answer: each queue counts news for its contacts (a rep freed or started on interruptible
 work), each class of reps counts news for its reps (work they may serve arrived, came due, aged past a threshold). A
 subject is open while the count differs from the one at its last `wait`, and again after the review interval. Reps of a
-class without suspended work are interchangeable and asked once, and a rep who has just come free has not been asked.
-With `review: every_event` every event is news. Nobody is asked when `wait` is the only action.
+class who hold no suspended work, and for whom nobody waits in particular, are interchangeable and asked once; a rep who
+has just come free has not been asked. With `review: every_event` every event is news. Nobody is asked when `wait` is
+the only action.
 
 An interruption is possible only while no suitable rep is free: it costs a pick-up, and a free rep costs none.
 """
@@ -20,7 +21,7 @@ from envs.contact_flow import offer_callback, serve_waiting, set_waiting_clock
 from envs.event_list import first_contact as first_in_heap
 from envs.event_list import queue_heap, set_rep_event
 from envs.interruption import start_work, suspend, take_suspended
-from envs.queues import look_through_lens
+from envs.queues import look_through_lens, oldest_preferring
 from envs.staffing import (
     fewest_skills_rep,
     has_free_rep,
@@ -36,6 +37,7 @@ from envs.state import (
     CHEAPEST_TO_RESUME,
     CONTACT_SUBJECT,
     FEWEST_SKILLS,
+    FREE,
     INTERRUPT,
     LATEST_PICK_UP,
     LEAST_PROGRESS,
@@ -83,6 +85,12 @@ def _has_waiting_work(state, parameters, k):
 
 
 @compiled
+def _is_particular(state, rep):
+    """Return True if `rep` holds suspended work, or somebody waits for this very rep: then no other can stand in."""
+    return state.reps[rep].n_suspended > 0 or state.reps[rep].first_preferring != NOBODY
+
+
+@compiled
 def _open_rep_of_class(state, parameters, k):
     """Return the longest idle rep of class `k` who is to be asked, NOBODY if there is none."""
     stamp = _class_stamp(state, parameters, k)
@@ -90,8 +98,9 @@ def _open_rep_of_class(state, parameters, k):
     class_asked = state.classes[k].closed_at == stamp
     rep = state.classes[k].first_free
     while rep != NOBODY:
-        if state.reps[rep].n_suspended > 0:
-            if state.reps[rep].closed_at != stamp:
+        if _is_particular(state, rep):
+            has_work = work_waits or state.reps[rep].n_suspended > 0
+            if has_work and state.reps[rep].closed_at != stamp:
                 return np.int64(rep)
         elif work_waits and not class_asked:
             return np.int64(rep)
@@ -159,6 +168,10 @@ def _list_rep_actions(state, parameters, rep):
             contact = look_through_lens(state, q, parameters.action_lens[action])
             if contact != NOBODY and not _is_named(state.action_contact, start, action, contact):
                 _allow(state, action, contact, rep)
+    if parameters.serve_preferred != NOBODY:
+        contact = oldest_preferring(state, parameters, rep)
+        if contact != NOBODY and not _is_named(state.action_contact, 1, parameters.serve_preferred, contact):
+            _allow(state, parameters.serve_preferred, contact, rep)
     if state.reps[rep].n_suspended > 0:
         _allow(state, parameters.resume_action, state.reps[rep].suspended, rep)
 
@@ -170,6 +183,11 @@ def _list_assignments(state, parameters, contact, queue):
     rep = fewest_skills_rep(state, parameters, queue)
     if rep != state.action_rep[start + LONGEST_IDLE]:
         _allow(state, start + FEWEST_SKILLS, contact, rep)
+    if parameters.assign_preferred != NOBODY:
+        rep = np.int64(state.contacts[contact].preferred)
+        if rep != NOBODY and state.reps[rep].status == FREE and parameters.skill[parameters.rep_class[rep], queue]:
+            if not _is_named(state.action_rep, start, parameters.assign_preferred, rep):
+                _allow(state, parameters.assign_preferred, contact, rep)
 
 
 @compiled
@@ -222,6 +240,12 @@ def _list_interruptions(state, parameters, contact, queue):
         _allow(state, start + CHEAPEST_TO_RESUME, contact, cheapest_rep)
     if latest_rep != NOBODY and not _is_named(state.action_rep, start, start + LATEST_PICK_UP, latest_rep):
         _allow(state, start + LATEST_PICK_UP, contact, latest_rep)
+    if parameters.interrupt_preferred != NOBODY:
+        rep = np.int64(state.contacts[contact].preferred)
+        if rep != NOBODY and parameters.skill[parameters.rep_class[rep], queue]:
+            if is_interruptible(state, parameters, rep):
+                if not _is_named(state.action_rep, start, parameters.interrupt_preferred, rep):
+                    _allow(state, parameters.interrupt_preferred, contact, rep)
 
 
 @compiled
@@ -263,7 +287,7 @@ def _close_subject(state, parameters):
     rep = np.int64(state.subject)
     k = parameters.rep_class[rep]
     stamp = _class_stamp(state, parameters, k)
-    if state.reps[rep].n_suspended > 0:
+    if _is_particular(state, rep):
         state.reps[rep].closed_at = stamp
         set_rep_event(state, rep, review_s)
     else:

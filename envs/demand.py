@@ -17,9 +17,21 @@ from numpy.typing import NDArray
 from envs.business_hours import due_times_s
 from envs.parameters import build_parameters, weekday_of
 from envs.scenario import DAY_S, Channel, Scenario, Segment
-from envs.state import DEMAND
+from envs.state import DEMAND, NOBODY
 
-STREAMS = ("day_factor", "count", "time", "handle", "patience", "segment", "value", "risk", "key", "backlog")
+STREAMS = (
+    "day_factor",
+    "count",
+    "time",
+    "handle",
+    "patience",
+    "segment",
+    "value",
+    "risk",
+    "key",
+    "backlog",
+    "preferred",
+)
 _SCRIPT_CHANNEL = 1_000_000
 
 
@@ -88,6 +100,7 @@ class DemandSampler:
         part["patience_s"] = np.inf if channel.patience is None else channel.patience.sample(stream("patience"), count)
         part["due_s"] = due_times_s(self._parameters, index, times_s)
         part["key"] = stream("key").integers(0, 2**64, count, dtype=np.uint64)
+        part["preferred"] = NOBODY
         self._fill_customers(channel, part, stream)
         return part
 
@@ -102,6 +115,19 @@ class DemandSampler:
             mine = chosen == i
             part["value_usd"][mine] = segment.account_value.sample(values, int(mine.sum()))
             part["at_risk"][mine] = risks[mine] < segment.at_risk_prob
+        if self._scenario.has_preferred_reps:
+            part["preferred"] = self._draw_preferred(channel, chosen, stream("preferred"))
+
+    def _draw_preferred(
+        self, channel: Channel, segments: NDArray[np.int64], generator: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Return each customer's preferred rep, any of those with the skill, or nobody, by the customer's segment."""
+        groups = self._scenario.groups
+        has_skill = np.repeat([channel.name in group.skills for group in groups], [group.count for group in groups])
+        reps = np.flatnonzero(has_skill)
+        share = np.array([segment.preferred_rep_prob for segment in self._scenario.segments])[segments]
+        has_preferred = generator.random(len(segments)) < share
+        return np.where(has_preferred, reps[generator.integers(len(reps), size=len(segments))], NOBODY)
 
     def _sample_script(self, seed: int, episode: int) -> list[NDArray[Any]]:
         parts = []
@@ -115,6 +141,7 @@ class DemandSampler:
             part = np.zeros(1, DEMAND)
             part["arrival_s"] = contact.at_s
             part["queue"] = index
+            part["preferred"] = NOBODY if contact.preferred_rep is None else contact.preferred_rep
             part["handle_s"] = (contact.handle_time or channel.handle_time).sample(stream("handle"), 1)
             patience = contact.patience or channel.patience
             part["patience_s"] = np.inf if patience is None else patience.sample(stream("patience"), 1)

@@ -13,7 +13,7 @@ from envs.control_variate import expect_error_of_interruption
 from envs.luck import LUCK_PICK_UP, look_up_quantile, uniform
 from envs.queues import enqueue, expected_remaining_s
 from envs.reach import is_reached
-from envs.staffing import end_phase, set_busy
+from envs.staffing import end_phase, set_busy, speed_of
 from envs.state import (
     BY_URGENCY,
     IN_SERVICE,
@@ -31,7 +31,7 @@ def start_work(state, parameters, rep, contact):
     """Let `rep` start `contact`, after a pick-up if the contact was ever interrupted."""
     person = state.contacts[contact]
     person.rep = rep
-    state.reps[rep].speed = parameters.speed[parameters.rep_class[rep], person.queue]
+    state.reps[rep].speed = speed_of(state, parameters, rep, contact)
     if person.interruptions > 0:
         luck = uniform(person.key, LUCK_PICK_UP, person.pick_ups)
         person.pick_ups += 1

@@ -170,6 +170,8 @@ def reset_one(state, parameters, demand, center, candidates, mask, result):
     for rep in range(parameters.n_reps):
         state.reps[rep].contact = NOBODY
         state.reps[rep].suspended = NOBODY
+        state.reps[rep].first_preferring = NOBODY
+        state.reps[rep].last_preferring = NOBODY
         state.reps[rep].review_s = NEVER
         state.reps[rep].closed_at = -1
     for k in range(parameters.n_classes):

@@ -46,6 +46,7 @@ QUEUE_METRICS = {
     "returned": ("1/day", "unresolved contacts that come back"),
     "escalated": ("1/day", "unresolved contacts escalated: internally, or by live transfer"),
     "deferred": ("1/day", "contacts that ended deferred: a follow-up was scheduled"),
+    "preferred_frac": ("fraction", "started by the customer's preferred rep / started, of customers who have one"),
     "left_open": ("contacts", "contacts open at the end of the horizon"),
     "account_loss_usd": ("USD/day", "expected account value lost"),
 }
@@ -165,6 +166,7 @@ def _queue_metrics(count: Any, real_time: bool, days: float, counted_s: float, n
         "returned": count["returned"] / days,
         "escalated": count["escalated"] / days,
         "deferred": count["deferred"] / days,
+        "preferred_frac": _ratio(count["preferred_started"], count["preferring_started"]),
         "left_open": count["left_open"] / n_episodes,
         "account_loss_usd": count["account_loss_usd"] / days,
     }

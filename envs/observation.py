@@ -22,6 +22,7 @@ from envs.compilation import compiled
 from envs.event_list import first_contact, queue_heap
 from envs.queues import expected_remaining_s
 from envs.scenario import DAY_S, WEEK_S
+from envs.staffing import speed_of
 from envs.state import (
     BY_ARRIVAL,
     BY_URGENCY,
@@ -100,6 +101,8 @@ CANDIDATE_FIELDS = (
     Field("interruptions", "count", 0, 1e6, 1, True),
     Field("attempt", "count", 0, 1e6, 1, True),
     Field("reach_prob", "probability", 0, 1, 1, True),
+    Field("has_preferred_rep", "0/1", 0, 1, 1, True),
+    Field("preferred_rep_there", "0/1", 0, 1, 1, True),
     Field("abandon_per_hour", "1/h", 0, 1e6, 10, True),
     Field("stake_usd", "USD", 0, _BIG, 100, True),
     Field("loss_usd_per_hour", "USD/h", 0, _BIG, 100, True),
@@ -108,6 +111,7 @@ CANDIDATE_FIELDS = (
     Field("rep_idle_s", "s", 0, FAR_S, 60),
     Field("rep_skills", "channels", 0, 1e3, 3, True),
     Field("rep_at_home", "0/1", 0, 1, 1, True),
+    Field("rep_is_preferred", "0/1", 0, 1, 1, True),
     Field("rep_shift_left_s", "s", 0, FAR_S, 3600),
     Field("rep_suspended", "contacts", 0, 1e3, 1, True),
     Field("disturbed_value_usd", "USD", 0, _BIG, 10_000, True),
@@ -152,6 +156,8 @@ def field_table(channel_names: tuple[str, ...]) -> FieldTable:
     C_INTERRUPTIONS,
     C_ATTEMPT,
     C_REACH,
+    C_HAS_PREFERRED,
+    C_PREFERRED_THERE,
     C_ABANDON_RATE,
     C_STAKE,
     C_LOSS_RATE,
@@ -160,6 +166,7 @@ def field_table(channel_names: tuple[str, ...]) -> FieldTable:
     C_REP_IDLE,
     C_REP_SKILLS,
     C_REP_AT_HOME,
+    C_REP_IS_PREFERRED,
     C_REP_SHIFT_LEFT,
     C_REP_SUSPENDED,
     C_DISTURBED_VALUE,
@@ -273,6 +280,9 @@ def _write_contact(state, parameters, contact, row):
     row[C_INTERRUPTIONS] = person.interruptions
     row[C_ATTEMPT] = person.attempt
     row[C_REACH] = 1.0 if person.reached else limits.reach_prob
+    if person.preferred != NOBODY:
+        row[C_HAS_PREFERRED] = 1.0
+        row[C_PREFERRED_THERE] = state.reps[person.preferred].on_shift
     row[C_STAKE] = broken_promise_usd(state, parameters, contact)
     row[C_LOSS_RATE] = loss_usd_per_hour(state, parameters, contact)
     if limits.real_time:
@@ -284,7 +294,7 @@ def _write_rep(state, parameters, rep, contact, row):
     person = state.reps[rep]
     k = parameters.rep_class[rep]
     if contact != NOBODY:
-        speed = parameters.speed[k, state.contacts[contact].queue]
+        speed = speed_of(state, parameters, rep, contact)
         if speed != 1.0:
             row[C_EXPECTED_WORK] /= speed
     if person.contact == NOBODY:
@@ -292,6 +302,7 @@ def _write_rep(state, parameters, rep, contact, row):
     row[C_REP_SKILLS] = parameters.skill_count[k]
     if contact != NOBODY:
         row[C_REP_AT_HOME] = 1.0 if parameters.class_home[k] == state.contacts[contact].queue else 0.0
+        row[C_REP_IS_PREFERRED] = 1.0 if state.contacts[contact].preferred == rep else 0.0
     row[C_REP_SHIFT_LEFT] = _near(person.shift_end_s - state.now_s)
     row[C_REP_SUSPENDED] = person.n_suspended
 

@@ -318,6 +318,8 @@ def _fill_agreements(record: Record, scenario: Scenario) -> None:
             target = record.queues[scenario.channel_index(promise.channel)]
             target.target_frac = promise.at_least_frac
             target.penalty_usd_per_point = promise.usd_per_point_day * days
+    record.preferred_speed = scenario.preferred_rep.speed
+    record.preferred_resolution = scenario.preferred_rep.resolution
     if scenario.fairness is not None:
         record.fairness_floor_frac = scenario.fairness.floor_frac
         record.fairness_usd_per_point = scenario.fairness.usd_per_point_day * days
@@ -368,6 +370,9 @@ def _fill_actions(record: Record, scenario: Scenario) -> None:
     record.assign_start = names.index("assign:longest_idle")
     record.interrupt_start = names.index("interrupt:least_value_at_stake")
     record.offer_action = names.index("offer_callback")
+    record.serve_preferred = names.index("serve:preferred") if scenario.has_preferred_reps else NOBODY
+    record.assign_preferred = names.index("assign:preferred") if scenario.has_preferred_reps else NOBODY
+    record.interrupt_preferred = names.index("interrupt:preferred") if scenario.has_preferred_reps else NOBODY
 
 
 def build_parameters(scenario: Scenario) -> NDArray[Any]:

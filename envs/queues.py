@@ -6,6 +6,8 @@ Waiting real-time contacts are kept by arrival and by value; deferred ones also 
 remaining work) and, as long as they are not overdue, once more by urgency.
 """
 
+import numpy as np
+
 from envs.compilation import compiled
 from envs.event_list import first_contact, insert_contact, queue_heap, remove_contact
 from envs.state import (
@@ -16,6 +18,7 @@ from envs.state import (
     MOST_URGENT,
     MOST_VALUABLE,
     NEXT_DUE,
+    NOBODY,
     OLDEST,
     WAITING,
 )
@@ -50,6 +53,53 @@ def expected_remaining_s(parameters, queue, work_done_s):
 
 
 @compiled
+def _join_preferring(state, contact):
+    """Add the waiting `contact` to those who prefer its rep, oldest first."""
+    rep = state.contacts[contact].preferred
+    before = state.reps[rep].last_preferring
+    after = NOBODY
+    while before != NOBODY and state.contacts[before].arrival_s > state.contacts[contact].arrival_s:
+        after = before
+        before = state.contacts[before].previous_preferring
+    state.contacts[contact].previous_preferring = before
+    state.contacts[contact].next_preferring = after
+    if before == NOBODY:
+        state.reps[rep].first_preferring = contact
+    else:
+        state.contacts[before].next_preferring = contact
+    if after == NOBODY:
+        state.reps[rep].last_preferring = contact
+    else:
+        state.contacts[after].previous_preferring = contact
+
+
+@compiled
+def _leave_preferring(state, contact):
+    rep = state.contacts[contact].preferred
+    before = state.contacts[contact].previous_preferring
+    after = state.contacts[contact].next_preferring
+    if before == NOBODY:
+        state.reps[rep].first_preferring = after
+    else:
+        state.contacts[before].next_preferring = after
+    if after == NOBODY:
+        state.reps[rep].last_preferring = before
+    else:
+        state.contacts[after].previous_preferring = before
+
+
+@compiled
+def oldest_preferring(state, parameters, rep):
+    """Return the oldest waiting contact whose preferred rep is `rep`, and whom that rep can serve; else NOBODY."""
+    contact = state.reps[rep].first_preferring
+    while contact != NOBODY:
+        if parameters.skill[parameters.rep_class[rep], state.contacts[contact].queue]:
+            return np.int64(contact)
+        contact = state.contacts[contact].next_preferring
+    return NOBODY
+
+
+@compiled
 def enqueue(state, parameters, contact):
     """Let `contact` wait in its queue, in every order that the queue keeps."""
     person = state.contacts[contact]
@@ -59,6 +109,8 @@ def enqueue(state, parameters, contact):
     state.queues[queue].waiting += 1
     insert_contact(state, queue_heap(queue, BY_ARRIVAL), BY_ARRIVAL, contact, person.arrival_s)
     insert_contact(state, queue_heap(queue, BY_VALUE), BY_VALUE, contact, -person.value_usd)
+    if person.preferred != NOBODY:
+        _join_preferring(state, contact)
     if not parameters.queues[queue].real_time:
         urgency_s = person.due_s - expected_remaining_s(parameters, queue, person.work_done_s)
         insert_contact(state, queue_heap(queue, BY_URGENCY), BY_URGENCY, contact, urgency_s)
@@ -74,6 +126,8 @@ def dequeue(state, parameters, contact):
     state.queues[queue].waiting -= 1
     remove_contact(state, queue_heap(queue, BY_ARRIVAL), BY_ARRIVAL, contact)
     remove_contact(state, queue_heap(queue, BY_VALUE), BY_VALUE, contact)
+    if state.contacts[contact].preferred != NOBODY:
+        _leave_preferring(state, contact)
     if not parameters.queues[queue].real_time:
         remove_contact(state, queue_heap(queue, BY_URGENCY), BY_URGENCY, contact)
         remove_contact(state, queue_heap(queue, BY_NEXT_DUE), BY_NEXT_DUE, contact)

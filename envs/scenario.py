@@ -67,6 +67,15 @@ class Segment(_Part):
     share_frac: Probability
     account_value: AccountValue
     at_risk_prob: Probability = 0.0
+    preferred_rep_prob: Probability = 0.0
+
+
+class PreferredRep(_Part):
+    """What it is worth that a customer's preferred rep handles the contact (D11): `speed` divides the handle time,
+    `resolution` multiplies the chance of resolution, on top of the group's proficiency."""
+
+    speed: float = Field(default=1.0, gt=0)
+    resolution: float = Field(default=1.0, gt=0)
 
 
 class Arrivals(_Part):
@@ -427,6 +436,7 @@ class ScriptedContact(_Part):
     patience: Duration | None = None
     account_value: AccountValue
     at_risk_prob: Probability = 0.0
+    preferred_rep: int | None = Field(default=None, ge=0)
 
 
 class Churn(_Part):
@@ -532,6 +542,7 @@ class Scenario(_Part):
     scripted_contacts: tuple[ScriptedContact, ...] = ()
     clients: tuple[Client, ...] = ()
     fairness: Fairness | None = None
+    preferred_rep: PreferredRep = PreferredRep()
     churn: Churn = Churn()
     costs: Costs = Costs()
     value_bands_usd: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(), max_length=3)
@@ -624,6 +635,11 @@ class Scenario(_Part):
             self._check_home_channel(i, group, require)
         for i, contact in enumerate(self.scripted_contacts):
             require(("scripted_contacts", i, "channel"), contact.channel)
+            n_reps = sum(group.count for group in self.groups)
+            if contact.preferred_rep is not None and contact.preferred_rep >= n_reps:
+                raise InvalidValueError(
+                    ("scripted_contacts", i, "preferred_rep"), f"must be < {n_reps}, the number of reps"
+                )
             if contact.at_s >= self.horizon.days * DAY_S:
                 raise InvalidValueError(
                     ("scripted_contacts", i, "at_s"),
@@ -687,6 +703,13 @@ class Scenario(_Part):
                     )
             if channel.segment_shares is not None and abs(sum(channel.segment_shares.values()) - 1.0) > 1e-6:
                 raise InvalidValueError(path, f"sums to {sum(channel.segment_shares.values()):g}: must sum to 1")
+
+    @property
+    def has_preferred_reps(self) -> bool:
+        """True if some customer has a preferred rep; then the action table has the lens `preferred`."""
+        return any(segment.preferred_rep_prob > 0 for segment in self.segments) or any(
+            contact.preferred_rep is not None for contact in self.scripted_contacts
+        )
 
     def channel_index(self, name: str) -> int:
         """Return the position of channel `name`; -1 if there is none."""

@@ -164,3 +164,23 @@ def send_away(state, rep):
     person.status = AWAY
     person.contact = NOBODY
     set_rep_event(state, rep, NEVER)
+
+
+@compiled
+def speed_of(state, parameters, rep, contact):
+    """Return how many seconds of the work on `contact` the `rep` does in a second (D10, D11)."""
+    person = state.contacts[contact]
+    speed = parameters.speed[parameters.rep_class[rep], person.queue]
+    if person.preferred == rep:
+        speed *= parameters.preferred_speed
+    return speed
+
+
+@compiled
+def resolution_of(state, parameters, rep, contact):
+    """Return by what the `rep` multiplies the chance that `contact` is resolved (D10, D11)."""
+    person = state.contacts[contact]
+    factor = parameters.resolution[parameters.rep_class[rep], person.queue]
+    if person.preferred == rep:
+        factor *= parameters.preferred_resolution
+    return factor

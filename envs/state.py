@@ -28,11 +28,11 @@ SHIFT_START, BREAK_END, BREAK_START, SHIFT_END = range(4)
 # What an action does.
 WAIT, SERVE, RESUME, ASSIGN, INTERRUPT, OFFER_CALLBACK = range(6)
 # Lenses of `serve`: which waiting contact of the queue is meant.
-OLDEST, MOST_URGENT, NEXT_DUE, MOST_VALUABLE = range(4)
+OLDEST, MOST_URGENT, NEXT_DUE, MOST_VALUABLE, SERVE_PREFERRED = range(5)
 # Lenses of `assign`.
-LONGEST_IDLE, FEWEST_SKILLS = range(2)
+LONGEST_IDLE, FEWEST_SKILLS, ASSIGN_PREFERRED = range(3)
 # Lenses of `interrupt`.
-LEAST_VALUE_AT_STAKE, LEAST_PROGRESS, CHEAPEST_TO_RESUME, LATEST_PICK_UP = range(4)
+LEAST_VALUE_AT_STAKE, LEAST_PROGRESS, CHEAPEST_TO_RESUME, LATEST_PICK_UP, INTERRUPT_PREFERRED = range(5)
 
 (
     TERM_ABANDONMENT,
@@ -100,6 +100,7 @@ DEMAND = _record(
         ("key", np.uint64),
         ("queue", np.int32),
         ("at_risk", np.int32),
+        ("preferred", np.int32),
     ]
 )
 """One contact that the outside world brings. `due_s` is absolute; patience and due time are inf where they have no
@@ -126,6 +127,9 @@ CONTACT = _record(
         ("status", np.int32),
         ("rep", np.int32),
         ("next_suspended", np.int32),
+        ("preferred", np.int32),
+        ("next_preferring", np.int32),
+        ("previous_preferring", np.int32),
         ("attempt", np.int32),
         ("harms", np.int32),
         ("interruptions", np.int32),
@@ -154,6 +158,8 @@ REP = _record(
         ("on_break", np.int32),
         ("suspended", np.int32),
         ("n_suspended", np.int32),
+        ("first_preferring", np.int32),
+        ("last_preferring", np.int32),
         ("next_free", np.int32),
         ("previous_free", np.int32),
     ]
@@ -201,6 +207,8 @@ QUEUE_COUNT = _record(
             "left_open",
             "left_overdue",
             "left_age_s",
+            "preferring_started",
+            "preferred_started",
             "wait_s",
             "wait_started_s",
             "wait_abandoned_s",
@@ -417,6 +425,8 @@ def parameters_type(tier: Tier) -> np.dtype:
             ("term_weight", np.float64, (N_TERMS,)),
             ("band_edge_usd", np.float64, (MAX_BANDS,)),
             ("queues", QUEUE_PARAMETERS, (tier.queues,)),
+            ("preferred_speed", np.float64),
+            ("preferred_resolution", np.float64),
             ("fairness_floor_frac", np.float64),
             ("fairness_usd_per_point", np.float64),
             ("n_open_periods", np.int64),
@@ -436,6 +446,9 @@ def parameters_type(tier: Tier) -> np.dtype:
             ("assign_start", np.int32),
             ("interrupt_start", np.int32),
             ("offer_action", np.int32),
+            ("serve_preferred", np.int32),
+            ("assign_preferred", np.int32),
+            ("interrupt_preferred", np.int32),
             ("shift_change_s", np.float64, (tier.shift_changes,)),
             ("shift_change_until_s", np.float64, (tier.shift_changes,)),
             ("shift_change_rep", np.int32, (tier.shift_changes,)),

@@ -37,6 +37,7 @@ from envs.state import (
     RESUMING,
     SCHEDULED,
     SERVE,
+    SERVE_PREFERRED,
     SHIFT_START,
     SUSPENDED,
     UNUSED,
@@ -249,7 +250,13 @@ def scenarios(draw) -> Scenario:
             "fairness": draw(st.sampled_from([None, {"floor_frac": 0.9, "usd_per_point_day": 2}])) if bands else None,
             "groups": groups,
             "segments": [
-                {"name": "small", "share_frac": 0.8, "account_value": 500, "at_risk_prob": 0.1},
+                {
+                    "name": "small",
+                    "share_frac": 0.8,
+                    "account_value": 500,
+                    "at_risk_prob": 0.1,
+                    "preferred_rep_prob": draw(st.sampled_from([0.0, 0.5])),
+                },
                 {
                     "name": "large",
                     "share_frac": 0.2,
@@ -265,6 +272,7 @@ def scenarios(draw) -> Scenario:
                 key: draw(prices)
                 for key in ("interruption_usd", "pick_up_usd_per_hour", "callback_usd", "overtime_usd_per_hour")
             },
+            "preferred_rep": {"speed": 1.5, "resolution": 1.2},
             "value_bands_usd": bands,
             "suspended_limit": draw(st.sampled_from([3, 2, 1, 0])),
             "review": draw(st.sampled_from(["on_change", "every_event"])),
@@ -315,6 +323,7 @@ class Auditor:
         self._check_queues(state)
         self._check_reps(state)
         self._check_suspended_work()
+        self._check_preferring()
         self._check_heaps(state)
         self._check_observation()
 
@@ -480,6 +489,18 @@ class Auditor:
             assert n_mine == 0 or self.reps["status"][rep] != AWAY or self.reps["on_break"][rep]
         assert sorted(found) == np.flatnonzero(self.status == SUSPENDED).tolist()
 
+    def _check_preferring(self) -> None:
+        """The lists of those who wait for a rep hold exactly those who do, oldest first."""
+        for rep in range(self.n_reps):
+            listed, contact = [], int(self.reps["first_preferring"][rep])
+            while contact != -1:
+                listed.append(contact)
+                contact = int(self.contacts["next_preferring"][contact])
+            waiting = np.flatnonzero((self.status == WAITING) & (self.contacts["preferred"] == rep))
+            assert sorted(listed) == waiting.tolist()
+            assert (np.diff(self.contacts["arrival_s"][listed]) >= 0.0).all()
+            assert self.reps["last_preferring"][rep] == (listed[-1] if listed else -1)
+
     def _check_heaps(self, state: Any) -> None:
         waiting = self.status == WAITING
         for q in range(self.n_queues):
@@ -543,9 +564,12 @@ class Auditor:
             if action.kind == SERVE:
                 assert (kind, rep) == (REP_SUBJECT, subject)
                 assert self.status[contact] == WAITING
-                assert self.queue[contact] == action.queue
-                self._check_lens(action.queue, action.lens, contact)
-                served[action.queue].append(contact)
+                if action.lens == SERVE_PREFERRED:
+                    assert self.contacts["preferred"][contact] == rep
+                else:
+                    assert self.queue[contact] == action.queue
+                    self._check_lens(action.queue, action.lens, contact)
+                served[self.queue[contact]].append(contact)
             elif action.kind == RESUME:
                 assert (kind, rep) == (REP_SUBJECT, subject)
                 assert self.status[contact] == SUSPENDED
