@@ -5,14 +5,14 @@ imports gymnasium.
 """
 
 from pathlib import Path
-from typing import Any, SupportsInt
+from typing import Any, NamedTuple, SupportsInt
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from envs.center_rows import CenterRows, Observation
+from envs.center_rows import CenterRows, Observation, RowSnapshot
 from envs.errors import ConfigurationError
 from envs.observation import Field
 from envs.rendering import render_row
@@ -47,6 +47,14 @@ def check_mode(on_masked_action: str) -> str:
             f"on_masked_action = {on_masked_action!r}: must be one of {', '.join(MASKED_ACTION_MODES)}"
         )
     return on_masked_action
+
+
+class Snapshot(NamedTuple):
+    """An episode at one moment, of whichever environment: all that `restore` needs."""
+
+    row: RowSnapshot
+    seed: int
+    episode: int
 
 
 class BlendedCenter(gymnasium.Env[Observation, np.int64]):
@@ -141,6 +149,22 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
         if terminated:
             info["metrics"] = self._rows.metrics(0)
         return self._observe(), float(self._rows.reward_usd[0]), terminated, False, info
+
+    def snapshot(self) -> Snapshot:
+        """Return the episode as it is now, for `restore`, here or in any environment of the scenario, also in a row of
+        the vector environment. It knows the episode's whole future: who looks ahead with it is clairvoyant. Raises
+        `RuntimeError` before `reset`."""
+        if self._seed is None:
+            raise RuntimeError("snapshot() needs an episode: call reset() first")
+        return Snapshot(self._rows.snapshot(0), self._seed, self._episode)
+
+    def restore(self, snapshot: Snapshot) -> tuple[Observation, dict[str, Any]]:
+        """Go on from `snapshot`: the same actions lead to the same trace, bit for bit. Returns (observation, info), as
+        they were then; raises `ValueError` if it is of another scenario."""
+        self._rows.restore(0, snapshot.row)
+        self._seed, self._episode = snapshot.seed, snapshot.episode
+        self._is_running = not self._rows.done[0]
+        return self._observe(), self._info(float(self._rows.elapsed_s[0]), bool(self._rows.substituted[0]))
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which actions are open now, bool (n,)."""

@@ -4,7 +4,7 @@ Room: `envs`. The only file that calls the kernel; the scalar environment is one
 the compiled loop of the baselines uses the same rows.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -20,6 +20,18 @@ from envs.scenario import COST_TERMS, Scenario
 from envs.state import DEMAND, RESULT, state_type
 
 Observation = dict[str, NDArray[Any]]
+
+
+class RowSnapshot(NamedTuple):
+    """One environment at one moment, whole: a copy that later steps do not change."""
+
+    scenario: Scenario
+    state: NDArray[Any]
+    demand: NDArray[Any]
+    center: NDArray[np.float32]
+    candidates: NDArray[np.float32]
+    mask: NDArray[np.int8]
+    result: NDArray[Any]
 
 
 class CenterRows:
@@ -105,6 +117,31 @@ class CenterRows:
             step_rows_in_parallel(*arguments)
         else:
             step_rows(*arguments)
+
+    def snapshot(self, row: int) -> RowSnapshot:
+        """Return environment `row` as it is now."""
+        return RowSnapshot(
+            self.scenario,
+            self.states[row : row + 1].copy(),
+            self.demands[row, : self.demand_counts[row]].copy(),
+            self.center[row].copy(),
+            self.candidates[row].copy(),
+            self.mask[row].copy(),
+            self._results[row : row + 1].copy(),
+        )
+
+    def restore(self, row: int, snapshot: RowSnapshot) -> None:
+        """Make environment `row` what `snapshot` is; raises `ValueError` if that is of another scenario."""
+        if snapshot.scenario is not self.scenario and snapshot.scenario != self.scenario:
+            raise ValueError(
+                f"snapshot of scenario {snapshot.scenario.name}: must be of the environment's own, {self.scenario.name}"
+            )
+        self.load_demand(row, snapshot.demand)
+        self.states[row : row + 1] = snapshot.state
+        self.center[row] = snapshot.center
+        self.candidates[row] = snapshot.candidates
+        self.mask[row] = snapshot.mask
+        self._results[row : row + 1] = snapshot.result
 
     @property
     def reward_usd(self) -> NDArray[np.float64]:

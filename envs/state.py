@@ -100,7 +100,7 @@ DEMAND = _record(
         ("key", np.uint64),
         ("queue", np.int32),
         ("at_risk", np.int32),
-        ("preferred", np.int32),
+        ("preferred", np.int64),  # 64 bits: no padding, so that equal demands are equal bytes
     ]
 )
 """One contact that the outside world brings. `due_s` is absolute; patience and due time are inf where they have no

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from envs.center import check_mode, observation_space, refuse_masked
+from envs.center import Snapshot, check_mode, observation_space, refuse_masked
 from envs.center_rows import CenterRows, Observation
 from envs.rendering import render_row
 from envs.scenario import Scenario, load_scenario
@@ -129,6 +129,16 @@ class BlendedCenterVector(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
             "final_info": final_info | {"episode": episodes, "_episode": terminated},
             "_final_info": terminated,
         }
+
+    def snapshot(self, row: int) -> Snapshot:
+        """Return the episode of `row` as it is now; see `BlendedCenter.snapshot`."""
+        return Snapshot(self.rows.snapshot(row), int(self.seeds[row]), int(self.episodes[row]))
+
+    def restore(self, row: int, snapshot: Snapshot) -> None:
+        """Let `row` go on from `snapshot`, which may be of another row or of a `BlendedCenter`; the next `step` shows
+        it. `rows.observation(row)` is its observation now. Raises `ValueError` if it is of another scenario."""
+        self.rows.restore(row, snapshot.row)
+        self.seeds[row], self.episodes[row] = snapshot.seed, snapshot.episode
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which actions are open now, bool (num_envs, n)."""
