@@ -117,6 +117,16 @@ def test_a_live_transfer_is_real_time_and_an_internal_escalation_is_deferred():
     assert metrics["escalation.on_time_frac"] == 0  # 300 s of work from 700 s on end after 800 s
 
 
+def test_a_transferred_caller_is_there_before_anyone_is_asked():
+    expert = channel(VOICE, name="expert")
+    voice = channel(VOICE, resolution={"prob": 0, "escalates": {**ALWAYS, "to": "expert"}})
+    center = Center(day([voice, expert, EMAIL], call(0), call(100, "email"))).do("assign:longest_idle")
+    # At 300 s the rep is free for the e-mail, but the caller whom the rep has just transferred comes first.
+    assert (center.time_s, center.subject[0]) == (300, "contact")
+    center.do("wait")
+    assert center.open == {"serve:expert:oldest", "serve:email:oldest", "wait"}
+
+
 def test_the_chance_of_resolution_is_the_channels_times_the_groups():
     arrivals = {"rate_per_hour": 20, "day_factor_cv": 0}
     voice = channel(VOICE, arrivals=arrivals, resolution={"prob": 0.8}, handle_time=1)
