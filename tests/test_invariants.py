@@ -177,7 +177,7 @@ def shifts(draw, *, early: bool) -> list[dict[str, Any]] | None:
     clock = "{:02d}:{:02d}".format
     if draw(st.booleans()):
         return None
-    first = draw(st.integers(0, 2 if early else 5))
+    first = draw(st.integers(0, 2 if early else 4))  # in quarters: within the shortest horizon
     length = draw(st.integers(1, 6))
     spans = [
         {"start": clock(first // 4, first % 4 * 15), "end": clock((first + length) // 4, (first + length) % 4 * 15)}
