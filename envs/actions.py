@@ -5,7 +5,8 @@ Room: `envs`. Reads the scenario; touches nothing.
 The table depends on the channels and on what the scenario has, never on the number of reps: `wait`; for a free rep
 `serve:<channel>:<lens>` for every channel and `resume`; for a waiting real-time contact `assign:<lens>`,
 `interrupt:<lens>` and `offer_callback`. Where customers have preferred reps, `serve`, `assign` and `interrupt` have the
-lens `preferred` too.
+lens `preferred` too; where reps may hold several contacts `assign` has `least_loaded`, where they differ in speed
+`fastest`.
 """
 
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from envs.state import (
     INTERRUPT,
     INTERRUPT_PREFERRED,
     LATEST_PICK_UP,
+    FASTEST,
+    LEAST_LOADED,
     LEAST_PROGRESS,
     LEAST_VALUE_AT_STAKE,
     LONGEST_IDLE,
@@ -72,6 +75,10 @@ def action_table(scenario: Scenario) -> tuple[Action, ...]:
     actions += [Action(f"assign:{name}", ASSIGN, NOBODY, lens) for lens, name in ASSIGN_LENSES]
     if has_preferred_reps:
         actions.append(Action("assign:preferred", ASSIGN, NOBODY, ASSIGN_PREFERRED))
+    if scenario.has_concurrency:
+        actions.append(Action("assign:least_loaded", ASSIGN, NOBODY, LEAST_LOADED))
+    if scenario.has_unequal_speeds:
+        actions.append(Action("assign:fastest", ASSIGN, NOBODY, FASTEST))
     actions += [Action(f"interrupt:{name}", INTERRUPT, NOBODY, lens) for lens, name in INTERRUPT_LENSES]
     if has_preferred_reps:
         actions.append(Action("interrupt:preferred", INTERRUPT, NOBODY, INTERRUPT_PREFERRED))

@@ -17,7 +17,7 @@ from envs.compilation import compiled, entry_point
 from envs.contact_flow import overdue_rise
 from envs.event_list import queue_heap
 from envs.observation import abandonment_rate_per_hour, loss_usd_per_hour, release_per_hour
-from envs.queues import expected_remaining_s
+from envs.queues import expected_due_s, expected_remaining_s
 from envs.staffing import has_free_rep
 from envs.state import BY_ARRIVAL, IN_SERVICE, N_WEEK_INTERVALS, NOBODY, WEEK_INTERVAL_S
 
@@ -57,7 +57,7 @@ def remaining_work_s(state, parameters, contact):
 def _lateness_usd(state, parameters, contact, end_s):
     """Return what an open deferred contact is still to be charged for lateness if it ends at `end_s`, USD."""
     person = state.contacts[contact]
-    overdue_s = end_s - person.due_s
+    overdue_s = end_s - expected_due_s(state, parameters, contact)
     if overdue_s <= 0.0:
         return 0.0
     left_usd = person.value_usd * person.retention_prob
@@ -89,7 +89,7 @@ def _expected_lateness_usd(state, parameters):
             found += 1
             contact = state.contacts[contact].next_suspended
     for i in range(n_open):
-        due_s[i] = state.contacts[contacts[i]].due_s
+        due_s[i] = expected_due_s(state, parameters, contacts[i])
     total_usd = 0.0
     end_s = state.now_s
     for i in np.argsort(due_s):

@@ -85,7 +85,8 @@ def add_promise(parameters, queue, start_s, promised_s):
 
 @compiled
 def due_time_s(parameters, queue, start_s):
-    """Return when a contact that reaches `queue` at `start_s` is due, seconds; inf without a due time."""
+    """Return when a contact that reaches `queue` at `start_s` is due, seconds, where due times are told; inf without a
+    due time."""
     return add_promise(parameters, queue, start_s, parameters.queues[queue].due_after_s)
 
 

@@ -54,6 +54,7 @@ class CenterRows:
         self._results = np.zeros(n_rows, RESULT)
         self.demands = np.zeros((n_rows, 1), DEMAND)
         self.demand_counts = np.zeros(n_rows, np.int64)
+        self.keys = np.zeros(n_rows, np.uint64)
         self.all_rows = np.arange(n_rows)
         self._sampler = DemandSampler(scenario)
         self._threads = min(threads, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
@@ -67,6 +68,7 @@ class CenterRows:
         """Start episode `episodes[i]` under `seeds[i]` in environment `rows[i]` and run to its first decision."""
         for row, seed, episode in zip(rows, seeds, episodes, strict=True):
             self.load_demand(int(row), self._sampler.sample(int(seed), int(episode)))
+            self.keys[row] = self._sampler.episode_key(int(seed), int(episode))
         self.restart(rows)
 
     def load_demand(self, row: int, demand: NDArray[Any]) -> None:
@@ -83,6 +85,7 @@ class CenterRows:
         state_bytes = self.states.view(np.uint8).reshape(self.n_rows, -1)
         for row in rows:
             state_bytes[row] = 0
+            self.states[row]["key"] = self.keys[row]
         reset_rows(
             rows,
             self.states,
@@ -138,6 +141,7 @@ class CenterRows:
             )
         self.load_demand(row, snapshot.demand)
         self.states[row : row + 1] = snapshot.state
+        self.keys[row] = snapshot.state["key"][0]
         self.center[row] = snapshot.center
         self.candidates[row] = snapshot.candidates
         self.mask[row] = snapshot.mask

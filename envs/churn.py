@@ -49,9 +49,18 @@ def charge_harm(state, parameters, contact, term, rise, direct_usd):
 
 
 @compiled
+def income_usd(state, parameters, contact):
+    """Return what handling `contact` in its present queue earns, USD: the client's fee (D7), and the commission to be
+    expected from a debtor who is reached (D6)."""
+    person = state.contacts[contact]
+    limits = parameters.queues[person.queue]
+    return limits.fee_usd + person.owed_usd * limits.commission_per_owed
+
+
+@compiled
 def broken_promise_usd(state, parameters, contact):
     """Return what breaking the promise to `contact` costs now, USD: its abandonment, with
-    the fee forgone, or missing its due time."""
+    the fee forgone, or missing its due time, at which a work list's contact is taken back."""
     person = state.contacts[contact]
     limits = parameters.queues[person.queue]
     left_usd = person.value_usd * person.retention_prob
@@ -61,7 +70,10 @@ def broken_promise_usd(state, parameters, contact):
         return left_usd * rise + limits.abandonment_usd + fee_usd
     if person.overdue:
         return 0.0
-    return left_usd * raise_for_risk(parameters, person.at_risk, limits.late_rise) + limits.late_usd
+    missed_usd = left_usd * raise_for_risk(parameters, person.at_risk, limits.late_rise) + limits.late_usd
+    if limits.collection:
+        missed_usd += income_usd(state, parameters, contact)
+    return missed_usd
 
 
 @compiled

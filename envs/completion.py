@@ -10,6 +10,7 @@ be unresolved, and then return, be escalated, or be given up by the customer.
 from envs.business_hours import add_promise
 from envs.churn import add_cost, charge_harm, error_prob, error_usd
 from envs.compilation import compiled
+from envs.concurrency import divide_attention, vacate_seat
 from envs.contact_flow import (
     charge_lateness,
     free_slot,
@@ -25,6 +26,7 @@ from envs.luck import (
     LUCK_ERROR,
     LUCK_FOLLOW_UP,
     LUCK_FOLLOW_UP_DELAY,
+    LUCK_PAYMENT,
     LUCK_RESOLUTION,
     LUCK_RETURN_DELAY,
     LUCK_UNRESOLVED,
@@ -34,7 +36,7 @@ from envs.luck import (
 from envs.reach import was_missed
 from envs.staffing import end_phase, join_free, resolution_of, send_away
 from envs.state import NOBODY, TERM_ERROR, TERM_HANDLING, TERM_UNRESOLVED
-from envs.statement_of_work import forgo_fee
+from envs.statement_of_work import forgo_income
 
 
 @compiled
@@ -65,11 +67,12 @@ def _try_again(state, parameters, contact):
     queue = person.queue
     limits = parameters.queues[queue]
     state.queue_count[queue].unreached += 1
-    if person.reach_attempts < limits.max_attempts:
+    is_recalled = limits.collection and person.overdue
+    if person.reach_attempts < limits.max_attempts and not is_recalled:
         schedule(state, contact, queue, state.now_s + limits.retry_after_s, person.due_s)
         return
     state.queue_count[queue].given_up += 1
-    forgo_fee(state, parameters, queue)
+    forgo_income(state, parameters, contact)
     if person.overdue:
         _end_overdue(state, parameters, contact)
     else:
@@ -109,6 +112,18 @@ def _count_end(state, parameters, contact):
 
 
 @compiled
+def _collect(state, parameters, contact):
+    """Let the debtor who was reached pay, or not (D6)."""
+    person = state.contacts[contact]
+    limits = parameters.queues[person.queue]
+    if uniform(person.key, LUCK_PAYMENT, person.attempt) < limits.pay_prob:
+        paid_usd = person.owed_usd * limits.recovery_frac
+        person.owed_usd -= paid_usd
+        state.queue_count[person.queue].recovered_usd += paid_usd
+        state.queue_count[person.queue].commission_usd += paid_usd * limits.commission_frac
+
+
+@compiled
 def _defer(state, parameters, contact):
     """Schedule the follow-up of a contact that ended deferred: its window opens after a delay of the customer's own."""
     person = state.contacts[contact]
@@ -128,6 +143,8 @@ def _defer(state, parameters, contact):
 def _conclude(state, parameters, rep, contact):
     """Draw error and resolution of a completed contact, and let the customer go on with what follows."""
     person = state.contacts[contact]
+    if parameters.queues[person.queue].collection:
+        _collect(state, parameters, contact)
     expect_error(state, parameters, contact)
     chance = error_prob(state, parameters, contact)
     if chance > 0.0 and uniform(person.key, LUCK_ERROR, person.attempt) < chance:
@@ -189,8 +206,11 @@ def _err(state, parameters, contact):
 
 @compiled
 def finish_contact(state, parameters, rep):
-    """Free `rep` after a contact, or send the rep on break or home if the time has come."""
-    if state.reps[rep].on_shift:
+    """Free `rep`, who may hold other contacts still, after a contact, or send it on break or home if it is time."""
+    rep = vacate_seat(state, parameters, rep)
+    if state.reps[rep].n_held > 0:
+        divide_attention(state, parameters, rep)
+    elif state.reps[rep].on_shift:
         join_free(state, parameters, rep)
     elif state.reps[rep].on_break:
         state.n_staffed -= 1

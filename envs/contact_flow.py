@@ -12,20 +12,22 @@ from envs.business_hours import add_promise, due_time_s
 from envs.churn import add_cost, broken_promise_usd, charge_harm
 from envs.compilation import compiled
 from envs.control_variate import add_luck, expect_abandonment
-from envs.event_list import queue_heap, remove_contact, set_clock
-from envs.interruption import start_work
+from envs.event_list import insert_contact, queue_heap, remove_contact, set_clock
+from envs.interruption import rank_suspended, start_work
 from envs.luck import (
     LUCK_ACCEPT,
     LUCK_APPROVAL,
+    LUCK_DUE,
     LUCK_PATIENCE,
     LUCK_REDIAL,
     LUCK_REDIAL_DELAY,
     look_up_quantile,
     uniform,
 )
-from envs.queues import dequeue, enqueue, tell_classes
+from envs.queues import dequeue, enqueue, tell_classes, urgency_of
 from envs.state import (
     BY_NEXT_DUE,
+    BY_URGENCY,
     N_ORDERS,
     NEVER,
     NOBODY,
@@ -40,7 +42,7 @@ from envs.state import (
     UNUSED,
     WAITING,
 )
-from envs.statement_of_work import forgo_fee
+from envs.statement_of_work import forgo_income
 
 
 @compiled
@@ -53,15 +55,15 @@ def value_band(parameters, value_usd):
 
 
 @compiled
-def _take_slot(state, demanded):
-    """Return a slot that holds the newly arrived customer `demanded`, a DEMAND record."""
+def _take_slot(state, demanded, arrival_s):
+    """Return a slot that holds the customer `demanded`, a DEMAND record, who arrives at `arrival_s` seconds."""
     state.n_unused -= 1
     contact = np.int64(state.unused[state.n_unused])
     person = state.contacts[contact]
     person.key = demanded.key
-    person.arrival_s = demanded.arrival_s
+    person.arrival_s = arrival_s
     person.due_s = demanded.due_s
-    person.abandon_s = demanded.arrival_s + demanded.patience_s
+    person.abandon_s = arrival_s + demanded.patience_s
     person.handle_s = demanded.handle_s
     person.work_left_s = demanded.handle_s
     person.work_done_s = 0.0
@@ -71,6 +73,7 @@ def _take_slot(state, demanded):
     person.return_s = NEVER
     person.value_usd = demanded.value_usd
     person.retention_prob = 1.0
+    person.owed_usd = demanded.owed_usd
     person.queue = demanded.queue
     person.rep = NOBODY
     person.next_suspended = NOBODY
@@ -102,7 +105,7 @@ def free_slot(state, contact):
 @compiled
 def admit(state, parameters, demanded):
     """Let a customer of the demand reach the center: join its queue, or be blocked."""
-    contact = _take_slot(state, demanded)
+    contact = _take_slot(state, demanded, demanded.arrival_s)
     state.contacts[contact].band = value_band(parameters, demanded.value_usd)
     if state.n_unused == 0:  # the last slot is kept for charging those who find no other
         state.queue_count[demanded.queue].lost += 1
@@ -113,6 +116,27 @@ def admit(state, parameters, demanded):
     if _is_full(state, parameters, demanded.queue):
         _turn_away(state, parameters, contact)
     else:
+        join(state, parameters, contact)
+
+
+@compiled
+def keep_supplied(state, parameters, demand):
+    """Let each queue of unlimited supply have a contact waiting: the next of its list, which starts over at its end, with
+    fresh luck."""
+    for q in range(parameters.n_queues):
+        queue = state.queues[q]
+        is_wanted = parameters.queues[q].unlimited and queue.waiting == 0
+        if not is_wanted or queue.end_supply == 0 or state.n_unused <= 1:
+            continue
+        demanded = demand[queue.next_supply]
+        contact = _take_slot(state, demanded, state.now_s)
+        person = state.contacts[contact]
+        person.band = value_band(parameters, demanded.value_usd)
+        person.key += np.uint64(queue.supply_round)
+        queue.next_supply += 1
+        if queue.next_supply == queue.end_supply:
+            queue.next_supply = queue.first_supply
+            queue.supply_round += 1
         join(state, parameters, contact)
 
 
@@ -133,7 +157,7 @@ def _turn_away(state, parameters, contact):
     state.queue_count[person.queue].blocked += 1
     state.band_count[person.band].blocked += 1
     charge_harm(state, parameters, contact, TERM_BLOCKED, limits.blocked_rise, limits.blocked_usd)
-    forgo_fee(state, parameters, person.queue)
+    forgo_income(state, parameters, contact)
     free_slot(state, contact)
 
 
@@ -216,7 +240,7 @@ def serve_waiting(state, parameters, rep, contact):
         count.wait_started_s += wait_s
         if person.preferred != NOBODY:
             count.preferring_started += 1
-            count.preferred_started += person.preferred == rep
+            count.preferred_started += person.preferred == parameters.owner[rep]
         if wait_s > 0.0:
             count.waited += 1
         if parameters.queues[queue].real_time:
@@ -247,11 +271,34 @@ def _pass_due(state, parameters, contact):
     state.queue_count[queue].late += 1
     state.band_count[person.band].late += 1
     charge_lateness(state, parameters, contact, parameters.queues[queue].late_rise, parameters.queues[queue].late_usd)
-    if person.status == WAITING:
+    if parameters.queues[queue].collection and (person.status == WAITING or person.status == SCHEDULED):
+        _recall(state, parameters, contact)
+    elif person.status == WAITING:
         remove_contact(state, queue_heap(queue, BY_NEXT_DUE), BY_NEXT_DUE, contact)
+        if parameters.queues[queue].hidden_due:
+            remove_contact(state, queue_heap(queue, BY_URGENCY), BY_URGENCY, contact)
+            urgency_s = urgency_of(state, parameters, contact)
+            insert_contact(state, queue_heap(queue, BY_URGENCY), BY_URGENCY, contact, urgency_s)
         tell_classes(state, parameters, queue)
     elif person.status == SUSPENDED:
+        if parameters.queues[queue].hidden_due:
+            rank_suspended(state, parameters, contact)
         state.reps[person.rep].closed_at = -1
+
+
+@compiled
+def _recall(state, parameters, contact):
+    """Let the client take back an overdue contact of a work list that nobody has in hand (D6)."""
+    person = state.contacts[contact]
+    queue = person.queue
+    state.queues[queue].overdue -= 1
+    state.queue_count[queue].recalled += 1
+    if person.status == WAITING:
+        dequeue(state, parameters, contact)
+    else:
+        state.queue_count[queue].recalled_scheduled += 1
+    forgo_income(state, parameters, contact)
+    free_slot(state, contact)
 
 
 @compiled
@@ -286,7 +333,7 @@ def _abandon(state, parameters, contact):
         schedule_attempt(state, parameters, contact, queue, delay_s)
         count.redialled += 1
     else:
-        forgo_fee(state, parameters, queue)
+        forgo_income(state, parameters, contact)
         free_slot(state, contact)
 
 
@@ -296,10 +343,13 @@ def schedule_attempt(state, parameters, contact, queue, delay_s):
     person = state.contacts[contact]
     return_s = state.now_s + delay_s
     due_s = NEVER
-    if not parameters.queues[queue].real_time:
+    person.attempt += 1
+    if parameters.queues[queue].hidden_due:
+        luck = uniform(person.key, LUCK_DUE, person.attempt)
+        due_s = return_s + look_up_quantile(parameters.due_quantile_s[queue], luck)
+    elif not parameters.queues[queue].real_time:
         due_s = due_time_s(parameters, queue, return_s)
         return_s = add_promise(parameters, queue, return_s, parameters.queues[queue].opens_after_s)
-    person.attempt += 1
     schedule(state, contact, queue, return_s, due_s)
 
 
@@ -372,7 +422,7 @@ def offer_callback(state, parameters, contact):
     limits = parameters.queues[queue]
     if uniform(person.key, LUCK_APPROVAL, person.attempt) < limits.refusal_prob:
         count.callbacks_refused += 1
-        forgo_fee(state, parameters, queue)
+        forgo_income(state, parameters, contact)
         person.queue = target
         charge_lateness(
             state, parameters, contact, parameters.queues[target].late_rise, parameters.queues[target].late_usd

@@ -17,6 +17,7 @@ An interruption is possible only while no suitable rep is free: it costs a pick-
 import numpy as np
 
 from envs.compilation import compiled
+from envs.concurrency import fastest_rep, free_seat_of, least_loaded_rep
 from envs.contact_flow import offer_callback, serve_waiting, set_waiting_clock
 from envs.event_list import first_contact as first_in_heap
 from envs.event_list import queue_heap, set_rep_event
@@ -37,7 +38,6 @@ from envs.state import (
     CHEAPEST_TO_RESUME,
     CONTACT_SUBJECT,
     FEWEST_SKILLS,
-    FREE,
     INTERRUPT,
     LATEST_PICK_UP,
     LEAST_PROGRESS,
@@ -85,9 +85,9 @@ def _has_waiting_work(state, parameters, k):
 
 
 @compiled
-def _is_particular(state, rep):
+def _is_particular(state, parameters, rep):
     """Return True if `rep` holds suspended work, or somebody waits for this very rep: then no other can stand in."""
-    return state.reps[rep].n_suspended > 0 or state.reps[rep].first_preferring != NOBODY
+    return state.reps[rep].n_suspended > 0 or state.reps[parameters.owner[rep]].first_preferring != NOBODY
 
 
 @compiled
@@ -98,7 +98,7 @@ def _open_rep_of_class(state, parameters, k):
     class_asked = state.classes[k].closed_at == stamp
     rep = state.classes[k].first_free
     while rep != NOBODY:
-        if _is_particular(state, rep):
+        if _is_particular(state, parameters, rep):
             has_work = work_waits or state.reps[rep].n_suspended > 0
             if has_work and state.reps[rep].closed_at != stamp:
                 return np.int64(rep)
@@ -158,7 +158,7 @@ def _is_named(values, start, stop, wanted):
 
 @compiled
 def _list_rep_actions(state, parameters, rep):
-    k = parameters.rep_class[rep]
+    k = state.reps[rep].seat_class
     for q in range(parameters.n_queues):
         if not parameters.skill[k, q] or state.queues[q].waiting == 0:
             continue
@@ -185,9 +185,20 @@ def _list_assignments(state, parameters, contact, queue):
         _allow(state, start + FEWEST_SKILLS, contact, rep)
     if parameters.assign_preferred != NOBODY:
         rep = np.int64(state.contacts[contact].preferred)
-        if rep != NOBODY and state.reps[rep].status == FREE and parameters.skill[parameters.rep_class[rep], queue]:
+        if rep != NOBODY:
+            rep = np.int64(free_seat_of(state, rep))
+        if rep != NOBODY and parameters.skill[state.reps[rep].seat_class, queue]:
             if not _is_named(state.action_rep, start, parameters.assign_preferred, rep):
                 _allow(state, parameters.assign_preferred, contact, rep)
+    stop = parameters.interrupt_start
+    if parameters.assign_least_loaded != NOBODY:
+        rep = least_loaded_rep(state, parameters, queue)
+        if not _is_named(state.action_rep, start, stop, rep):
+            _allow(state, parameters.assign_least_loaded, contact, rep)
+    if parameters.assign_fastest != NOBODY:
+        rep = fastest_rep(state, parameters, contact)
+        if not _is_named(state.action_rep, start, stop, rep):
+            _allow(state, parameters.assign_fastest, contact, rep)
 
 
 @compiled
@@ -210,7 +221,7 @@ def _list_interruptions(state, parameters, contact, queue):
     cheapest_rep = NOBODY
     latest_rep = NOBODY
     for rep in range(parameters.n_reps):
-        if not parameters.skill[parameters.rep_class[rep], queue] or not is_interruptible(state, parameters, rep):
+        if not parameters.skill[state.reps[rep].seat_class, queue] or not is_interruptible(state, parameters, rep):
             continue
         victim = np.int64(state.reps[rep].contact)
         stake = value_at_stake_usd(state, parameters, victim)
@@ -242,7 +253,7 @@ def _list_interruptions(state, parameters, contact, queue):
         _allow(state, start + LATEST_PICK_UP, contact, latest_rep)
     if parameters.interrupt_preferred != NOBODY:
         rep = np.int64(state.contacts[contact].preferred)
-        if rep != NOBODY and parameters.skill[parameters.rep_class[rep], queue]:
+        if rep != NOBODY and parameters.skill[state.reps[rep].seat_class, queue]:
             if is_interruptible(state, parameters, rep):
                 if not _is_named(state.action_rep, start, parameters.interrupt_preferred, rep):
                     _allow(state, parameters.interrupt_preferred, contact, rep)
@@ -285,9 +296,9 @@ def _close_subject(state, parameters):
         set_waiting_clock(state, parameters, state.subject)
         return
     rep = np.int64(state.subject)
-    k = parameters.rep_class[rep]
+    k = state.reps[rep].seat_class
     stamp = _class_stamp(state, parameters, k)
-    if _is_particular(state, rep):
+    if _is_particular(state, parameters, rep):
         state.reps[rep].closed_at = stamp
         set_rep_event(state, rep, review_s)
     else:

@@ -31,8 +31,14 @@ STREAMS = (
     "key",
     "backlog",
     "preferred",
+    "due",
+    "owed",
+    "supply",
+    "episode",
 )
 _SCRIPT_CHANNEL = 1_000_000
+MAX_LIST = 20_000
+"""Contacts drawn of a list of unlimited supply, at most; it then starts over with fresh luck."""
 
 
 class DemandSampler:
@@ -57,7 +63,8 @@ class DemandSampler:
     def sample(self, seed: int, episode: int) -> NDArray[Any]:
         """Return the demand of `episode` (0, 1, ...) under `seed`: `DEMAND` records in order of arrival.
 
-        Deferred work already there at the start has an arrival time <= 0; it enters at second 0.
+        Deferred work already there at the start has an arrival time <= 0; it enters at second 0. Lists of unlimited
+        supply stand at the end, with arrival time inf.
         """
         parts = [
             part
@@ -90,6 +97,23 @@ class DemandSampler:
                 return _generator(seed, episode, index + _SCRIPT_CHANNEL + 1, variable)
 
             yield self._fill(index, channel, -ages_s, backlog_stream)
+        if channel.is_unlimited:
+            yield self._fill(index, channel, np.full(self._list_length(index, channel), np.inf), stream)
+
+    def _list_length(self, index: int, channel: Channel) -> int:
+        """Return more contacts than the planned reps with the skill could handle: the length of an unlimited list.
+
+        One that is exhausted all the same starts over (`envs.contact_flow.keep_supplied`).
+        """
+        reps = sum(group.count for group in self._scenario.groups if channel.name in group.skills)
+        handled = reps * self._horizon_s / max(channel.handle_time.mean_duration_s, 1.0)
+        return min(int(handled) + 100, MAX_LIST)
+
+    def episode_key(self, seed: int, episode: int) -> np.uint64:
+        """Return the key of the episode's luck that belongs to no customer: who is absent."""
+        if not any(group.absence_prob for group in self._scenario.groups):
+            return np.uint64(0)
+        return np.uint64(_generator(seed, episode, _SCRIPT_CHANNEL - 1, "episode").integers(2**64, dtype=np.uint64))
 
     def _fill(self, index: int, channel: Channel, times_s: NDArray[np.float64], stream: Any) -> NDArray[Any]:
         count = len(times_s)
@@ -98,11 +122,22 @@ class DemandSampler:
         part["queue"] = index
         part["handle_s"] = channel.handle_time.sample(stream("handle"), count)
         part["patience_s"] = np.inf if channel.patience is None else channel.patience.sample(stream("patience"), count)
-        part["due_s"] = due_times_s(self._parameters, index, times_s)
+        part["due_s"] = self._draw_due_times_s(index, channel, times_s, stream)
+        if channel.collection is not None:
+            part["owed_usd"] = channel.collection.amount_owed.sample(stream("owed"), count)
         part["key"] = stream("key").integers(0, 2**64, count, dtype=np.uint64)
         part["preferred"] = NOBODY
         self._fill_customers(channel, part, stream)
         return part
+
+    def _draw_due_times_s(
+        self, index: int, channel: Channel, times_s: NDArray[np.float64], stream: Any
+    ) -> NDArray[np.float64]:
+        if channel.due is None:
+            return np.full(len(times_s), np.inf)
+        if channel.due.hidden_after is not None:
+            return times_s + channel.due.hidden_after.sample(stream("due"), len(times_s))
+        return due_times_s(self._parameters, index, times_s)
 
     def _fill_customers(self, channel: Channel, part: NDArray[Any], stream: Any) -> None:
         segments = self._scenario.segments
@@ -145,7 +180,10 @@ class DemandSampler:
             part["handle_s"] = (contact.handle_time or channel.handle_time).sample(stream("handle"), 1)
             patience = contact.patience or channel.patience
             part["patience_s"] = np.inf if patience is None else patience.sample(stream("patience"), 1)
-            part["due_s"] = due_times_s(self._parameters, index, np.array([contact.at_s]))
+            part["due_s"] = self._draw_due_times_s(index, channel, np.array([contact.at_s]), stream)
+            if channel.collection is not None:
+                owed = contact.amount_owed or channel.collection.amount_owed
+                part["owed_usd"] = owed.sample(stream("owed"), 1)
             part["value_usd"] = contact.account_value.sample(stream("value"), 1)
             part["at_risk"] = stream("risk").random(1) < contact.at_risk_prob
             part["key"] = stream("key").integers(0, 2**64, 1, dtype=np.uint64)

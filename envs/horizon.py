@@ -38,7 +38,7 @@ from envs.state import (
     UNUSED,
     WAITING,
 )
-from envs.statement_of_work import charge_agreements, forgo_fee
+from envs.statement_of_work import charge_agreements, forgo_income
 
 
 @compiled
@@ -55,6 +55,8 @@ def settle(state, parameters):
             continue
         queue = person.queue
         count = state.queue_count[queue]
+        if parameters.queues[queue].unlimited and person.status == WAITING and person.interruptions == 0:
+            continue  # always there, and nobody's backlog
         if not parameters.queues[queue].real_time:
             if person.status != SCHEDULED:
                 count.left_open += 1
@@ -70,7 +72,7 @@ def settle(state, parameters):
                 charge_harm(
                     state, parameters, contact, TERM_ABANDONMENT, limits.abandonment_rise, limits.abandonment_usd
                 )
-                forgo_fee(state, parameters, queue)
+                forgo_income(state, parameters, contact)
     if parameters.charge_end:
         _charge_open_work(state, parameters)
     charge_agreements(state, parameters)
@@ -114,6 +116,8 @@ def _charge_open_work(state, parameters):
         if overdue_s > 0.0:
             if not person.overdue:
                 charge_lateness(state, parameters, contact, limits.late_rise, limits.late_usd)
+                if limits.collection and person.status != IN_SERVICE:
+                    forgo_income(state, parameters, contact)
             charge_lateness(state, parameters, contact, overdue_rise(parameters, queue, overdue_s), 0.0)
         chance = error_prob(state, parameters, contact)
         if chance > 0.0:

@@ -9,9 +9,10 @@ the contact's own luck. A pick-up may itself be interrupted: in mode `restart` t
 
 from envs.churn import add_cost
 from envs.compilation import compiled
+from envs.concurrency import divide_attention, take_seat
 from envs.control_variate import expect_error_of_interruption
 from envs.luck import LUCK_PICK_UP, look_up_quantile, uniform
-from envs.queues import enqueue, expected_remaining_s
+from envs.queues import enqueue, urgency_of
 from envs.reach import is_reached
 from envs.staffing import end_phase, set_busy, speed_of
 from envs.state import (
@@ -31,6 +32,7 @@ def start_work(state, parameters, rep, contact):
     """Let `rep` start `contact`, after a pick-up if the contact was ever interrupted."""
     person = state.contacts[contact]
     person.rep = rep
+    take_seat(state, parameters, rep)
     state.reps[rep].speed = speed_of(state, parameters, rep, contact)
     if person.interruptions > 0:
         luck = uniform(person.key, LUCK_PICK_UP, person.pick_ups)
@@ -42,6 +44,7 @@ def start_work(state, parameters, rep, contact):
         _work(state, parameters, rep, contact, person.work_left_s / state.reps[rep].speed)
     else:
         _work(state, parameters, rep, contact, parameters.queues[person.queue].attempt_s)
+    divide_attention(state, parameters, parameters.owner[rep])
 
 
 @compiled
@@ -74,7 +77,7 @@ def finish_pick_up(state, parameters, rep):
 def _keep_suspended(state, parameters, rep, contact):
     """Add `contact` to the rep's suspended work, which is kept by slack: the least first, the latest among equals."""
     person = state.contacts[contact]
-    urgency_s = person.due_s - expected_remaining_s(parameters, person.queue, person.work_done_s)
+    urgency_s = urgency_of(state, parameters, contact)
     state.heap_key[contact, BY_URGENCY] = urgency_s
     after = state.reps[rep].suspended
     before = NOBODY
@@ -87,6 +90,15 @@ def _keep_suspended(state, parameters, rep, contact):
     else:
         state.contacts[before].next_suspended = contact
     state.reps[rep].n_suspended += 1
+
+
+@compiled
+def rank_suspended(state, parameters, contact):
+    """Put the suspended `contact`, whose due time has shown, in its place among the rep's suspended work."""
+    rep = state.contacts[contact].rep
+    take_suspended(state, rep, contact)
+    state.queues[state.contacts[contact].queue].suspended += 1
+    _keep_suspended(state, parameters, rep, contact)
 
 
 @compiled
@@ -105,6 +117,7 @@ def suspend(state, parameters, rep):
         person.work_done_s += done_s
         person.work_left_s = max(person.work_left_s - done_s, 0.0)  # the sum of times is rounded
     end_phase(state, parameters, rep)
+    state.reps[rep].n_held -= 1
     person.status = SUSPENDED
     person.interruptions += 1
     expect_error_of_interruption(state, parameters, contact, -1.0)

@@ -14,7 +14,7 @@ from numba import prange
 from envs.churn import add_cost
 from envs.compilation import compiled, entry_point, parallel_entry_point
 from envs.completion import complete
-from envs.contact_flow import admit, strike_clock
+from envs.contact_flow import admit, keep_supplied, strike_clock
 from envs.decision import apply_action, find_subject, list_actions, next_class_review
 from envs.event_list import CLOCK_HEAP, first_contact, next_clock_s, next_rep_event, set_rep_event
 from envs.horizon import settle
@@ -54,6 +54,7 @@ def _pass_time(state, parameters, until_s):
         center = state.center_count
         center.busy_s += (state.n_working + state.n_resuming) * elapsed_s
         center.pick_up_s += state.n_resuming * elapsed_s
+        center.absent_s += state.n_absent * elapsed_s
         center.staffed_s += (state.n_staffed + state.n_overtime) * elapsed_s
         if state.n_overtime > 0:
             center.overtime_s += state.n_overtime * elapsed_s
@@ -74,6 +75,7 @@ def _clear_counts(state, parameters):
     center.staffed_s = 0.0
     center.pick_up_s = 0.0
     center.overtime_s = 0.0
+    center.absent_s = 0.0
     center.decisions = 0.0
     center.events = 0.0
     center.substituted = 0.0
@@ -95,6 +97,19 @@ def _end_rep_phase(state, parameters, rep):
 
 
 @compiled
+def _find_supply(state, demand):
+    """Note where the lists of unlimited supply stand, which are the end of the demand."""
+    for i in range(demand.shape[0] - 1, -1, -1):
+        if demand[i].arrival_s < NEVER:
+            return
+        queue = state.queues[demand[i].queue]
+        if queue.end_supply == 0:
+            queue.end_supply = i + 1
+        queue.first_supply = i
+        queue.next_supply = i
+
+
+@compiled
 def _expect_arrival(state, demand):
     state.next_arrival_s = NEVER
     if state.next_demand < demand.shape[0]:
@@ -104,7 +119,7 @@ def _expect_arrival(state, demand):
 @compiled
 def _take_next_event(state, parameters, demand):
     """Let time pass to the next event and handle it."""
-    rep, rep_s = next_rep_event(state, parameters.n_reps)
+    rep, rep_s = next_rep_event(state, parameters.n_seats)
     shift_s = next_shift_change_s(state, parameters)
     arrival_s = state.next_arrival_s
     clock_s = max(next_clock_s(state), state.now_s)  # work of the initial backlog may be long overdue
@@ -145,6 +160,8 @@ def _take_next_event(state, parameters, demand):
 @compiled
 def _run_until_decision(state, parameters, demand, center, candidates, mask):
     while not state.done:
+        if parameters.n_supplied > 0:
+            keep_supplied(state, parameters, demand)
         if find_subject(state, parameters):
             list_actions(state, parameters)
             state.center_count.decisions += 1
@@ -159,7 +176,7 @@ def _run_until_decision(state, parameters, demand, center, candidates, mask):
 
 @compiled
 def reset_one(state, parameters, demand, center, candidates, mask, result):
-    """Start an episode on a zeroed `state` and run to its first decision; writes the observation of the row.
+    """Start an episode on a `state` that is zero but for its `key`, and run to its first decision; writes the observation of the row.
 
     Of `result` only time and end are written: the caller may still want the last step's reward.
     """
@@ -167,7 +184,9 @@ def reset_one(state, parameters, demand, center, candidates, mask, result):
         state.rep_event_s[i] = NEVER
     for i in range(state.block_event_s.shape[0]):
         state.block_event_s[i] = NEVER
-    for rep in range(parameters.n_reps):
+    for rep in range(parameters.n_seats):
+        state.reps[rep].seat_class = parameters.rep_class[rep]
+        state.reps[rep].open_seat = NOBODY
         state.reps[rep].contact = NOBODY
         state.reps[rep].suspended = NOBODY
         state.reps[rep].first_preferring = NOBODY
@@ -185,6 +204,7 @@ def reset_one(state, parameters, demand, center, candidates, mask, result):
         state.unused[i] = n_contacts - 1 - i
     state.just_arrived = NOBODY
     _expect_arrival(state, demand)
+    _find_supply(state, demand)
     state.warm = 1 if parameters.warm_up_s <= 0.0 else 0
     _run_until_decision(state, parameters, demand, center, candidates, mask)
     result.time_s = state.now_s
@@ -254,7 +274,7 @@ def step_rows_in_parallel(
 
 @entry_point
 def reset_rows(rows, states, parameters, demands, demand_counts, centers, candidates, masks, results):
-    """Start an episode in each environment of `rows`; their states must be zeroed."""
+    """Start an episode in each environment of `rows`; their states must be zero but for their `key`."""
     for i in range(rows.shape[0]):
         row = rows[i]
         reset_one(

@@ -24,7 +24,10 @@ from envs.distributions import CELLS, OCTAVES
     LUCK_RESOLUTION,
     LUCK_UNRESOLVED,
     LUCK_RETURN_DELAY,
-) = range(14)
+    LUCK_DUE,
+    LUCK_PAYMENT,
+    LUCK_ABSENCE,
+) = range(17)
 
 _INCREMENT = np.uint64(0x9E3779B97F4A7C15)
 _PURPOSE = np.uint64(0xD1B54A32D192ED03)

@@ -19,6 +19,7 @@ CENTER_METRICS = {
     "account_loss_usd": ("USD/day", "expected account value lost, all causes, before weights"),
     "occupancy_frac": ("fraction", "rep time at work or picking up / rep time on the floor, overtime included"),
     "pick_up_min": ("min/day", "rep minutes lost to picking up interrupted work"),
+    "absent_min": ("min/day", "rep minutes of shifts that were missed, breaks included"),
     "overtime_min": ("min/day", "rep minutes on a contact after the shift's end"),
     "contacts_per_rep_hour": ("1/h", "contacts completed / rep hours on the floor"),
     "cost_per_contact_usd": ("USD", "total cost / contacts completed"),
@@ -72,6 +73,9 @@ DEFERRED_METRICS = {
     "attempts": ("1/day", "outbound attempts to reach the customer"),
     "reached_frac": ("fraction", "attempts that reached the customer / attempts, those under way taken as such"),
     "given_up": ("1/day", "contacts given up after the last attempt"),
+    "recalled": ("1/day", "contacts of a work list that the client took back at the due time"),
+    "recovered_usd": ("USD/day", "paid by debtors"),
+    "commission_usd": ("USD/day", "commission on what debtors paid"),
 }
 BAND_METRICS = {
     "arrived": ("1/day", "contacts of customers of the band that reached a queue"),
@@ -131,6 +135,7 @@ def compute_metrics(scenario: Scenario, counts: Counts, n_episodes: int = 1) -> 
         "account_loss_usd": float(queues["account_loss_usd"].sum()) / days,
         "occupancy_frac": _ratio(center["busy_s"], center["staffed_s"]),
         "pick_up_min": float(center["pick_up_s"]) / 60.0 / days,
+        "absent_min": float(center["absent_s"]) / 60.0 / days,
         "overtime_min": float(center["overtime_s"]) / 60.0 / days,
         "contacts_per_rep_hour": _ratio(completed, center["staffed_s"] / 3600.0),
         "cost_per_contact_usd": _ratio(total_usd, completed),
@@ -195,6 +200,9 @@ def _queue_metrics(count: Any, real_time: bool, days: float, counted_s: float, n
             "attempts": count["attempts"] / days,
             "reached_frac": _ratio(count["attempts"] - count["unreached"], count["attempts"]),
             "given_up": count["given_up"] / days,
+            "recalled": count["recalled"] / days,
+            "recovered_usd": count["recovered_usd"] / days,
+            "commission_usd": count["commission_usd"] / days,
         }
     return {key: float(value) for key, value in values.items()}
 

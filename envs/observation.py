@@ -17,10 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.churn import broken_promise_usd, error_usd, raise_for_risk
+from envs.churn import broken_promise_usd, error_usd, income_usd, raise_for_risk
 from envs.compilation import compiled
+from envs.concurrency import shared_speed_of
 from envs.event_list import first_contact, queue_heap
 from envs.queues import expected_remaining_s
+from envs.reach import reach_prob
 from envs.scenario import DAY_S, WEEK_S
 from envs.staffing import speed_of
 from envs.state import (
@@ -61,6 +63,7 @@ CENTER_FIELDS = (
     Field("subject_is_contact", "0/1", 0, 1, 1, True),
     Field("reps_staffed", "reps", 0, 1e4, 5, True),
     Field("reps_free", "reps", 0, 1e4, 2, True),
+    Field("seats_free", "contacts", 0, 1e4, 2, True),
     Field("reps_interruptible", "reps", 0, 1e4, 2, True),
     Field("reps_resuming", "reps", 0, 1e4, 2, True),
     Field("reps_overtime", "reps", 0, 1e4, 2),
@@ -101,6 +104,7 @@ CANDIDATE_FIELDS = (
     Field("interruptions", "count", 0, 1e6, 1, True),
     Field("attempt", "count", 0, 1e6, 1, True),
     Field("reach_prob", "probability", 0, 1, 1, True),
+    Field("income_usd", "USD", 0, _BIG, 10, True),
     Field("has_preferred_rep", "0/1", 0, 1, 1, True),
     Field("preferred_rep_there", "0/1", 0, 1, 1, True),
     Field("abandon_per_hour", "1/h", 0, 1e6, 10, True),
@@ -114,6 +118,7 @@ CANDIDATE_FIELDS = (
     Field("rep_is_preferred", "0/1", 0, 1, 1, True),
     Field("rep_shift_left_s", "s", 0, FAR_S, 3600),
     Field("rep_suspended", "contacts", 0, 1e3, 1, True),
+    Field("rep_holds", "contacts", 0, 1e3, 1, True),
     Field("disturbed_value_usd", "USD", 0, _BIG, 10_000, True),
     Field("disturbed_slack_s", "s", -FAR_S, FAR_S, 3600),
     Field("disturbed_progress_s", "s", 0, FAR_S, 300),
@@ -123,7 +128,8 @@ CANDIDATE_FIELDS = (
     Field("pick_up_s", "s", 0, FAR_S, 300, True),
 )
 """Fields of a row of `candidates`. `stake_usd` is what breaking the promise costs now (abandonment; missing the due
-time), `loss_usd_per_hour` what further waiting costs once the promise is broken, `action_usd` the action's own price.
+time), `loss_usd_per_hour` what further waiting costs once the promise is broken, `income_usd` what handling it earns,
+`action_usd` the action's own price, `rep_holds` how many contacts the rep has in hand already.
 `disturbed_…` is the work that an interruption suspends: `disturbed_error_usd` the expected cost of the error that it
 makes likelier, `pick_up_s` the mean pick-up time that it adds (0 if the rep is picking up anyway)."""
 
@@ -156,6 +162,7 @@ def field_table(channel_names: tuple[str, ...]) -> FieldTable:
     C_INTERRUPTIONS,
     C_ATTEMPT,
     C_REACH,
+    C_INCOME,
     C_HAS_PREFERRED,
     C_PREFERRED_THERE,
     C_ABANDON_RATE,
@@ -169,6 +176,7 @@ def field_table(channel_names: tuple[str, ...]) -> FieldTable:
     C_REP_IS_PREFERRED,
     C_REP_SHIFT_LEFT,
     C_REP_SUSPENDED,
+    C_REP_HOLDS,
     C_DISTURBED_VALUE,
     C_DISTURBED_SLACK,
     C_DISTURBED_PROGRESS,
@@ -184,6 +192,7 @@ def field_table(channel_names: tuple[str, ...]) -> FieldTable:
     G_SUBJECT_IS_CONTACT,
     G_STAFFED,
     G_FREE,
+    G_SEATS_FREE,
     G_INTERRUPTIBLE,
     G_RESUMING,
     G_OVERTIME,
@@ -252,10 +261,24 @@ def loss_usd_per_hour(state, parameters, contact):
 
 
 @compiled
+def _expected_due_in_s(parameters, queue, waited_s):
+    """Return E[due time - now | not passed yet], seconds, of a hidden due time, `waited_s` seconds after arrival."""
+    place = waited_s * parameters.queues[queue].due_cells_per_s
+    last = parameters.due_residual_s.shape[1] - 1
+    if place >= last:
+        return parameters.due_residual_s[queue, last]
+    cell = int(place)
+    low = parameters.due_residual_s[queue, cell]
+    return low + (place - cell) * (parameters.due_residual_s[queue, cell + 1] - low)
+
+
+@compiled
 def _slack_s(state, parameters, contact, expected_s):
     person = state.contacts[contact]
     if parameters.queues[person.queue].real_time:
         return person.arrival_s + parameters.queues[person.queue].threshold_s - state.now_s
+    if parameters.queues[person.queue].hidden_due and not person.overdue:
+        return _near(_expected_due_in_s(parameters, person.queue, state.now_s - person.arrival_s) - expected_s)
     return _near(person.due_s - state.now_s - expected_s)
 
 
@@ -279,7 +302,8 @@ def _write_contact(state, parameters, contact, row):
     row[C_PROGRESS] = person.work_done_s
     row[C_INTERRUPTIONS] = person.interruptions
     row[C_ATTEMPT] = person.attempt
-    row[C_REACH] = 1.0 if person.reached else limits.reach_prob
+    row[C_REACH] = 1.0 if person.reached else reach_prob(state, parameters, queue)
+    row[C_INCOME] = income_usd(state, parameters, contact)
     if person.preferred != NOBODY:
         row[C_HAS_PREFERRED] = 1.0
         row[C_PREFERRED_THERE] = state.reps[person.preferred].on_shift
@@ -292,9 +316,12 @@ def _write_contact(state, parameters, contact, row):
 @compiled
 def _write_rep(state, parameters, rep, contact, row):
     person = state.reps[rep]
-    k = parameters.rep_class[rep]
+    owner = state.reps[parameters.owner[rep]]
+    k = person.seat_class
     if contact != NOBODY:
         speed = speed_of(state, parameters, rep, contact)
+        if owner.n_held > 0 and person.contact == NOBODY:
+            speed = shared_speed_of(state, parameters, rep, contact)
         if speed != 1.0:
             row[C_EXPECTED_WORK] /= speed
     if person.contact == NOBODY:
@@ -302,9 +329,10 @@ def _write_rep(state, parameters, rep, contact, row):
     row[C_REP_SKILLS] = parameters.skill_count[k]
     if contact != NOBODY:
         row[C_REP_AT_HOME] = 1.0 if parameters.class_home[k] == state.contacts[contact].queue else 0.0
-        row[C_REP_IS_PREFERRED] = 1.0 if state.contacts[contact].preferred == rep else 0.0
-    row[C_REP_SHIFT_LEFT] = _near(person.shift_end_s - state.now_s)
-    row[C_REP_SUSPENDED] = person.n_suspended
+        row[C_REP_IS_PREFERRED] = 1.0 if state.contacts[contact].preferred == parameters.owner[rep] else 0.0
+    row[C_REP_SHIFT_LEFT] = _near(owner.shift_end_s - state.now_s)
+    row[C_REP_SUSPENDED] = owner.n_suspended
+    row[C_REP_HOLDS] = owner.n_held
 
 
 @compiled
@@ -374,11 +402,16 @@ def _write_center(state, parameters, center):
     center[G_SUBJECT_IS_CONTACT] = 1.0 if state.subject_kind == CONTACT_SUBJECT else 0.0
     center[G_STAFFED] = state.n_staffed
     n_free = 0
+    n_seats_free = 0
     n_interruptible = 0
     for k in range(parameters.n_classes):
-        n_free += state.classes[k].n_free
+        if parameters.is_further_seat[k]:
+            n_seats_free += state.classes[k].n_free
+        else:
+            n_free += state.classes[k].n_free
         n_interruptible += state.classes[k].n_interruptible
     center[G_FREE] = n_free
+    center[G_SEATS_FREE] = n_seats_free
     center[G_INTERRUPTIBLE] = n_interruptible
     center[G_RESUMING] = state.n_resuming
     center[G_OVERTIME] = state.n_overtime

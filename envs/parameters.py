@@ -13,7 +13,18 @@ from envs.actions import action_table
 from envs.business_hours import fill_business_hours, join_spans
 from envs.distributions import DurationDistribution, Fixed, tabulate_quantiles
 from envs.errors import ConfigurationError
-from envs.scenario import COST_TERMS, DAY_S, WEEK_S, WEEKDAYS, Arrivals, Break, Channel, Proficiency, Scenario
+from envs.scenario import (
+    COST_TERMS,
+    DAY_S,
+    MAX_CAPACITY_UNITS,
+    WEEK_S,
+    WEEKDAYS,
+    Arrivals,
+    Break,
+    Channel,
+    Proficiency,
+    Scenario,
+)
 from envs.state import (
     BREAK_END,
     BREAK_START,
@@ -40,7 +51,7 @@ Record = Any  # a numpy record: its fields are not known to type checkers
 
 def choose_tier(scenario: Scenario) -> Tier:
     """Return the first tier that holds `scenario`; raises `ConfigurationError` if none does."""
-    reps = sum(group.count for group in scenario.groups)
+    reps = n_seats(scenario)
     n_changes = len(shift_changes(scenario))
     n_actions = len(action_table(scenario))
     for tier in TIERS:
@@ -49,12 +60,12 @@ def choose_tier(scenario: Scenario) -> Tier:
             and len(scenario.channels) <= tier.queues
             and n_actions <= tier.actions
             and n_changes <= tier.shift_changes
-            and len(_rep_classes(scenario)) <= tier.classes
+            and len(_seat_classes(scenario)) <= tier.classes
         ):
             return tier
     raise ConfigurationError(
-        f"scenario {scenario.name}: {reps} reps, {len(scenario.channels)} channels and {n_changes} shift changes "
-        f"exceed the largest size, {TIERS[-1].reps} reps, {TIERS[-1].queues} channels and "
+        f"scenario {scenario.name}: {reps} contacts held by reps at most, {len(scenario.channels)} channels and {n_changes} shift changes "
+        f"exceed the largest size, {TIERS[-1].reps} contacts held, {TIERS[-1].queues} channels and "
         f"{TIERS[-1].shift_changes} shift changes"
     )
 
@@ -67,6 +78,35 @@ def _rep_classes(scenario: Scenario) -> list[tuple[int, str | None]]:
             if (i, home) not in classes:
                 classes.append((i, home))
     return classes
+
+
+def _seat_classes(scenario: Scenario) -> list[tuple[int, str | None, int]]:
+    """Return the classes of seats: (group index, home channel, units of capacity left). Those of reps who hold nothing
+    come first and have 0 there; then, where contacts may be held side by side, those of the further seats."""
+    whole = [(i, home, 0) for i, home in _rep_classes(scenario)]
+    further = [
+        (i, home, units)
+        for i, home, _ in whole
+        for units in range(1, scenario.groups[i].capacity_units)
+        if _shared_skills(scenario, i, units)
+    ]
+    return whole + further
+
+
+def _shared_skills(scenario: Scenario, group: int, units: int) -> list[str]:
+    """Return the skills of a group of whose channels one more contact fits into `units` of capacity."""
+    return [
+        channel.name
+        for channel in scenario.channels
+        if channel.concurrency is not None
+        and channel.concurrency.units <= units
+        and channel.name in scenario.groups[group].skills
+    ]
+
+
+def n_seats(scenario: Scenario) -> int:
+    """Return how many contacts all reps together can hold."""
+    return sum(group.count * scenario.most_held(group) for group in scenario.groups)
 
 
 def week_start_s(scenario: Scenario) -> float:
@@ -139,8 +179,9 @@ def _covered(starts_s: NDArray[np.floating[Any]], start_s: float, end_s: float) 
     return np.clip(overlap_s, 0.0, None) / WEEK_INTERVAL_S
 
 
-def planned_reps(scenario: Scenario) -> NDArray[np.float64]:
-    """Return the mean number of reps on shift [336] in each half-hour of the week, Sunday first."""
+def planned_reps(scenario: Scenario, count_absence: bool = False) -> NDArray[np.float64]:
+    """Return the mean number of reps on shift [336] in each half-hour of the week, Sunday first: those on the plan, or
+    those to be expected of them."""
     planned = np.zeros(N_WEEK_INTERVALS)
     starts = np.arange(N_WEEK_INTERVALS) * WEEK_INTERVAL_S
     for group in scenario.groups:
@@ -157,7 +198,8 @@ def planned_reps(scenario: Scenario) -> NDArray[np.float64]:
                         for place in range(group.count):
                             pause_s = start_s + (pause.start - shift.start) % DAY_S + place * pause.stagger_s
                             paused += _covered(starts, pause_s, pause_s + pause.length_s)
-        planned += np.maximum(group.count * np.minimum(covered, 1.0) - paused, 0.0)
+        present_frac = 1.0 - group.absence_prob if count_absence else 1.0
+        planned += present_frac * np.maximum(group.count * np.minimum(covered, 1.0) - paused, 0.0)
     return planned
 
 
@@ -168,7 +210,7 @@ def spare_reps(scenario: Scenario) -> NDArray[np.float64]:
     week's new deferred work does not need, again at least a tenth. So work left for later pays for the work that it
     will delay.
     """
-    planned = planned_reps(scenario)
+    planned = planned_reps(scenario, count_absence=True)
     real_time, deferred = np.zeros(N_WEEK_INTERVALS), 0.0
     for channel in scenario.channels:
         load = week_forecast(channel.arrivals) * channel.handle_time.mean_duration_s / 3600.0
@@ -195,10 +237,23 @@ def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Chann
     target.rework_delay_s = 0.0 if rework is None else rework.delay_s
     target.rework_frac = 0.0 if rework is None else rework.work_frac
     target.threshold_s = channel.service_level_threshold_s
-    target.due_after_s = NEVER if channel.due is None else channel.due.after_s
+    target.due_after_s = NEVER if channel.due is None else channel.due.mean_after_s
+    hidden_after = None if channel.due is None else channel.due.hidden_after
+    target.hidden_due = hidden_after is not None
+    record.due_quantile_s[queue] = tabulate_quantiles(hidden_after)
+    target.due_cells_per_s = 8.0 / target.due_after_s
+    if hidden_after is not None:
+        record.due_residual_s[queue] = hidden_after.mean_residual_s(
+            np.arange(RESIDUAL_POINTS, dtype=np.float64) / target.due_cells_per_s
+        )
+    target.units = 0 if channel.concurrency is None else channel.concurrency.units
+    record.shared_speed[queue] = 1.0
+    if channel.concurrency is not None:
+        speeds = channel.concurrency.speed_frac[:MAX_CAPACITY_UNITS]
+        record.shared_speed[queue, 1 : len(speeds) + 1] = speeds
     target.opens_after_s = 0.0 if channel.due is None else channel.due.opens_after_s
     target.business_clock = channel.due is not None and channel.due.clock == "business"
-    _fill_outbound(target, channel)
+    _fill_outbound(record, queue, channel)
     _fill_outcomes(record, scenario, queue, channel)
     handle_mean_s = max(channel.handle_time.mean_duration_s, 1e-9)
     target.completions_per_hour = 3600.0 / handle_mean_s
@@ -243,9 +298,18 @@ def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Chann
     record.forecast_today[:, queue] = (np.cumsum(per_interval, axis=1) - per_interval).ravel()
 
 
-def _fill_outbound(target: Record, channel: Channel) -> None:
-    reach, offer = channel.reach, channel.callback_offer
-    target.reach_prob = 1.0 if reach is None else reach.prob
+def _fill_outbound(record: Record, queue: int, channel: Channel) -> None:
+    target = record.queues[queue]
+    reach, offer, collection = channel.reach, channel.callback_offer, channel.collection
+    target.outbound = reach is not None
+    record.reach_prob[:, queue] = 1.0 if reach is None else reach.prob_by_hour()
+    target.unlimited = channel.is_unlimited
+    if collection is not None:
+        target.collection = True
+        target.pay_prob = collection.pay_prob
+        target.recovery_frac = collection.recovery_frac
+        target.commission_frac = collection.commission_frac
+        target.commission_per_owed = collection.commission_per_owed
     target.attempt_s = 0.0 if reach is None else reach.attempt_s
     target.retry_after_s = 0.0 if reach is None else reach.retry_after_s
     target.max_attempts = 1 if reach is None else reach.max_attempts
@@ -318,6 +382,14 @@ def _fill_agreements(record: Record, scenario: Scenario) -> None:
             target = record.queues[scenario.channel_index(promise.channel)]
             target.target_frac = promise.at_least_frac
             target.penalty_usd_per_point = promise.usd_per_point_day * days
+    for queue, channel in enumerate(scenario.channels):
+        target = record.queues[queue]
+        target.offered_contacts = channel.offered_per_day * days
+        if channel.is_unlimited:
+            target.offered_usd = target.fee_usd
+            if channel.collection is not None:
+                owed_usd = channel.collection.amount_owed.mean_value_usd
+                target.offered_usd += owed_usd * channel.collection.commission_per_owed
     record.preferred_speed = scenario.preferred_rep.speed
     record.preferred_resolution = scenario.preferred_rep.resolution
     if scenario.fairness is not None:
@@ -326,16 +398,29 @@ def _fill_agreements(record: Record, scenario: Scenario) -> None:
 
 
 def _fill_staff(record: Record, scenario: Scenario) -> None:
-    classes = _rep_classes(scenario)
-    rep = 0
+    classes = _seat_classes(scenario)
+    record.seat_class[:] = NOBODY
+    record.first_seat[:] = NOBODY
+    rep, seat = 0, sum(group.count for group in scenario.groups)
     for i, group in enumerate(scenario.groups):
         for home in group.home_channels():
-            record.rep_class[rep] = classes.index((i, home))
+            record.rep_class[rep] = classes.index((i, home, 0))
+            record.owner[rep] = rep
+            record.absence_prob[rep] = group.absence_prob
+            further = scenario.most_held(group) - 1
+            if further:
+                record.first_seat[rep] = seat
+                record.owner[seat : seat + further] = rep
+                seat += further
             rep += 1
-    for k, (i, home) in enumerate(classes):
+    for k, (i, home, units) in enumerate(classes):
         record.speed[k] = 1.0
         record.resolution[k] = 1.0
-        for skill in scenario.groups[i].skills:
+        record.capacity_units[k] = scenario.groups[i].capacity_units
+        record.is_further_seat[k] = units > 0
+        if units:
+            record.seat_class[classes.index((i, home, 0)), units] = k
+        for skill in _shared_skills(scenario, i, units) if units else scenario.groups[i].skills:
             queue = scenario.channel_index(skill)
             proficiency = scenario.groups[i].proficiency.get(skill, Proficiency())
             record.skill[k, queue] = 1
@@ -344,6 +429,7 @@ def _fill_staff(record: Record, scenario: Scenario) -> None:
         record.skill_count[k] = len(scenario.groups[i].skills)
         record.class_home[k] = NOBODY if home is None else scenario.channel_index(home)
     record.n_reps = rep
+    record.n_seats = seat
     record.n_classes = len(classes)
     changes = shift_changes(scenario)
     record.n_shift_changes = len(changes)
@@ -372,6 +458,8 @@ def _fill_actions(record: Record, scenario: Scenario) -> None:
     record.offer_action = names.index("offer_callback")
     record.serve_preferred = names.index("serve:preferred") if scenario.has_preferred_reps else NOBODY
     record.assign_preferred = names.index("assign:preferred") if scenario.has_preferred_reps else NOBODY
+    record.assign_least_loaded = names.index("assign:least_loaded") if scenario.has_concurrency else NOBODY
+    record.assign_fastest = names.index("assign:fastest") if scenario.has_unequal_speeds else NOBODY
     record.interrupt_preferred = names.index("interrupt:preferred") if scenario.has_preferred_reps else NOBODY
 
 
@@ -381,6 +469,7 @@ def build_parameters(scenario: Scenario) -> NDArray[Any]:
     parameters = np.zeros(1, parameters_type(tier))
     record: Record = parameters[0]
     record.n_queues = len(scenario.channels)
+    record.n_supplied = sum(channel.is_unlimited for channel in scenario.channels)
     record.n_contacts = tier.contacts
     record.n_bands = len(scenario.value_bands_usd) + 1
     record.band_edge_usd[: len(scenario.value_bands_usd)] = scenario.value_bands_usd

@@ -53,6 +53,23 @@ def expected_remaining_s(parameters, queue, work_done_s):
 
 
 @compiled
+def expected_due_s(state, parameters, contact):
+    """Return the due time, seconds, as far as the router knows it: of a hidden one that has not passed, the mean."""
+    person = state.contacts[contact]
+    if parameters.queues[person.queue].hidden_due and not person.overdue:
+        return person.arrival_s + parameters.queues[person.queue].due_after_s
+    return person.due_s
+
+
+@compiled
+def urgency_of(state, parameters, contact):
+    """Return the key of the order of urgency: expected due time less expected remaining work, seconds."""
+    person = state.contacts[contact]
+    remaining_s = expected_remaining_s(parameters, person.queue, person.work_done_s)
+    return expected_due_s(state, parameters, contact) - remaining_s
+
+
+@compiled
 def _join_preferring(state, contact):
     """Add the waiting `contact` to those who prefer its rep, oldest first."""
     rep = state.contacts[contact].preferred
@@ -90,10 +107,10 @@ def _leave_preferring(state, contact):
 
 @compiled
 def oldest_preferring(state, parameters, rep):
-    """Return the oldest waiting contact whose preferred rep is `rep`, and whom that rep can serve; else NOBODY."""
-    contact = state.reps[rep].first_preferring
+    """Return the oldest waiting contact whose preferred rep is that of seat `rep`, which has the skill; else NOBODY."""
+    contact = state.reps[parameters.owner[rep]].first_preferring
     while contact != NOBODY:
-        if parameters.skill[parameters.rep_class[rep], state.contacts[contact].queue]:
+        if parameters.skill[state.reps[rep].seat_class, state.contacts[contact].queue]:
             return np.int64(contact)
         contact = state.contacts[contact].next_preferring
     return NOBODY
@@ -112,7 +129,7 @@ def enqueue(state, parameters, contact):
     if person.preferred != NOBODY:
         _join_preferring(state, contact)
     if not parameters.queues[queue].real_time:
-        urgency_s = person.due_s - expected_remaining_s(parameters, queue, person.work_done_s)
+        urgency_s = urgency_of(state, parameters, contact)
         insert_contact(state, queue_heap(queue, BY_URGENCY), BY_URGENCY, contact, urgency_s)
         if not person.overdue:
             insert_contact(state, queue_heap(queue, BY_NEXT_DUE), BY_NEXT_DUE, contact, urgency_s)

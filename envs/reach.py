@@ -5,9 +5,17 @@ Room: `envs`, kernel. Touches the reach fields of one contact.
 
 from envs.compilation import compiled
 from envs.luck import LUCK_REACH, uniform
+from envs.state import HOURS_OF_DAY
 
 ATTEMPTS_APART = 64
 """More attempts than a contact can have, so that every attempt of every contact of a customer has its own luck."""
+
+
+@compiled
+def reach_prob(state, parameters, queue):
+    """Return the chance that an outbound attempt of `queue` reaches the customer at this hour of the day."""
+    hour = int((parameters.week_start_s + state.now_s) / 3600.0) % HOURS_OF_DAY
+    return parameters.reach_prob[hour, queue]
 
 
 @compiled
@@ -15,12 +23,12 @@ def is_reached(state, parameters, contact):
     """Return True if the rep who starts `contact` now has the customer, whom an outbound call may fail to reach."""
     person = state.contacts[contact]
     limits = parameters.queues[person.queue]
-    if limits.real_time or person.reached or limits.reach_prob >= 1.0:
+    if not limits.outbound or person.reached:
         return True
     luck = uniform(person.key, LUCK_REACH, ATTEMPTS_APART * person.attempt + person.reach_attempts)
     person.reach_attempts += 1
     state.queue_count[person.queue].attempts += 1
-    if luck < limits.reach_prob:
+    if luck < reach_prob(state, parameters, person.queue):
         person.reached = 1
     return person.reached != 0
 
@@ -29,6 +37,4 @@ def is_reached(state, parameters, contact):
 def was_missed(state, parameters, contact):
     """Return True if the service of `contact` that ends now was an attempt that did not reach the customer."""
     person = state.contacts[contact]
-    return not parameters.queues[person.queue].real_time and (
-        parameters.queues[person.queue].reach_prob < 1.0 and not person.reached
-    )
+    return parameters.queues[person.queue].outbound != 0 and not person.reached

@@ -34,9 +34,11 @@ def render_row(rows: CenterRows, row: int) -> str:
         )
     for i in range(int(rows.parameters[0]["n_reps"])):
         rep = state["reps"][i]
-        doing = _REP_STATES[int(rep["status"])]
-        if rep["contact"] >= 0:
-            doing += " " + scenario.channels[int(state["contacts"][int(rep["contact"])]["queue"])].name
+        doing = "absent" if rep["absent"] else _REP_STATES[int(rep["status"])]
+        first_seat = int(rows.parameters[0]["first_seat"][i])
+        held = [rep, *state["reps"][first_seat : first_seat + max(int(rep["n_held"]) - 1, 0)]]
+        queues = [int(state["contacts"][int(seat["contact"])]["queue"]) for seat in held if seat["contact"] >= 0]
+        doing = " ".join([doing, *(scenario.channels[queue].name for queue in queues)])
         lines.append(f"  rep {i:<3} {doing}" + (f", {rep['n_suspended']} suspended" if rep["n_suspended"] else ""))
     lines.append("  " + _describe_subject(rows, row, state))
     lines.append(f"  cost so far {float(state['cost_usd'].sum()):,.2f} USD")

@@ -26,6 +26,8 @@ WEEK_S = 7 * DAY_S
 Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Usd = Annotated[float, Field(ge=0)]
+MAX_CAPACITY_UNITS = 8
+"""Units of a rep's capacity, at most."""
 RatePerHour = Annotated[float, Field(ge=0)]
 
 
@@ -148,7 +150,8 @@ class CallbackOffer(_Part):
 
 
 class Due(_Part):
-    """When a deferred contact is promised: `after_s` seconds after it arrives.
+    """When a deferred contact is promised: `after_s` seconds after it arrives; or, where nothing was promised, how long
+    the customer is content to wait: a law `hidden_after`, of whose draw the router sees only that it has passed (D2).
 
     By the `calendar` clock nights and weekends count, by the `business` clock only the scenario's `business_hours`. A
     contact that comes back (a callback, a return, an escalation) can be started `opens_after_s` seconds after it at the
@@ -156,27 +159,95 @@ class Due(_Part):
     """
 
     clock: Literal["calendar", "business"] = "calendar"
-    after_s: float = Field(gt=0)
+    after_s: float | None = Field(default=None, gt=0)
+    hidden_after: Duration | None = None
     opens_after_s: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _check(self) -> "Due":
-        if self.opens_after_s >= self.after_s:
+        if (self.after_s is None) == (self.hidden_after is None):
+            raise InvalidValueError(("after_s",), "must be given, or hidden_after instead of it")
+        if self.hidden_after is not None:
+            if self.hidden_after.mean_duration_s <= 0:
+                raise InvalidValueError(("hidden_after",), "must be > 0 seconds")
+            if self.clock == "business":
+                raise InvalidValueError(("clock",), "must be calendar where the due time is hidden")
+            if self.opens_after_s > 0:
+                raise InvalidValueError(("opens_after_s",), "must be 0 where the due time is hidden: nobody told it")
+        elif self.opens_after_s >= self.mean_after_s:
             raise InvalidValueError(("opens_after_s",), f"must be < after_s = {self.after_s:g} seconds")
         return self
 
+    @property
+    def mean_after_s(self) -> float:
+        """Mean time in seconds, by the clock, from arrival to due time."""
+        return self.after_s if self.hidden_after is None else self.hidden_after.mean_duration_s  # type: ignore[return-value]
+
 
 class Reach(_Part):
-    """An outbound attempt reaches the customer with `prob` (D4).
+    """An outbound attempt reaches the customer with `prob`: one number, or one for each hour of the day (D4, D6).
 
     One that does not takes `attempt_s` seconds and is repeated `retry_after_s` later, `max_attempts` in all; then the
     contact is given up, which is charged as a missed due time if that had not passed.
     """
 
-    prob: float = Field(gt=0, le=1)
+    prob: Annotated[float, Field(gt=0, le=1)] | tuple[Probability, ...]
     attempt_s: float = Field(ge=0)
     retry_after_s: float = Field(gt=0)
-    max_attempts: int = Field(default=3, ge=1)
+    max_attempts: int = Field(default=3, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Reach":
+        if isinstance(self.prob, tuple):
+            if len(self.prob) != 24:
+                raise InvalidValueError(
+                    ("prob",), f"has {len(self.prob)} entries: must be 24, one per hour of the day, or one number"
+                )
+            if not any(self.prob):
+                raise InvalidValueError(("prob",), "must be > 0 in some hour of the day")
+        return self
+
+    def prob_by_hour(self) -> tuple[float, ...]:
+        """Return the chance in each of the 24 hours of the day."""
+        return self.prob if isinstance(self.prob, tuple) else (self.prob,) * 24
+
+
+class Collection(_Part):
+    """A work list of debtors (D6). Who is reached pays `recovery_frac` of the amount owed with `pay_prob`; the provider
+    keeps `commission_frac` of what is recovered.
+
+    At its due time the client takes a contact back that nobody has in hand; like one that was given up, it forgoes the
+    commission that was to be expected.
+    """
+
+    amount_owed: AccountValue
+    pay_prob: Probability
+    recovery_frac: float = Field(default=1.0, gt=0, le=1)
+    commission_frac: float = Field(gt=0, le=1)
+
+    @property
+    def commission_per_owed(self) -> float:
+        """Expected commission per USD owed by a debtor who is reached."""
+        return self.pay_prob * self.recovery_frac * self.commission_frac
+
+
+class Concurrency(_Part):
+    """Contacts of a channel that a rep may hold several of (D14), each of which takes `units` of the rep's capacity.
+
+    `speed_frac[i]` is the speed of each while the rep holds i + 1 contacts, against one held alone.
+    """
+
+    units: int = Field(default=1, ge=1)
+    speed_frac: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Concurrency":
+        if self.speed_frac[0] != 1.0:
+            raise InvalidValueError(("speed_frac", 0), "must be 1: the speed of a contact held alone")
+        for i, (fewer, more) in enumerate(pairwise(self.speed_frac), start=1):
+            if more > fewer:
+                raise InvalidValueError(("speed_frac", i), f"must be <= {fewer:g}: more contacts do not go faster")
+        return self
 
 
 class FollowUp(_Part):
@@ -292,6 +363,8 @@ class Channel(_Part):
     kind: Literal["real_time", "deferred"]
     handle_time: Duration
     arrivals: Arrivals | None = None
+    supply: Literal["arrivals", "unlimited"] = "arrivals"
+    offered_per_day: float = Field(default=0.0, ge=0)
     segment_shares: dict[str, Probability] | None = None
     lines: int | None = Field(default=None, ge=1)
     waiting_limit: int | None = Field(default=None, ge=0)
@@ -306,9 +379,11 @@ class Channel(_Part):
     service_level_threshold_s: float = Field(default=20.0, ge=0)
     redial: Redial | None = None
     callback_offer: CallbackOffer | None = None
+    concurrency: Concurrency | None = None
     # deferred contacts
     due: Due | None = None
     reach: Reach | None = None
+    collection: Collection | None = None
     promised: bool = False
     interruptible: bool = False
     pick_up: Duration | None = None
@@ -323,10 +398,12 @@ class Channel(_Part):
             "patience": self.patience,
             "redial": self.redial,
             "callback_offer": self.callback_offer,
+            "concurrency": self.concurrency,
         }
         deferred_only = {
             "due": self.due,
             "reach": self.reach,
+            "collection": self.collection,
             "promised": self.promised,
             "interruptible": self.interruptible,
             "pick_up": self.pick_up,
@@ -346,7 +423,35 @@ class Channel(_Part):
             raise InvalidValueError(
                 ("interruptible",), "must be false on a channel with reach: a conversation is not interrupted"
             )
+        if self.promised and self.due is not None and self.due.hidden_after is not None:
+            raise InvalidValueError(("promised",), "must be false where the due time is hidden: nobody told it")
+        self._check_supply()
         return self
+
+    def _check_supply(self) -> None:
+        if self.supply == "arrivals":
+            if self.offered_per_day > 0:
+                raise InvalidValueError(("offered_per_day",), "has a meaning with supply: unlimited only")
+            if self.collection is not None and self.due is None:
+                raise InvalidValueError(("due",), f"missing key: the client takes a list ({self.name}) back at some time")
+            return
+        if self.is_real_time:
+            raise InvalidValueError(("supply",), f"must be arrivals on a real-time channel ({self.name})")
+        limited = {
+            "arrivals": self.arrivals,
+            "initial_backlog": self.initial_backlog,
+            "due": self.due,
+            "lines": self.lines,
+            "waiting_limit": self.waiting_limit,
+        }
+        for key, value in limited.items():
+            if value is not None:
+                raise InvalidValueError((key,), f"has no meaning where the supply is unlimited ({self.name})")
+
+    @property
+    def is_unlimited(self) -> bool:
+        """True where there is always another contact to be had."""
+        return self.supply == "unlimited"
 
     @property
     def is_real_time(self) -> bool:
@@ -395,6 +500,9 @@ class Proficiency(_Part):
 class Group(_Part):
     """Reps with the same skills and shift pattern; without `shifts` they are always there.
 
+    A rep misses a whole shift with `absence_prob`; nobody knows before it starts. `capacity_units` is what a rep can
+    hold at a time; a channel without `concurrency` takes all of it.
+
     `home_channel` names the channel a walled-off center would give them (baseline `silo`): one name for all,
     or a mapping from name to number of reps.
     """
@@ -404,6 +512,8 @@ class Group(_Part):
     skills: tuple[str, ...] = Field(min_length=1)
     home_channel: str | dict[str, Annotated[int, Field(ge=1)]] | None = None
     shifts: tuple[Shift, ...] | None = None
+    absence_prob: Probability = 0.0
+    capacity_units: int = Field(default=1, ge=1, le=MAX_CAPACITY_UNITS)
     proficiency: dict[str, Proficiency] = {}
 
     def home_channels(self) -> list[str | None]:
@@ -428,7 +538,10 @@ class Group(_Part):
 
 
 class ScriptedContact(_Part):
-    """One contact with a fixed time and needs (D15); the needs may be distributions, drawn per episode."""
+    """One contact with a fixed time and needs (D15); the needs may be distributions, drawn per episode.
+
+    `amount_owed` is the debt of a collections contact (default: as its channel says).
+    """
 
     channel: str
     at_s: float = Field(ge=0)
@@ -437,6 +550,7 @@ class ScriptedContact(_Part):
     account_value: AccountValue
     at_risk_prob: Probability = 0.0
     preferred_rep: int | None = Field(default=None, ge=0)
+    amount_owed: AccountValue | None = None
 
 
 class Churn(_Part):
@@ -617,6 +731,8 @@ class Scenario(_Part):
                 require(("channels", i, "resolution", "returns", "to"), resolution.returns.to)
             if resolution is not None and resolution.escalates is not None:
                 require(("channels", i, "resolution", "escalates", "to"), resolution.escalates.to)
+            if follow_up is not None:
+                self._check_follow_up(i, by_name[follow_up.to or channel.name])
             if channel.due is not None and channel.due.clock == "business" and not self.business_hours:
                 raise InvalidValueError(
                     ("channels", i, "due", "clock"), "needs business_hours, which the scenario does not state"
@@ -632,9 +748,11 @@ class Scenario(_Part):
                         f"must be one of the group's skills ({', '.join(group.skills)})",
                     )
             self._check_breaks(i, group)
+            self._check_capacity(i, group, by_name)
             self._check_home_channel(i, group, require)
         for i, contact in enumerate(self.scripted_contacts):
             require(("scripted_contacts", i, "channel"), contact.channel)
+            self._check_script(i, contact, by_name[contact.channel])
             n_reps = sum(group.count for group in self.groups)
             if contact.preferred_rep is not None and contact.preferred_rep >= n_reps:
                 raise InvalidValueError(
@@ -645,6 +763,51 @@ class Scenario(_Part):
                     ("scripted_contacts", i, "at_s"),
                     f"must be < {self.horizon.days * DAY_S:g} seconds, the end of the horizon",
                 )
+
+    def _check_follow_up(self, i: int, target: Channel) -> None:
+        path = ("channels", i, "follow_up", "to")
+        if target.due is not None and target.due.hidden_after is not None:
+            raise InvalidValueError(path, f"must have due times that are told, not hidden ({target.name})")
+        if target.is_unlimited:
+            raise InvalidValueError(path, f"must not be a list of unlimited supply ({target.name})")
+
+    def _check_script(self, i: int, contact: ScriptedContact, channel: Channel) -> None:
+        if channel.is_unlimited:
+            raise InvalidValueError(("scripted_contacts", i, "channel"), "must not be a list of unlimited supply")
+        if contact.amount_owed is not None and channel.collection is None:
+            raise InvalidValueError(
+                ("scripted_contacts", i, "amount_owed"), f"has no meaning on channel {channel.name}: no collection"
+            )
+
+    def _check_capacity(self, i: int, group: Group, by_name: dict[str, Channel]) -> None:
+        if group.absence_prob > 0 and group.shifts is None:
+            raise InvalidValueError(("groups", i, "absence_prob"), "needs shifts, which the group does not state")
+        shared = [by_name[skill] for skill in group.skills if by_name[skill].concurrency is not None]
+        if group.capacity_units > 1 and not shared:
+            raise InvalidValueError(
+                ("groups", i, "capacity_units"), "must be 1: no channel of the group's skills has concurrency"
+            )
+        for channel in shared:
+            assert channel.concurrency is not None
+            if channel.concurrency.units > group.capacity_units:
+                raise InvalidValueError(
+                    ("groups", i, "capacity_units"),
+                    f"must be >= {channel.concurrency.units}, the units that a contact of {channel.name} takes",
+                )
+            most = self.most_held(group)
+            if len(channel.concurrency.speed_frac) < most:
+                place = [other.name for other in self.channels].index(channel.name)
+                raise InvalidValueError(
+                    ("channels", place, "concurrency", "speed_frac"),
+                    f"has {len(channel.concurrency.speed_frac)} entries: must be >= {most}, the contacts that a rep of "
+                    f"{group.name} can hold",
+                )
+
+    def most_held(self, group: Group) -> int:
+        """Return how many contacts a rep of `group` can hold at a time."""
+        shared = (channel.concurrency for channel in self.channels if channel.name in group.skills)
+        units = [concurrency.units for concurrency in shared if concurrency is not None]
+        return max(group.capacity_units // min(units), 1) if units else 1
 
     def _check_breaks(self, i: int, group: Group) -> None:
         for j, shift in enumerate(group.shifts or ()):
@@ -703,6 +866,18 @@ class Scenario(_Part):
                     )
             if channel.segment_shares is not None and abs(sum(channel.segment_shares.values()) - 1.0) > 1e-6:
                 raise InvalidValueError(path, f"sums to {sum(channel.segment_shares.values()):g}: must sum to 1")
+
+    @property
+    def has_concurrency(self) -> bool:
+        """True if some rep may hold several contacts; then the action table has the lens `least_loaded`."""
+        return any(self.most_held(group) > 1 for group in self.groups)
+
+    @property
+    def has_unequal_speeds(self) -> bool:
+        """True if reps differ in speed; then the action table has the lens `fastest`."""
+        return any(proficiency.speed != 1 for group in self.groups for proficiency in group.proficiency.values()) or (
+            self.has_preferred_reps and self.preferred_rep.speed != 1
+        )
 
     @property
     def has_preferred_reps(self) -> bool:

@@ -1,16 +1,23 @@
 """Shifts and breaks: reps come and go (D12).
 
-Room: `envs`, kernel. Touches reps through `staffing` and `interruption`.
+Room: `envs`, kernel. Touches reps through `staffing`, `concurrency` and `interruption`.
 
+A rep may be absent for a whole shift; that is the episode's luck, which shows when the shift starts.
 A rep whose shift ends while busy finishes the contact in hand; that time is overtime. Suspended work of a rep who has
 left is open to others. A rep whose break begins while busy finishes the contact too, takes what is left of the break,
 and keeps suspended work.
 """
 
 from envs.compilation import compiled
+from envs.concurrency import divide_attention
 from envs.interruption import release_suspended
+from envs.luck import LUCK_ABSENCE, uniform
+from envs.scenario import DAY_S
 from envs.staffing import count_interruptible, join_free, leave_free, send_away
 from envs.state import AWAY, BREAK_START, FREE, NEVER, SHIFT_END, SHIFT_START
+
+DAYS_APART = 4096
+"""More days than a horizon has, so that every shift of every rep has luck of its own."""
 
 
 @compiled
@@ -29,7 +36,14 @@ def change_shift(state, parameters):
     rep = parameters.shift_change_rep[change]
     kind = parameters.shift_change_kind[change]
     until_s = parameters.shift_change_until_s[change]
-    if kind == SHIFT_START:
+    if kind == SHIFT_START and _is_missed(state, parameters, rep):
+        state.reps[rep].absent = 1
+        state.n_absent += 1
+    elif state.reps[rep].absent:
+        if kind == SHIFT_END:
+            state.reps[rep].absent = 0
+            state.n_absent -= 1
+    elif kind == SHIFT_START:
         _begin_shift(state, parameters, rep, until_s)
     elif kind == SHIFT_END:
         _end_shift(state, parameters, rep)
@@ -37,6 +51,15 @@ def change_shift(state, parameters):
         _begin_break(state, parameters, rep)
     else:
         _end_break(state, parameters, rep, until_s)
+
+
+@compiled
+def _is_missed(state, parameters, rep):
+    """Return True if `rep` will not come to the shift that starts now."""
+    if parameters.absence_prob[rep] <= 0.0:
+        return False
+    day = int(state.now_s / DAY_S)
+    return uniform(state.key, LUCK_ABSENCE, DAYS_APART * rep + day) < parameters.absence_prob[rep]
 
 
 @compiled
@@ -51,6 +74,7 @@ def _begin_shift(state, parameters, rep, until_s):
         state.n_overtime -= 1
         person.on_shift = 1
         count_interruptible(state, parameters, rep, 1)
+        divide_attention(state, parameters, rep)
 
 
 @compiled
@@ -66,6 +90,7 @@ def _end_shift(state, parameters, rep):
         count_interruptible(state, parameters, rep, -1)
         person.on_shift = 0
         state.n_overtime += 1
+        divide_attention(state, parameters, rep)
 
 
 @compiled
@@ -80,6 +105,7 @@ def _begin_break(state, parameters, rep):
     else:  # on the floor until the contact in hand is done
         count_interruptible(state, parameters, rep, -1)
         person.on_shift = 0
+        divide_attention(state, parameters, rep)
 
 
 @compiled
@@ -93,3 +119,4 @@ def _end_break(state, parameters, rep, until_s):
         join_free(state, parameters, rep)
     else:
         count_interruptible(state, parameters, rep, 1)
+        divide_attention(state, parameters, rep)

@@ -16,7 +16,7 @@ from envs.state import AWAY, FREE, NEVER, NOBODY, RESUMING, WORKING
 @compiled
 def join_free(state, parameters, rep):
     """Make `rep` free from now on. The class is asked again, since this rep has not been asked yet."""
-    k = parameters.rep_class[rep]
+    k = state.reps[rep].seat_class
     person = state.reps[rep]
     person.status = FREE
     person.contact = NOBODY
@@ -40,7 +40,7 @@ def join_free(state, parameters, rep):
 @compiled
 def leave_free(state, parameters, rep):
     """Take `rep` out of the list of free reps of its class."""
-    k = parameters.rep_class[rep]
+    k = state.reps[rep].seat_class
     person = state.reps[rep]
     before = person.previous_free
     after = person.next_free
@@ -63,7 +63,7 @@ def longest_idle_rep(state, parameters, queue):
     for k in range(parameters.n_classes):
         rep = state.classes[k].first_free
         if rep != NOBODY and parameters.skill[k, queue]:
-            if found == NOBODY or _is_idle_longer(state, rep, found):
+            if found == NOBODY or is_idle_longer(state, rep, found):
                 found = np.int64(rep)
     return found
 
@@ -77,14 +77,15 @@ def fewest_skills_rep(state, parameters, queue):
         rep = state.classes[k].first_free
         if rep != NOBODY and parameters.skill[k, queue]:
             count = parameters.skill_count[k]
-            if found == NOBODY or count < fewest or (count == fewest and _is_idle_longer(state, rep, found)):
+            if found == NOBODY or count < fewest or (count == fewest and is_idle_longer(state, rep, found)):
                 found = np.int64(rep)
                 fewest = count
     return found
 
 
 @compiled
-def _is_idle_longer(state, first, second):
+def is_idle_longer(state, first, second):
+    """Return True if the free rep `first` is idle longer than the free rep `second`; the lower number among equals."""
     first_s = state.reps[first].idle_since_s
     second_s = state.reps[second].idle_since_s
     return first_s < second_s or (first_s == second_s and first < second)
@@ -126,7 +127,7 @@ def is_interruptible(state, parameters, rep):
 def count_interruptible(state, parameters, rep, change):
     """Add `change` (+1 or -1) to the class's interruptible reps if `rep` is one; a new one is news to contacts."""
     if is_interruptible(state, parameters, rep):
-        k = parameters.rep_class[rep]
+        k = state.reps[rep].seat_class
         state.classes[k].n_interruptible += change
         if change > 0:
             tell_contacts(state, parameters, k)
@@ -139,10 +140,11 @@ def set_busy(state, parameters, rep, contact, status, until_s):
     person.status = status
     person.contact = contact
     person.phase_start_s = state.now_s
-    if status == WORKING:
-        state.n_working += 1
-    else:
-        state.n_resuming += 1
+    if rep < parameters.n_reps:  # a rep who holds several contacts is one rep at work
+        if status == WORKING:
+            state.n_working += 1
+        else:
+            state.n_resuming += 1
     set_rep_event(state, rep, until_s)
     count_interruptible(state, parameters, rep, 1)
 
@@ -151,10 +153,11 @@ def set_busy(state, parameters, rep, contact, status, until_s):
 def end_phase(state, parameters, rep):
     """End what the busy `rep` is doing; the caller decides what comes next."""
     count_interruptible(state, parameters, rep, -1)
-    if state.reps[rep].status == WORKING:
-        state.n_working -= 1
-    else:
-        state.n_resuming -= 1
+    if rep < parameters.n_reps:
+        if state.reps[rep].status == WORKING:
+            state.n_working -= 1
+        else:
+            state.n_resuming -= 1
 
 
 @compiled
@@ -168,10 +171,10 @@ def send_away(state, rep):
 
 @compiled
 def speed_of(state, parameters, rep, contact):
-    """Return how many seconds of the work on `contact` the `rep` does in a second (D10, D11)."""
+    """Return how many seconds of the work on `contact` the `rep`, who holds nothing else, does in a second (D10, D11)."""
     person = state.contacts[contact]
-    speed = parameters.speed[parameters.rep_class[rep], person.queue]
-    if person.preferred == rep:
+    speed = parameters.speed[state.reps[rep].seat_class, person.queue]
+    if person.preferred == parameters.owner[rep]:
         speed *= parameters.preferred_speed
     return speed
 
@@ -180,7 +183,7 @@ def speed_of(state, parameters, rep, contact):
 def resolution_of(state, parameters, rep, contact):
     """Return by what the `rep` multiplies the chance that `contact` is resolved (D10, D11)."""
     person = state.contacts[contact]
-    factor = parameters.resolution[parameters.rep_class[rep], person.queue]
-    if person.preferred == rep:
+    factor = parameters.resolution[state.reps[rep].seat_class, person.queue]
+    if person.preferred == parameters.owner[rep]:
         factor *= parameters.preferred_resolution
     return factor

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from envs.distributions import CELLS, OCTAVES
-from envs.scenario import COST_TERMS
+from envs.scenario import COST_TERMS, MAX_CAPACITY_UNITS
 
 NOBODY = -1
 NEVER = np.inf
@@ -30,7 +30,7 @@ WAIT, SERVE, RESUME, ASSIGN, INTERRUPT, OFFER_CALLBACK = range(6)
 # Lenses of `serve`: which waiting contact of the queue is meant.
 OLDEST, MOST_URGENT, NEXT_DUE, MOST_VALUABLE, SERVE_PREFERRED = range(5)
 # Lenses of `assign`.
-LONGEST_IDLE, FEWEST_SKILLS, ASSIGN_PREFERRED = range(3)
+LONGEST_IDLE, FEWEST_SKILLS, ASSIGN_PREFERRED, LEAST_LOADED, FASTEST = range(5)
 # Lenses of `interrupt`.
 LEAST_VALUE_AT_STAKE, LEAST_PROGRESS, CHEAPEST_TO_RESUME, LATEST_PICK_UP, INTERRUPT_PREFERRED = range(5)
 
@@ -59,6 +59,7 @@ N_ORDERS = 5
 MAX_BANDS = 4
 MAX_OPEN_PERIODS = 64
 """Opening hours of a week, at most."""
+HOURS_OF_DAY = 24
 N_WEEK_INTERVALS = 336
 """Half-hours of a week: the grid of forecast and planned staffing."""
 WEEK_INTERVAL_S = 1800.0
@@ -97,6 +98,7 @@ DEMAND = _record(
         ("patience_s", np.float64),
         ("value_usd", np.float64),
         ("due_s", np.float64),
+        ("owed_usd", np.float64),
         ("key", np.uint64),
         ("queue", np.int32),
         ("at_risk", np.int32),
@@ -104,7 +106,8 @@ DEMAND = _record(
     ]
 )
 """One contact that the outside world brings. `due_s` is absolute; patience and due time are inf where they have no
-meaning. `key` is the customer's own: all later chances are a function of it (`envs.luck`)."""
+meaning. Contacts of an unlimited supply have no arrival of their own (`arrival_s` inf) and stand at the end, those of a
+queue together. `key` is the customer's own: all later chances are a function of it (`envs.luck`)."""
 
 CONTACT = _record(
     [
@@ -121,6 +124,7 @@ CONTACT = _record(
         ("review_s", np.float64),
         ("value_usd", np.float64),
         ("retention_prob", np.float64),
+        ("owed_usd", np.float64),
         ("sequence", np.int64),
         ("closed_at", np.int64),
         ("queue", np.int32),
@@ -154,8 +158,12 @@ REP = _record(
         ("closed_at", np.int64),
         ("status", np.int32),
         ("contact", np.int32),
+        ("seat_class", np.int32),
+        ("n_held", np.int32),
+        ("open_seat", np.int32),
         ("on_shift", np.int32),
         ("on_break", np.int32),
+        ("absent", np.int32),
         ("suspended", np.int32),
         ("n_suspended", np.int32),
         ("first_preferring", np.int32),
@@ -164,6 +172,9 @@ REP = _record(
         ("previous_free", np.int32),
     ]
 )
+"""A seat: the rep itself, or one more contact that a rep can hold (`envs.concurrency`). Of the further seats only
+status, contact, phase, speed, class and place among the free have a meaning; `n_held` counts what a rep holds, and
+`open_seat` is the further seat that is free."""
 
 REP_CLASS = _record(
     [
@@ -186,6 +197,10 @@ QUEUE = _record(
         ("in_service", np.int32),
         ("suspended", np.int32),
         ("overdue", np.int32),
+        ("first_supply", np.int32),  # of the demand, where the supply is unlimited
+        ("end_supply", np.int32),
+        ("next_supply", np.int32),
+        ("supply_round", np.int32),
     ]
 )
 
@@ -234,6 +249,10 @@ QUEUE_COUNT = _record(
             "in_service_time_s",
             "suspended_time_s",
             "account_loss_usd",
+            "recalled",
+            "recalled_scheduled",
+            "recovered_usd",
+            "commission_usd",
         )
     ]
 )
@@ -260,7 +279,7 @@ BAND_COUNT = _record(
 CENTER_COUNT = _record(
     [
         (name, np.float64)
-        for name in ("busy_s", "staffed_s", "pick_up_s", "overtime_s", "decisions", "events", "substituted")
+        for name in ("busy_s", "staffed_s", "pick_up_s", "overtime_s", "absent_s", "decisions", "events", "substituted")
     ]
 )
 
@@ -269,6 +288,7 @@ def state_type(tier: Tier) -> np.dtype:
     """Return the record type of all that happens in one environment of `tier`."""
     return _record(
         [
+            ("key", np.uint64),  # of the episode: the luck that belongs to no customer
             ("now_s", np.float64),
             ("pass_number", np.int64),
             ("sequence", np.int64),
@@ -288,6 +308,7 @@ def state_type(tier: Tier) -> np.dtype:
             ("n_working", np.int32),
             ("n_resuming", np.int32),
             ("n_overtime", np.int32),
+            ("n_absent", np.int32),
             ("day", np.int32),
             ("arrived_today", np.float64, (tier.queues,)),
             ("cost_usd", np.float64, (N_TERMS,)),
@@ -337,6 +358,11 @@ QUEUE_PARAMETERS = _record(
         ("interruptible", np.int32),
         ("promised", np.int32),
         ("business_clock", np.int32),
+        ("hidden_due", np.int32),
+        ("unlimited", np.int32),
+        ("collection", np.int32),
+        ("units", np.int32),  # of a rep's capacity; 0: all of it
+        ("outbound", np.int32),
         ("max_attempts", np.int32),
         ("follow_up_to", np.int32),
         ("return_to", np.int32),
@@ -347,7 +373,13 @@ QUEUE_PARAMETERS = _record(
         ("threshold_s", np.float64),
         ("due_after_s", np.float64),
         ("opens_after_s", np.float64),
-        ("reach_prob", np.float64),
+        ("due_cells_per_s", np.float64),
+        ("offered_contacts", np.float64),
+        ("offered_usd", np.float64),  # each
+        ("pay_prob", np.float64),
+        ("recovery_frac", np.float64),
+        ("commission_frac", np.float64),
+        ("commission_per_owed", np.float64),
         ("attempt_s", np.float64),
         ("retry_after_s", np.float64),
         ("refusal_prob", np.float64),
@@ -403,6 +435,8 @@ def parameters_type(tier: Tier) -> np.dtype:
         [
             ("n_queues", np.int64),
             ("n_reps", np.int64),
+            ("n_seats", np.int64),
+            ("n_supplied", np.int64),
             ("n_classes", np.int64),
             ("n_actions", np.int64),
             ("n_bands", np.int64),
@@ -437,7 +471,15 @@ def parameters_type(tier: Tier) -> np.dtype:
             ("resolution", np.float64, (tier.classes, tier.queues)),
             ("skill_count", np.int32, (tier.classes,)),
             ("class_home", np.int32, (tier.classes,)),
+            ("capacity_units", np.int32, (tier.classes,)),
+            ("is_further_seat", np.int32, (tier.classes,)),
+            ("seat_class", np.int32, (tier.classes, MAX_CAPACITY_UNITS + 1)),
+            ("shared_speed", np.float64, (tier.queues, MAX_CAPACITY_UNITS + 1)),
             ("rep_class", np.int32, (tier.reps,)),
+            ("owner", np.int32, (tier.reps,)),
+            ("first_seat", np.int32, (tier.reps,)),
+            ("absence_prob", np.float64, (tier.reps,)),
+            ("reach_prob", np.float64, (HOURS_OF_DAY, tier.queues)),
             ("action_kind", np.int32, (tier.actions,)),
             ("action_queue", np.int32, (tier.actions,)),
             ("action_lens", np.int32, (tier.actions,)),
@@ -449,6 +491,8 @@ def parameters_type(tier: Tier) -> np.dtype:
             ("serve_preferred", np.int32),
             ("assign_preferred", np.int32),
             ("interrupt_preferred", np.int32),
+            ("assign_least_loaded", np.int32),
+            ("assign_fastest", np.int32),
             ("shift_change_s", np.float64, (tier.shift_changes,)),
             ("shift_change_until_s", np.float64, (tier.shift_changes,)),
             ("shift_change_rep", np.int32, (tier.shift_changes,)),
@@ -458,6 +502,8 @@ def parameters_type(tier: Tier) -> np.dtype:
             ("planned_reps", np.float64, (N_WEEK_INTERVALS,)),
             ("spare_reps", np.float64, (N_WEEK_INTERVALS,)),
             ("residual_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
+            ("due_residual_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
+            ("due_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
             ("hazard_per_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
             ("cumulative_hazard", np.float64, (tier.queues, CUMULATIVE_POINTS)),
             ("pick_up_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),

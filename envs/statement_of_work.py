@@ -4,19 +4,21 @@ Room: `envs`, kernel. Touches the cost fields; reads the counters.
 
 A target counts as its metric does: for a real-time channel the service level, started within the threshold / (arrived -
 blocked); for a deferred one the on-time share, completed on time / (those + due times missed). A share of nothing is
-attained. Each percentage point short costs the agreed price for each calendar day of the horizon.
+attained. Each percentage point short costs the agreed price for each calendar day of the horizon. Of a list of unlimited
+supply, `offered_per_day` contacts are paid for; what was not handled of them forgoes fee and expected commission.
 """
 
-from envs.churn import add_cost
+from envs.churn import add_cost, income_usd
 from envs.compilation import compiled
 from envs.state import TERM_FAIRNESS, TERM_FORGONE, TERM_SOW_PENALTY
 
 
 @compiled
-def forgo_fee(state, parameters, queue):
-    """Charge the fee of a contact of `queue` that will not be handled."""
-    if parameters.queues[queue].fee_usd > 0.0:
-        add_cost(state, parameters, TERM_FORGONE, parameters.queues[queue].fee_usd)
+def forgo_income(state, parameters, contact):
+    """Charge what handling `contact` in its present queue would have earned: it will not be handled."""
+    earned_usd = income_usd(state, parameters, contact)
+    if earned_usd > 0.0:
+        add_cost(state, parameters, TERM_FORGONE, earned_usd)
 
 
 @compiled
@@ -52,6 +54,10 @@ def charge_agreements(state, parameters):
             short = limits.target_frac - attained_frac(state, parameters, queue)
             if short > 0.0:
                 add_cost(state, parameters, TERM_SOW_PENALTY, 100.0 * short * limits.penalty_usd_per_point)
+        if limits.offered_usd > 0.0:
+            short = limits.offered_contacts - state.queue_count[queue].completed
+            if short > 0.0:
+                add_cost(state, parameters, TERM_FORGONE, short * limits.offered_usd)
     if parameters.fairness_usd_per_point > 0.0:
         short = parameters.fairness_floor_frac - worst_band_frac(state, parameters)
         if short > 0.0:

@@ -93,7 +93,7 @@ def outcomes(draw, names: list[str], deferred: list[str]) -> dict[str, Any]:
             "prob": draw(st.sampled_from([0.2, 0.9])),
             "after": draw(durations(600)),
             "window_s": draw(st.sampled_from([60, 1800])),
-            "to": draw(st.sampled_from(deferred)),
+            "to": draw(st.just(deferred[0])),
             "work_frac": draw(st.sampled_from([0.5, 1.5])),
         }
     if draw(st.booleans()):
@@ -108,6 +108,7 @@ def outcomes(draw, names: list[str], deferred: list[str]) -> dict[str, Any]:
 
 @st.composite
 def channels(draw, kind: str, number: int, names: list[str], deferred: list[str]) -> dict[str, Any]:
+    is_deferred_to = number == 0  # follow-ups, callbacks and rework go to the first deferred channel
     channel = draw(outcomes(names, deferred)) | {
         "name": f"{kind}_{number}",
         "kind": kind,
@@ -135,18 +136,20 @@ def channels(draw, kind: str, number: int, names: list[str], deferred: list[str]
     }
     if draw(st.booleans()):
         channel["error"]["rework"] = {
-            "to": draw(st.sampled_from(deferred)),
+            "to": draw(st.just(deferred[0])),
             "delay_s": draw(st.sampled_from([0, 300, 1000.5])),
             "work_frac": draw(st.sampled_from([0.25, 1.0])),
         }
     if kind == "real_time":
+        if draw(st.booleans()):
+            channel["concurrency"] = {"units": draw(st.integers(1, 2)), "speed_frac": [1.0, 0.75, 0.75, 0.25]}
         channel["patience"] = draw(st.one_of(st.none(), durations(draw(st.sampled_from([20, 180, 900])))))
         channel["service_level_threshold_s"] = draw(st.sampled_from([0, 20, 60]))
         if draw(st.booleans()):
             channel["redial"] = {"prob": draw(probabilities), "delay": draw(durations(300))}
         if draw(st.booleans()):
             channel["callback_offer"] = {
-                "to": draw(st.sampled_from(deferred)),
+                "to": draw(st.just(deferred[0])),
                 "accept_prob": draw(probabilities),
                 "approval_delay_s": draw(st.sampled_from([0, 0, 400])),
                 "refusal_prob": draw(st.sampled_from([0.0, 0.3])),
@@ -155,17 +158,26 @@ def channels(draw, kind: str, number: int, names: list[str], deferred: list[str]
     business = {"clock": "business", "after_s": 900, "opens_after_s": 200}
     channel["due"] = draw(st.sampled_from([None, {"after_s": 600}, {"after_s": 3600.5}, business]))
     channel["promised"] = draw(st.booleans())
+    if draw(st.integers(0, 5)) == 0 and not is_deferred_to:
+        channel["promised"] = False
+        channel["due"] = {"hidden_after": draw(durations(900))}
     channel["interruptible"] = draw(st.sampled_from([True, True, False]))
     if channel["interruptible"]:
         channel["pick_up"] = draw(durations(draw(st.sampled_from([60, 300]))))
         channel["pick_up_mode"] = draw(st.sampled_from(["restart", "accumulate"]))
     elif draw(st.booleans()):
         channel["reach"] = {
-            "prob": draw(st.sampled_from([0.1, 0.6, 1.0])),
+            "prob": draw(st.sampled_from([0.1, 0.6, 1.0, [0.2, 0.9, 0.5] * 8])),
             "attempt_s": draw(st.sampled_from([0, 60])),
             "retry_after_s": draw(st.sampled_from([60, 700.5])),
             "max_attempts": draw(st.integers(1, 3)),
         }
+    if draw(st.integers(0, 3)) == 0 and channel["due"] is not None:
+        channel["collection"] = {"amount_owed": 400, "pay_prob": 0.5, "recovery_frac": 0.5, "commission_frac": 0.2}
+    if draw(st.integers(0, 5)) == 0 and not is_deferred_to:
+        for key in ("arrivals", "due", "lines", "waiting_limit"):
+            channel.pop(key)
+        return channel | {"supply": "unlimited", "offered_per_day": 20}
     if draw(st.booleans()):
         channel["initial_backlog"] = {"mean_contacts": 3, "max_age_s": draw(st.sampled_from([0, 7200]))}
     return channel
@@ -215,18 +227,26 @@ def scenarios(draw) -> Scenario:
             skills = names if draw(st.booleans()) else skills
         groups.append({"name": f"group_{i}", "count": draw(st.integers(1, 2)), "skills": skills})
         groups[-1]["shifts"] = draw(shifts(early=i == 0))
+        groups[-1]["absence_prob"] = draw(st.sampled_from([0.0, 0.0, 0.5])) if groups[-1]["shifts"] else 0.0
         groups[-1]["proficiency"] = {skills[0]: {"speed": draw(st.sampled_from([0.5, 1.0, 3.0])), "resolution": 0.7}}
     groups[0]["skills"] = list(dict.fromkeys(groups[0]["skills"] + names)) if len(groups) == 1 else groups[0]["skills"]
     served = {skill for group in groups for skill in group["skills"]}
     groups[0]["skills"] = [*groups[0]["skills"], *[name for name in names if name not in served]]
     if draw(st.booleans()):
         groups[0]["home_channel"] = groups[0]["skills"][0]
+    drawn = [draw(channels("real_time", i, names, deferred)) for i in range(len(real_time))]
+    drawn += [draw(channels("deferred", i, names, deferred)) for i in range(len(deferred))]
+    shared = [channel["name"] for channel in drawn if "concurrency" in channel]
+    for group in groups:
+        if set(shared) & set(group["skills"]):
+            group["capacity_units"] = draw(st.integers(2, 4))
+    listed = {channel["name"] for channel in drawn if "supply" not in channel}
     horizon_days = draw(st.sampled_from([0.05, 0.08, 0.125]))
     contacts = draw(
         st.lists(
             st.fixed_dictionaries(
                 {
-                    "channel": st.sampled_from(names),
+                    "channel": st.sampled_from(sorted(listed)),
                     "at_s": minutes,
                     "handle_time": st.one_of(minutes, st.sampled_from([0, 0.1, 0.7])),
                     "account_value": st.sampled_from([0, 500, 500, 1_000_000]),
@@ -241,10 +261,7 @@ def scenarios(draw) -> Scenario:
         {
             "name": "random",
             "horizon": {"days": horizon_days, "start_weekday": draw(st.sampled_from(["sunday", "friday"]))},
-            "channels": [
-                *[draw(channels("real_time", i, names, deferred)) for i in range(len(real_time))],
-                *[draw(channels("deferred", i, names, deferred)) for i in range(len(deferred))],
-            ],
+            "channels": drawn,
             "business_hours": [{"start": "00:20", "end": "01:10"}],
             "clients": draw(clients(names)),
             "fairness": draw(st.sampled_from([None, {"floor_frac": 0.9, "usd_per_point_day": 2}])) if bands else None,
@@ -295,12 +312,15 @@ class Auditor:
         self.parameters = rows.parameters[0]
         self.n_queues = len(scenario.channels)
         self.n_reps = int(self.parameters["n_reps"])
+        self.n_seats = int(self.parameters["n_seats"])
+        self.owner = self.parameters["owner"][: self.n_seats]
         self.n_classes = int(self.parameters["n_classes"])
         self.rep_class = self.parameters["rep_class"][: self.n_reps]
         self.skill = self.parameters["skill"][: self.n_classes, : self.n_queues]
         self.real_time = np.array([channel.is_real_time for channel in scenario.channels])
         self.changes = shift_changes(scenario)
         self.always_there = sum(group.count for group in scenario.groups if group.shifts is None)
+        self.may_be_absent = self.parameters["absence_prob"][: self.n_reps] > 0
         self.actions = action_table(scenario)
         space = observation_space(rows)
         self.bounds = {key: (space[key].low, space[key].high) for key in ("center", "candidates")}
@@ -313,15 +333,17 @@ class Auditor:
         state = self.rows.states[0]
         n_slots = int(self.parameters["n_contacts"])
         # Slots are handed out from 0 on, so those beyond the customers met so far were never used.
-        n_met = min(n_slots, int(state["next_demand"]) + 1)
+        n_met = min(n_slots, int(state["next_demand"]) + int(state["queue_count"]["arrived"].sum()) + 1)
         self.contacts = state["contacts"][:n_met]
         self.status = np.array(self.contacts["status"])
         self.queue = np.array(self.contacts["queue"])
-        self.reps = state["reps"][: self.n_reps]
+        self.seats = state["reps"][: self.n_seats]
+        self.reps = self.seats[: self.n_reps]
         assert int(state["n_unused"]) == n_slots - np.count_nonzero(self.status != UNUSED)
         self._check_money_and_time(state)
         self._check_queues(state)
         self._check_reps(state)
+        self._check_seats(state)
         self._check_suspended_work()
         self._check_preferring()
         self._check_heaps(state)
@@ -341,7 +363,12 @@ class Auditor:
         center, queues = state["center_count"], state["queue_count"]
         assert self.always_there * self.now_s <= center["staffed_s"] + 1e-6
         assert center["staffed_s"] <= self.n_reps * self.now_s + 1e-6
-        assert queues["in_service_time_s"].sum() == pytest.approx(float(center["busy_s"]))
+        most_held = max(self.scenario.most_held(group) for group in self.scenario.groups)
+        in_service_s = queues["in_service_time_s"].sum()
+        assert center["busy_s"] <= in_service_s + 1e-6
+        assert in_service_s <= most_held * center["busy_s"] + 1e-6
+        if most_held == 1:
+            assert in_service_s == pytest.approx(float(center["busy_s"]))
         assert queues["pick_up_s"].sum() <= center["pick_up_s"] + 1e-6
         self.events = float(state["center_count"]["events"])
         present = self.contacts[self.status != UNUSED]
@@ -367,12 +394,14 @@ class Auditor:
         # Conservation: whoever reached a queue was turned away, is there, or has left it in a known way.
         there = queues["waiting"] + queues["in_service"] + queues["suspended"]
         left = count["completed"] + count["abandoned"] + count["callbacks_accepted"] + count["unreached"]
+        left = left + count["recalled"] - count["recalled_scheduled"]
         np.testing.assert_array_equal(count["arrived"], count["blocked"] + there + left)
         # Those who come back and are not here yet are scheduled.
-        n_returned = count["arrived"].sum() - state["next_demand"]
+        n_listed = self._count_listed(state)
+        n_returned = count["arrived"].sum() - state["next_demand"] - n_listed
         n_to_return = sum(count[key].sum() for key in ("redialled", "reworked", "deferred", "returned", "escalated"))
         n_to_return += count["callbacks_accepted"].sum() - count["callbacks_refused"].sum()
-        n_to_return += count["unreached"].sum() - count["given_up"].sum()
+        n_to_return += count["unreached"].sum() - count["given_up"].sum() - count["recalled_scheduled"].sum()
         assert n_returned + np.count_nonzero(self.status == SCHEDULED) == n_to_return
         assert (count["redialled"] <= count["abandoned"]).all()
         assert (count["reworked"] <= count["errors"]).all()
@@ -383,7 +412,7 @@ class Auditor:
         assert (count["first_resolved"] <= count["first_contacts"]).all()
         deferred = ~self.real_time
         on_time_or_late = count["on_time"] + count["late"] - queues["overdue"]
-        ended = count["completed"] + count["given_up"]
+        ended = count["completed"] + count["given_up"] + count["recalled"]
         np.testing.assert_array_equal(ended[deferred], on_time_or_late[deferred])
         assert (count["abandoned"][deferred] == 0).all()
         assert (count["interruptions"][self.real_time] == 0).all()
@@ -401,6 +430,12 @@ class Auditor:
         np.testing.assert_allclose(
             state["band_count"]["account_loss_usd"].sum(), count["account_loss_usd"].sum(), rtol=1e-9
         )
+
+    def _count_listed(self, state: Any) -> int:
+        """Return how many contacts of unlimited lists have come in."""
+        queues = state["queues"][: self.n_queues]
+        lengths = queues["end_supply"] - queues["first_supply"]
+        return int((queues["next_supply"] - queues["first_supply"] + queues["supply_round"] * lengths).sum())
 
     def _started_but_waiting(self) -> np.ndarray:
         """Work that was interrupted and whose rep has left: it waits again."""
@@ -420,29 +455,70 @@ class Auditor:
         assert not (on_shift & on_break).any()
         assert (on_shift | (status == AWAY) | busy).all()
         assert not (on_shift & (status == AWAY)).any()
-        # One contact per busy rep, none for others, none held twice; and each knows the other.
         assert (contact[~busy] == -1).all()
-        held = contact[busy]
-        assert len(set(held.tolist())) == len(held)
-        in_hand = np.flatnonzero(np.isin(self.status, (IN_SERVICE, PICKING_UP)))
-        assert sorted(held.tolist()) == in_hand.tolist()
-        for rep in np.flatnonzero(busy):
-            of_rep = contact[rep]
-            assert self.contacts["rep"][of_rep] == rep
-            assert self.skill[self.rep_class[rep], self.queue[of_rep]]
-            assert self.status[of_rep] == (PICKING_UP if status[rep] == RESUMING else IN_SERVICE)
-            assert state["rep_event_s"][rep] >= self.now_s
         blocks = state["rep_event_s"].reshape(-1, BLOCK).min(axis=1)
         np.testing.assert_array_equal(state["block_event_s"], blocks)
         self._check_shifts(on_shift)
         interruptible = np.array([self._is_interruptible(rep) for rep in range(self.n_reps)])
         for k in range(self.n_classes):
-            mine = self.rep_class == k
             record = state["classes"][k]
-            assert record["n_free"] == np.count_nonzero(mine & (status == FREE))
-            assert record["n_interruptible"] == np.count_nonzero(mine & interruptible)
-            self._check_free_list(record, np.flatnonzero(mine & (status == FREE)))
+            free = np.flatnonzero((self.seats["seat_class"] == k) & (self.seats["status"] == FREE))
+            assert record["n_free"] == len(free)
+            assert record["n_interruptible"] == np.count_nonzero((self.rep_class == k) & interruptible)
+            self._check_free_list(record, free)
         self.interruptible = interruptible
+
+    def _check_seats(self, state: Any) -> None:
+        """One contact per busy seat, none for others, none held twice; the first seats without a gap; no rep beyond its
+        capacity; each contact at the speed that goes with the number held; the next seat open if there is room."""
+        busy = np.isin(self.seats["status"], (WORKING, RESUMING))
+        held = self.seats["contact"][busy]
+        in_hand = np.flatnonzero(np.isin(self.status, (IN_SERVICE, PICKING_UP)))
+        assert sorted(held.tolist()) == in_hand.tolist()
+        for seat in np.flatnonzero(busy):
+            contact = self.seats["contact"][seat]
+            assert self.contacts["rep"][contact] == seat
+            assert self.skill[self.rep_class[self.owner[seat]], self.queue[contact]]
+            assert self.status[contact] == (PICKING_UP if self.seats["status"][seat] == RESUMING else IN_SERVICE)
+            assert state["rep_event_s"][seat] >= self.now_s
+        for rep in range(self.n_reps):
+            self._check_seats_of(rep, busy)
+
+    def _check_seats_of(self, rep: int, busy: np.ndarray) -> None:
+        mine = np.flatnonzero(self.owner == rep)  # in order of their places
+        n_held = int(self.reps["n_held"][rep])
+        assert busy[mine].tolist() == [True] * n_held + [False] * (len(mine) - n_held)
+        group = self.scenario.groups[self._group_of(rep)]
+        units_left = group.capacity_units
+        for seat in mine[:n_held]:
+            contact = self.seats["contact"][seat]
+            concurrency = self.scenario.channels[self.queue[contact]].concurrency
+            units_left -= units_left if concurrency is None else concurrency.units
+            assert n_held == 1 or concurrency is not None
+            if self.seats["status"][seat] == WORKING:
+                speed = self.parameters["speed"][self.rep_class[rep], self.queue[contact]]
+                speed *= self.scenario.preferred_rep.speed if self.contacts["preferred"][contact] == rep else 1.0
+                speed *= 1.0 if concurrency is None else concurrency.speed_frac[n_held - 1]
+                assert self.seats["speed"][seat] == pytest.approx(speed, rel=1e-12)
+        assert units_left >= 0
+        fitting = {
+            i
+            for i, channel in enumerate(self.scenario.channels)
+            if channel.name in group.skills and channel.concurrency and channel.concurrency.units <= units_left
+        }
+        if n_held > 0 and self.reps["on_shift"][rep] and fitting:
+            (open_seat,) = mine[n_held : n_held + 1]
+            assert self.reps["open_seat"][rep] == open_seat
+            assert set(np.flatnonzero(self.skill[self.seats["seat_class"][open_seat]])) == fitting
+        else:
+            assert self.reps["open_seat"][rep] == -1
+        is_free = self.seats["status"][mine[1:]] == FREE
+        assert (self.seats["status"][mine[1:]][~busy[mine[1:]] & ~is_free] == AWAY).all()
+        assert mine[1:][is_free].tolist() == [seat for seat in [self.reps["open_seat"][rep]] if seat >= 0]
+
+    def _group_of(self, rep: int) -> int:
+        ends = np.cumsum([group.count for group in self.scenario.groups])
+        return int(np.searchsorted(ends, rep, side="right"))
 
     def _is_interruptible(self, rep: int) -> bool:
         person = self.reps[rep]
@@ -457,12 +533,12 @@ class Auditor:
         before, rep = -1, int(record["first_free"])
         while rep != -1:
             listed.append(rep)
-            assert self.reps["previous_free"][rep] == before
-            before, rep = rep, int(self.reps["next_free"][rep])
-            assert len(listed) <= self.n_reps
+            assert self.seats["previous_free"][rep] == before
+            before, rep = rep, int(self.seats["next_free"][rep])
+            assert len(listed) <= self.n_seats
         assert record["last_free"] == before
         assert sorted(listed) == free.tolist()
-        idle_since_s = self.reps["idle_since_s"][listed]
+        idle_since_s = self.seats["idle_since_s"][listed]
         assert (np.diff(idle_since_s) >= 0.0).all()
 
     def _check_shifts(self, on_shift: np.ndarray) -> None:
@@ -472,6 +548,9 @@ class Auditor:
         for time_s, kind, rep, _ in self.changes:
             if time_s < self.now_s:
                 expected[rep] = kind in (SHIFT_START, BREAK_END)
+        absent = self.reps["absent"] != 0
+        assert (self.may_be_absent | ~absent).all()
+        expected &= ~absent
         np.testing.assert_array_equal(on_shift, expected)
 
     def _check_suspended_work(self) -> None:
@@ -565,7 +644,7 @@ class Auditor:
                 assert (kind, rep) == (REP_SUBJECT, subject)
                 assert self.status[contact] == WAITING
                 if action.lens == SERVE_PREFERRED:
-                    assert self.contacts["preferred"][contact] == rep
+                    assert self.contacts["preferred"][contact] == self.owner[rep]
                 else:
                     assert self.queue[contact] == action.queue
                     self._check_lens(action.queue, action.lens, contact)
@@ -577,9 +656,9 @@ class Auditor:
             elif action.kind != WAIT:
                 assert (kind, contact) == (CONTACT_SUBJECT, subject)
             if action.kind in (SERVE, RESUME, ASSIGN):
-                assert self.reps["status"][rep] == FREE
-                assert self.reps["on_shift"][rep]
-                assert self.skill[self.rep_class[rep], self.queue[contact]]
+                assert self.seats["status"][rep] == FREE
+                assert self.reps["on_shift"][self.owner[rep]]
+                assert self.skill[self.seats["seat_class"][rep], self.queue[contact]]
             if action.kind == INTERRUPT:
                 assert self.interruptible[rep]
                 assert self.skill[self.rep_class[rep], self.queue[contact]]
@@ -595,7 +674,7 @@ class Auditor:
             assert self.real_time[self.queue[subject]]
         else:
             assert kind == REP_SUBJECT
-            assert self.reps["status"][subject] == FREE
+            assert self.seats["status"][subject] == FREE
 
     def _check_lens(self, queue: int, lens: int, contact: int) -> None:
         mine = np.flatnonzero((self.status == WAITING) & (self.queue == queue))
