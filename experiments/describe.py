@@ -13,7 +13,7 @@ from rich.table import Table
 
 from envs.actions import action_table
 from envs.observation import field_table
-from envs.parameters import week_forecast
+from envs.parameters import recorded_forecast, week_forecast
 from envs.scenario import DAY_S, WEEKDAYS, Channel, Group, OpeningHours, Scenario, Segment, Shift
 from experiments.offered_load import (
     INTERVAL_H,
@@ -211,7 +211,7 @@ def _channel(scenario: Scenario, q: int, load: OfferedLoad, sources: tuple[str, 
     channel = scenario.channels[q]
     skilled = tuple(g for g, is_skilled in enumerate(load.skilled[q]) if is_skilled)
     work, staffed = load.rep_hours(Pool((q,), skilled))
-    per_day = (week_forecast(channel.arrivals) * INTERVAL_H).reshape(len(WEEKDAYS), -1).sum(axis=1)
+    per_day = (week_forecast(scenario, channel) * INTERVAL_H).reshape(len(WEEKDAYS), -1).sum(axis=1)
     return ChannelDescription(
         name=channel.name,
         kind=channel.kind,
@@ -282,11 +282,14 @@ def _law_name(law: BaseModel) -> str:
 
 
 def _sources(scenario: Scenario) -> dict[str, tuple[str, ...]]:
-    """Return for each channel from where its contacts come: arrivals, script, backlog, or a part of a channel."""
+    """Return for each channel from where its contacts come: arrivals, record, script, backlog, or part of a channel."""
     sources: dict[str, list[str]] = {channel.name: [] for channel in scenario.channels}
     for channel in scenario.channels:
-        if week_forecast(channel.arrivals).any():
+        recorded = recorded_forecast(scenario, channel)
+        if (week_forecast(scenario, channel) > recorded).any():
             sources[channel.name].append("arrivals")
+        if recorded.any():
+            sources[channel.name].append("recorded days")
         if any(contact.channel == channel.name for contact in scenario.scripted_contacts):
             sources[channel.name].append("scripted contacts")
         if channel.initial_backlog is not None and channel.initial_backlog.mean_contacts > 0:
