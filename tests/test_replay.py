@@ -108,6 +108,7 @@ def test_recorded_contacts_come_on_top_of_arrivals_and_leave_them_as_they_are(re
     demand = sample(scenario)
     assert (demand["value_usd"] == 123).sum() == 1
     assert (demand[demand["value_usd"] != 123] == sample(Scenario.model_validate(alone))).all()
+    assert len(set(demand["key"])) == len(demand)  # no stream of the arrivals is used twice
 
 
 def test_compressed_files_and_the_marks_of_spreadsheets_are_read(replayed, tmp_path):
