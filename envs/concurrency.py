@@ -2,11 +2,11 @@
 
 Room: `envs`, kernel. Touches the seats of one rep through `staffing`, and the pace of the contacts in them.
 
-A rep has as many seats as it can hold contacts; the first one is the rep itself. Contacts sit in the first seats without
-a gap. A rep who holds nothing is free for everything. A rep on shift who holds contacts and has units of capacity left
-keeps the next seat open: it stands among the free with the skills whose units still fit. What takes a rep whole leaves
-no seat open; only such work is ever interrupted, so that a chat, whose customer is engaged, is never suspended, and a
-rep who holds chats cannot be interrupted. Whenever the number held changes, so does the speed of each.
+A rep has as many seats as it can hold contacts; the first one is the rep itself. Contacts sit in the first seats
+without a gap. A rep who holds nothing is free for everything. A rep on shift who holds contacts and has units of
+capacity left keeps the next seat open: it stands among the free with the skills whose units still fit. What takes a rep
+whole leaves no seat open; only such work is ever interrupted, so that a chat, whose customer is engaged, is never
+suspended, and a rep who holds chats cannot be interrupted. Whenever the number held changes, so does the speed of each.
 """
 
 import numpy as np
@@ -37,9 +37,9 @@ def free_seat_of(state, rep):
 def shared_speed_of(state, parameters, seat, contact):
     """Return how many seconds of the work on `contact` a second in the free `seat` will do."""
     n_held = state.reps[parameters.owner[seat]].n_held
-    return speed_of(state, parameters, seat, contact) * parameters.shared_speed[
-        state.contacts[contact].queue, n_held + 1
-    ]
+    return (
+        speed_of(state, parameters, seat, contact) * parameters.shared_speed[state.contacts[contact].queue, n_held + 1]
+    )
 
 
 @compiled
@@ -61,8 +61,8 @@ def least_loaded_rep(state, parameters, queue):
 
 @compiled
 def fastest_rep(state, parameters, contact):
-    """Return the free seat, the longest idle of its class, that would do the work on `contact` fastest; the longest idle
-    among equals; NOBODY if there is none."""
+    """Return the free seat, the longest idle of its class, that would do the work on `contact` fastest; the longest
+    idle among equals; NOBODY if there is none."""
     found = NOBODY
     most = 0.0
     for k in range(parameters.n_classes):

@@ -121,8 +121,8 @@ def admit(state, parameters, demanded):
 
 @compiled
 def keep_supplied(state, parameters, demand):
-    """Let each queue of unlimited supply have a contact waiting: the next of its list, which starts over at its end, with
-    fresh luck."""
+    """Let each queue of unlimited supply have a contact waiting: the next of its list, which starts over at its end,
+    with fresh luck."""
     for q in range(parameters.n_queues):
         queue = state.queues[q]
         is_wanted = parameters.queues[q].unlimited and queue.waiting == 0

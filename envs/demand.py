@@ -3,9 +3,9 @@
 Room: `envs`. Reads the scenario, draws with numpy's generators, returns an array of `DEMAND` records.
 
 Seeding. The demand is a pure function of (scenario, seed, episode). Every variable of every channel has a random stream
-of its own, `SeedSequence(seed, spawn_key=(episode, channel, variable))`: a change of one channel's handle time leaves
-every other draw as it was. Every policy meets the same customers, and the same later luck, since that is a function of
-the customer's key.
+of its own, `SeedSequence(seed, spawn_key=(episode, channel, variable))`, and so has what a backlog, a script or a
+record leaves open: a change of one channel's handle time leaves every other draw as it was. Every policy meets the same
+customers, and the same later luck, since that is a function of the customer's key.
 """
 
 from collections.abc import Iterator
@@ -35,10 +35,22 @@ STREAMS = (
     "owed",
     "supply",
     "episode",
+    "day",
 )
 _SCRIPT_CHANNEL = 1_000_000
+_REPLAY_CHANNEL = 2_000_000
 MAX_LIST = 20_000
 """Contacts drawn of a list of unlimited supply, at most; it then starts over with fresh luck."""
+
+_RECORDED_NEEDS = {
+    "handle_s": "handle_s",
+    "patience_s": "patience_s",
+    "account_value_usd": "value_usd",
+    "at_risk": "at_risk",
+    "preferred_rep": "preferred",
+    "amount_owed_usd": "owed_usd",
+}
+"""Columns of a record that replace a drawn field of `DEMAND`."""
 
 
 class DemandSampler:
@@ -72,6 +84,7 @@ class DemandSampler:
             for part in self._sample_channel(index, channel, seed, episode)
         ]
         parts += self._sample_script(seed, episode)
+        parts += self._sample_replay(seed, episode)
         demand = np.concatenate(parts) if parts else np.zeros(0, DEMAND)
         return demand[np.argsort(demand["arrival_s"], kind="stable")]
 
@@ -187,6 +200,32 @@ class DemandSampler:
             part["value_usd"] = contact.account_value.sample(stream("value"), 1)
             part["at_risk"] = stream("risk").random(1) < contact.at_risk_prob
             part["key"] = stream("key").integers(0, 2**64, 1, dtype=np.uint64)
+            parts.append(part)
+        return parts
+
+    def _sample_replay(self, seed: int, episode: int) -> list[NDArray[Any]]:
+        replay, recording = self._scenario.replay, self._scenario.recording
+        if replay is None or recording is None:
+            return []
+        day = episode % len(recording.days)
+        if replay.order == "drawn":
+            day = int(_generator(seed, episode, _REPLAY_CHANNEL, "day").integers(len(recording.days)))
+        parts = []
+        for index, channel in enumerate(self._scenario.channels):
+            contacts = recording.days[day][recording.days[day]["queue"] == index]
+
+            def stream(variable: str, place: int = index) -> np.random.Generator:
+                return _generator(seed, episode, _REPLAY_CHANNEL + place, variable)
+
+            # Drawn for all and then replaced by what is recorded: a cell more leaves every other draw as it was.
+            part = self._fill(index, channel, contacts["at_s"], stream)
+            if channel.patience is not None:
+                least_s = contacts["patience_at_least_s"]
+                longer_s = channel.patience.sample_longer_than(stream("patience"), np.nan_to_num(least_s))
+                part["patience_s"] = np.where(np.isnan(least_s), part["patience_s"], longer_s)
+            for column, target in _RECORDED_NEEDS.items():
+                is_known = ~np.isnan(contacts[column])
+                part[target][is_known] = contacts[column][is_known]
             parts.append(part)
         return parts
 

@@ -176,9 +176,10 @@ def _run_until_decision(state, parameters, demand, center, candidates, mask):
 
 @compiled
 def reset_one(state, parameters, demand, center, candidates, mask, result):
-    """Start an episode on a `state` that is zero but for its `key`, and run to its first decision; writes the observation of the row.
+    """Start an episode on a `state` that is zero but for its `key`, and run to its first decision.
 
-    Of `result` only time and end are written: the caller may still want the last step's reward.
+    Writes the observation of the row. Of `result` only time and end are written: the caller may still want the last
+    step's reward.
     """
     for i in range(state.rep_event_s.shape[0]):
         state.rep_event_s[i] = NEVER

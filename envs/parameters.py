@@ -64,7 +64,8 @@ def choose_tier(scenario: Scenario) -> Tier:
         ):
             return tier
     raise ConfigurationError(
-        f"scenario {scenario.name}: {reps} contacts held by reps at most, {len(scenario.channels)} channels and {n_changes} shift changes "
+        f"scenario {scenario.name}: {reps} contacts held at most, {len(scenario.channels)} channels and {n_changes} "
+        "shift changes "
         f"exceed the largest size, {TIERS[-1].reps} contacts held, {TIERS[-1].queues} channels and "
         f"{TIERS[-1].shift_changes} shift changes"
     )
@@ -159,10 +160,36 @@ def shift_changes(scenario: Scenario) -> list[tuple[float, int, int, float]]:
     return sorted(change for change in changes if change[0] < horizon_s)
 
 
-def week_forecast(arrivals: Arrivals | None) -> NDArray[np.float64]:
-    """Return the mean arrivals per hour [336] in each half-hour of the week, Sunday first."""
-    if arrivals is None:
+def week_forecast(scenario: Scenario, channel: Channel) -> NDArray[np.float64]:
+    """Return the mean contacts of `channel` per hour [336] in each half-hour of the week, Sunday first: its arrivals by
+    their rates, and its recorded contacts (`recorded_forecast`)."""
+    forecast = recorded_forecast(scenario, channel)
+    return forecast if channel.arrivals is None else forecast + _rates_per_hour(channel.arrivals)
+
+
+def recorded_forecast(scenario: Scenario, channel: Channel) -> NDArray[np.float64]:
+    """Return the mean recorded contacts of `channel` per hour [336] in each half-hour of the week, Sunday first.
+
+    The mean is over all recorded days, whichever of them an episode replays: the router sees what is usual, not what
+    will come. If only one day is recorded, the forecast is that day itself, smoothed to half-hours. A half-hour of the
+    week outside the horizon takes the mean of the same time of day within it.
+    """
+    if scenario.recording is None:
         return np.zeros(N_WEEK_INTERVALS)
+    horizon_s = scenario.horizon.days * DAY_S
+    starts_s = np.arange(math.ceil(horizon_s / WEEK_INTERVAL_S)) * WEEK_INTERVAL_S
+    place = (round(week_start_s(scenario) / WEEK_INTERVAL_S) + np.arange(len(starts_s))) % N_WEEK_INTERVALS
+    contacts = np.concatenate(scenario.recording.days)
+    at_s = contacts["at_s"][contacts["queue"] == scenario.channel_index(channel.name)]
+    count = np.bincount(place[(at_s / WEEK_INTERVAL_S).astype(np.int64)], minlength=N_WEEK_INTERVALS)
+    recorded_h = np.bincount(place, _covered(starts_s, 0.0, horizon_s), N_WEEK_INTERVALS) * WEEK_INTERVAL_S / 3600.0
+    recorded_h *= len(scenario.recording.days)
+    of_week, of_day = count.reshape(len(WEEKDAYS), -1), recorded_h.reshape(len(WEEKDAYS), -1)
+    same_time = of_week.sum(axis=0) / np.maximum(of_day.sum(axis=0), 1e-9)
+    return np.where(of_day > 0.0, of_week / np.maximum(of_day, 1e-9), same_time).ravel()
+
+
+def _rates_per_hour(arrivals: Arrivals) -> NDArray[np.float64]:
     per_day = []
     grid = np.arange(round(DAY_S / WEEK_INTERVAL_S) + 1) * WEEK_INTERVAL_S
     for weekday in WEEKDAYS:
@@ -213,7 +240,7 @@ def spare_reps(scenario: Scenario) -> NDArray[np.float64]:
     planned = planned_reps(scenario, count_absence=True)
     real_time, deferred = np.zeros(N_WEEK_INTERVALS), 0.0
     for channel in scenario.channels:
-        load = week_forecast(channel.arrivals) * channel.handle_time.mean_duration_s / 3600.0
+        load = week_forecast(scenario, channel) * channel.handle_time.mean_duration_s / 3600.0
         if channel.is_real_time:
             real_time += load
         else:
@@ -289,13 +316,26 @@ def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Chann
         step_s = max(channel.patience.mean_duration_s, 1e-3) / 16.0
         target.hazard_cells_per_s = 1.0 / step_s
         record.hazard_per_s[queue] = _hazard_table(channel.patience, step_s)
-        target.smooth_patience = not isinstance(channel.patience, Fixed)
+        target.smooth_patience = not isinstance(channel.patience, Fixed) and _draws_every_patience(scenario, channel)
         target.cumulative_cells_per_s = 16.0 / step_s
         record.cumulative_hazard[queue] = _cumulative_hazard(channel.patience, step_s / 16.0)
-    forecast = week_forecast(channel.arrivals)
+    forecast = week_forecast(scenario, channel)
     record.forecast_per_hour[:, queue] = forecast
     per_interval = (forecast * WEEK_INTERVAL_S / 3600.0).reshape(7, -1)
     record.forecast_today[:, queue] = (np.cumsum(per_interval, axis=1) - per_interval).ravel()
+
+
+def _draws_every_patience(scenario: Scenario, channel: Channel) -> bool:
+    """Return True if no contact of `channel` has a patience other than by the channel's law; else the law's hazard does
+    not compensate its abandonments (`envs.control_variate`)."""
+    is_scripted = any(
+        contact.channel == channel.name and contact.patience is not None for contact in scenario.scripted_contacts
+    )
+    queue = scenario.channel_index(channel.name)
+    is_recorded = scenario.recording is not None and any(
+        scenario.recording.states(column, queue) for column in ("patience_s", "patience_at_least_s")
+    )
+    return not is_scripted and not is_recorded
 
 
 def _fill_outbound(record: Record, queue: int, channel: Channel) -> None:

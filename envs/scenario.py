@@ -7,17 +7,19 @@ nothing else. `envs.parameters` turns a scenario into the flat arrays of the ker
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
-from envs.config_file import apply_overrides, find_config, load_yaml, validate
+from envs.config_file import Document, apply_overrides, find_config, load_yaml, shown_path, validate
 from envs.config_inheritance import resolve_extends
 from envs.config_message import did_you_mean
 from envs.distributions import AccountValue, Duration
 from envs.errors import InvalidValueError
+from envs.replay import Recording, read_recording
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 DAY_S = 86_400.0
@@ -433,7 +435,9 @@ class Channel(_Part):
             if self.offered_per_day > 0:
                 raise InvalidValueError(("offered_per_day",), "has a meaning with supply: unlimited only")
             if self.collection is not None and self.due is None:
-                raise InvalidValueError(("due",), f"missing key: the client takes a list ({self.name}) back at some time")
+                raise InvalidValueError(
+                    ("due",), f"missing key: the client takes a work list ({self.name}) back at some time"
+                )
             return
         if self.is_real_time:
             raise InvalidValueError(("supply",), f"must be arrivals on a real-time channel ({self.name})")
@@ -553,6 +557,18 @@ class ScriptedContact(_Part):
     amount_owed: AccountValue | None = None
 
 
+class Replay(_Part):
+    """Recorded days, one an episode (D15): the contacts of a file, with the times and needs that it states.
+
+    A recorded day is as long as the horizon. `in_turn` gives episode k the k-th day and begins again after the last,
+    whatever the seed; `drawn` takes any day, all equally likely, by seed and episode. A relative `file` begins in the
+    folder of the scenario file that names it.
+    """
+
+    file: str
+    order: Literal["in_turn", "drawn"] = "in_turn"
+
+
 class Churn(_Part):
     """How lost accounts are charged: as their expectation, or sampled (the same mean; see `envs.churn`)."""
 
@@ -654,6 +670,7 @@ class Scenario(_Part):
     business_hours: tuple[OpeningHours, ...] = ()
     segments: tuple[Segment, ...] = ()
     scripted_contacts: tuple[ScriptedContact, ...] = ()
+    replay: Replay | None = None
     clients: tuple[Client, ...] = ()
     fairness: Fairness | None = None
     preferred_rep: PreferredRep = PreferredRep()
@@ -665,6 +682,7 @@ class Scenario(_Part):
     review_interval_s: float = Field(default=120.0, gt=0)
     observation: Literal["full", "markov"] = "full"
     terminal_charge: Literal["expected", "none"] = "expected"
+    _recording: Recording | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _check(self) -> "Scenario":
@@ -679,7 +697,26 @@ class Scenario(_Part):
         for i, (low, high) in enumerate(pairwise(self.value_bands_usd), start=1):
             if high <= low:
                 raise InvalidValueError(("value_bands_usd", i), f"must be > {low:g} USD: value bands increase")
+        self._read_replay()
         return self
+
+    def _read_replay(self) -> None:
+        if self.replay is None:
+            return
+        file = Path(self.replay.file)
+        if not file.is_file():
+            raise InvalidValueError(("replay", "file"), f"no such file: {shown_path(file)}")
+        self._recording = read_recording(
+            file,
+            {channel.name: channel.is_real_time for channel in self.channels},
+            self.horizon.days * DAY_S,
+            sum(group.count for group in self.groups),
+        )
+        for i, channel in enumerate(self.channels):
+            if channel.is_unlimited and any((day["queue"] == i).any() for day in self._recording.days):
+                raise InvalidValueError(
+                    ("replay", "file"), f"has contacts of channel {channel.name}, whose supply is unlimited"
+                )
 
     def _check_names(self) -> None:
         for label, names in (
@@ -880,10 +917,17 @@ class Scenario(_Part):
         )
 
     @property
+    def recording(self) -> Recording | None:
+        """The content of the file that `replay` names, read once; part of what makes two scenarios equal."""
+        return self._recording
+
+    @property
     def has_preferred_reps(self) -> bool:
         """True if some customer has a preferred rep; then the action table has the lens `preferred`."""
-        return any(segment.preferred_rep_prob > 0 for segment in self.segments) or any(
-            contact.preferred_rep is not None for contact in self.scripted_contacts
+        return (
+            any(segment.preferred_rep_prob > 0 for segment in self.segments)
+            or any(contact.preferred_rep is not None for contact in self.scripted_contacts)
+            or (self.recording is not None and self.recording.states("preferred_rep"))
         )
 
     def channel_index(self, name: str) -> int:
@@ -895,7 +939,8 @@ def load_scenario(name_or_path: str | Path | Scenario, overrides: tuple[str, ...
     """Return the checked scenario of that name in `configs/scenarios/`, or of that file.
 
     A file that `extends` another is merged over it first (`envs.config_inheritance`). `overrides` are
-    `dotted.key=value` texts, applied last, before the check. Raises `ConfigurationError` with file, line, path, value
+    `dotted.key=value` texts, applied last, before the check. A relative `replay.file` begins in the folder of the file
+    that names it, in an override in the working directory. Raises `ConfigurationError` with file, line, path, value
     and rule for whatever is wrong.
     """
     if isinstance(name_or_path, Scenario):
@@ -903,4 +948,15 @@ def load_scenario(name_or_path: str | Path | Scenario, overrides: tuple[str, ...
     document = resolve_extends(load_yaml(find_config(name_or_path, "scenarios")), "scenarios", "scenario")
     if overrides:
         document = apply_overrides(document, list(overrides))
-    return validate(document, Scenario, "scenario")
+    return validate(_find_recording(document), Scenario, "scenario")
+
+
+def _find_recording(document: Document) -> Document:
+    """Return the document with the whole path of the file that `replay` names."""
+    path = ("replay", "file")
+    replayed = document.data.get("replay") if isinstance(document.data, dict) else None
+    if not isinstance(replayed, dict) or not isinstance(replayed.get("file"), str):
+        return document
+    base = Path() if document.origin(path) == "--set" else document.place_of(path).file.parent
+    located = {**replayed, "file": str((base / replayed["file"]).resolve())}
+    return replace(document, data={**document.data, "replay": located})

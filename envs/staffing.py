@@ -171,7 +171,8 @@ def send_away(state, rep):
 
 @compiled
 def speed_of(state, parameters, rep, contact):
-    """Return how many seconds of the work on `contact` the `rep`, who holds nothing else, does in a second (D10, D11)."""
+    """Return how many seconds of the work on `contact` the `rep` does in a second, if it holds nothing else (D10,
+    D11)."""
     person = state.contacts[contact]
     speed = parameters.speed[state.reps[rep].seat_class, person.queue]
     if person.preferred == parameters.owner[rep]:

@@ -4,8 +4,9 @@ Room: `envs`, kernel. Touches the cost fields; reads the counters.
 
 A target counts as its metric does: for a real-time channel the service level, started within the threshold / (arrived -
 blocked); for a deferred one the on-time share, completed on time / (those + due times missed). A share of nothing is
-attained. Each percentage point short costs the agreed price for each calendar day of the horizon. Of a list of unlimited
-supply, `offered_per_day` contacts are paid for; what was not handled of them forgoes fee and expected commission.
+attained. Each percentage point short costs the agreed price for each calendar day of the horizon. Of a list of
+unlimited supply, `offered_per_day` contacts are paid for; what was not handled of them forgoes fee and expected
+commission.
 """
 
 from envs.churn import add_cost, income_usd

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from envs.actions import action_table
 from envs.observation import field_table
-from envs.parameters import week_forecast
+from envs.parameters import recorded_forecast, week_forecast
 from envs.scenario import DAY_S, WEEKDAYS, Channel, Group, OpeningHours, Scenario, Segment, Shift
 from experiments.offered_load import (
     INTERVAL_H,
@@ -211,7 +211,7 @@ def _channel(scenario: Scenario, q: int, load: OfferedLoad, sources: tuple[str, 
     channel = scenario.channels[q]
     skilled = tuple(g for g, is_skilled in enumerate(load.skilled[q]) if is_skilled)
     work, staffed = load.rep_hours(Pool((q,), skilled))
-    per_day = (week_forecast(channel.arrivals) * INTERVAL_H).reshape(len(WEEKDAYS), -1).sum(axis=1)
+    per_day = (week_forecast(scenario, channel) * INTERVAL_H).reshape(len(WEEKDAYS), -1).sum(axis=1)
     return ChannelDescription(
         name=channel.name,
         kind=channel.kind,
@@ -234,7 +234,9 @@ def _promise(channel: Channel) -> str:
     if channel.due is None:
         return "no due time"
     words = "promised" if channel.promised else "due"
-    return f"{words} within {duration_text(channel.due.after_s)} ({channel.due.clock} clock)"
+    if channel.due.hidden_after is not None:
+        return f"{words} in time to please: hidden due times, {duration_text(channel.due.mean_after_s)} on average"
+    return f"{words} within {duration_text(channel.due.mean_after_s)} ({channel.due.clock} clock)"
 
 
 def _patience(channel: Channel) -> str | None:
@@ -282,11 +284,14 @@ def _law_name(law: BaseModel) -> str:
 
 
 def _sources(scenario: Scenario) -> dict[str, tuple[str, ...]]:
-    """Return for each channel from where its contacts come: arrivals, script, backlog, or a part of a channel."""
+    """Return for each channel from where its contacts come: arrivals, record, script, backlog, or part of a channel."""
     sources: dict[str, list[str]] = {channel.name: [] for channel in scenario.channels}
     for channel in scenario.channels:
-        if week_forecast(channel.arrivals).any():
+        recorded = recorded_forecast(scenario, channel)
+        if (week_forecast(scenario, channel) > recorded).any():
             sources[channel.name].append("arrivals")
+        if recorded.any():
+            sources[channel.name].append("recorded days")
         if any(contact.channel == channel.name for contact in scenario.scripted_contacts):
             sources[channel.name].append("scripted contacts")
         if channel.initial_backlog is not None and channel.initial_backlog.mean_contacts > 0:
@@ -392,16 +397,16 @@ def _doubtful_due_times(scenario: Scenario) -> Iterator[str]:
         if channel.due is None:
             continue
         handle_s = channel.handle_time.mean_duration_s
-        if channel.due.after_s < handle_s:
+        if channel.due.mean_after_s < handle_s:
             yield (
-                f"due time of {channel.name}: {duration_text(channel.due.after_s)} after arrival, shorter than the "
-                f"mean handle time of {duration_text(handle_s)}"
+                f"due time of {channel.name}: {duration_text(channel.due.mean_after_s)} after arrival, shorter than "
+                f"the mean handle time of {duration_text(handle_s)}"
             )
         share = share_due_while_closed(scenario, channel)
         if share is not None and share >= CLOSED_SHARE:
             yield (
                 f"due time of {channel.name}: {share:.0%} of its arrivals are due (after "
-                f"{duration_text(channel.due.after_s)}, calendar clock) before anybody with the skill is there"
+                f"{duration_text(channel.due.mean_after_s)}, calendar clock) before anybody with the skill is there"
             )
 
 

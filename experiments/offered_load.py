@@ -2,9 +2,10 @@
 
 Room: `experiments`. Reads a scenario; simulates nothing.
 
-Work is counted in reps: arrivals an hour × mean handle time in hours is how many reps it keeps busy. Arrivals and
-scripted contacts are counted, over the horizon the initial backlog too. What follows from handling or not (callbacks,
-redials, rework, follow-ups, returns, interruptions) comes on top, and differences in speed between groups are left out.
+Work is counted in reps: arrivals an hour × mean handle time in hours is how many reps it keeps busy. Arrivals, the mean
+recorded day and scripted contacts are counted, over the horizon the initial backlog too. What follows from handling or
+not (callbacks, redials, rework, follow-ups, returns, interruptions) comes on top, and differences in speed between
+groups are left out.
 """
 
 import math
@@ -84,7 +85,8 @@ def offered_load(scenario: Scenario) -> OfferedLoad:
     week_interval = (round(week_start_s(scenario) / WEEK_INTERVAL_S) + np.arange(count)) % N_WEEK_INTERVALS
     load_reps = np.zeros((count, len(scenario.channels)))
     for q, channel in enumerate(scenario.channels):
-        load_reps[:, q] = week_forecast(channel.arrivals)[week_interval] * channel.handle_time.mean_duration_s / HOUR_S
+        forecast = week_forecast(scenario, channel)[week_interval]
+        load_reps[:, q] = forecast * channel.handle_time.mean_duration_s / HOUR_S
     for contact in scenario.scripted_contacts:
         q = scenario.channel_index(contact.channel)
         law = contact.handle_time or scenario.channels[q].handle_time
@@ -167,13 +169,14 @@ def share_due_while_closed(scenario: Scenario, channel: Channel) -> float | None
     at_s = np.arange(ARRIVAL_GRID_S / 2.0, min(horizon_s, WEEK_S), ARRIVAL_GRID_S)
     weeks = max(horizon_s / WEEK_S, 1.0)
     week_s = (week_start_s(scenario) + at_s) % WEEK_S
-    contacts = week_forecast(channel.arrivals)[(week_s / WEEK_INTERVAL_S).astype(int)] * ARRIVAL_GRID_S / HOUR_S * weeks
+    forecast = week_forecast(scenario, channel)[(week_s / WEEK_INTERVAL_S).astype(int)]
+    contacts = forecast * ARRIVAL_GRID_S / HOUR_S * weeks
     scripted_s = [contact.at_s for contact in scenario.scripted_contacts if contact.channel == channel.name]
     week_s = np.concatenate([week_s, (week_start_s(scenario) + np.array(scripted_s)) % WEEK_S])
     contacts = np.concatenate([contacts, np.ones(len(scripted_s))])
     if contacts.sum() <= 0.0:
         return None
-    is_closed = week_s + channel.due.after_s <= _next_staffed_s(scenario, channel, week_s)
+    is_closed = week_s + channel.due.mean_after_s <= _next_staffed_s(scenario, channel, week_s)
     return float(contacts[is_closed].sum() / contacts.sum())
 
 

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from agents.catalog import load_policy
 from agents.episodes import play_episodes
-from envs import distributions, metrics, scenario
+from envs import distributions, metrics, replay, scenario
 from envs.center import BlendedCenter
 from envs.observation import CANDIDATE_FIELDS, CENTER_FIELDS, FAR_S, QUEUE_FIELDS, Field
 from envs.scenario import COST_TERMS, DAY_S, WEEK_S, WEEKDAYS, Scenario, load_scenario
@@ -163,6 +163,21 @@ def test_keys_and_defaults(page: str, model: type[BaseModel]):
     rows = table(section(page, heading))
     assert [row[:2] for row in rows] == [[f"`{name}`", shown_default(field)] for name, field in fields.items()]
     assert all(all(row) for row in rows)
+
+
+def test_columns_of_a_record():
+    rows = table(section("docs/scenario.md", "Columns of a record"))
+    expected = [[f"`{name}`", "yes" if name in replay.REQUIRED_COLUMNS else ""] for name in replay.COLUMNS]
+    assert [row[:2] for row in rows] == expected
+    assert all(row[2] and row[3] for row in rows)
+
+
+def test_the_example_of_a_record(tmp_path):
+    (example,) = blocks("docs/scenario.md", "csv")
+    file = tmp_path / "record.csv"
+    file.write_text(example, encoding="utf-8")
+    recording = replay.read_recording(file, {"voice": True}, DAY_S, 1)
+    assert [day["at_s"].tolist() for day in recording.days] == [[25_376, 29_356], [26_010]]
 
 
 def test_the_readme_names_every_scenario():
