@@ -504,8 +504,8 @@ class Proficiency(_Part):
 class Group(_Part):
     """Reps with the same skills and shift pattern; without `shifts` they are always there.
 
-    A rep misses a whole shift with `absence_prob`; nobody knows before it starts. `capacity_units` is what a rep can
-    hold at a time; a channel without `concurrency` takes all of it.
+    A rep misses the shifts that start on a day with `absence_prob`; nobody knows before. `capacity_units` is what a rep
+    can hold at a time; a channel without `concurrency` takes all of it.
 
     `home_channel` names the channel a walled-off center would give them (baseline `silo`): one name for all,
     or a mapping from name to number of reps.
@@ -831,13 +831,14 @@ class Scenario(_Part):
                     ("groups", i, "capacity_units"),
                     f"must be >= {channel.concurrency.units}, the units that a contact of {channel.name} takes",
                 )
-            most = self.most_held(group)
+            least_units = min(other.concurrency.units for other in shared if other.concurrency is not None)
+            most = 1 + (group.capacity_units - channel.concurrency.units) // least_units
             if len(channel.concurrency.speed_frac) < most:
                 place = [other.name for other in self.channels].index(channel.name)
                 raise InvalidValueError(
                     ("channels", place, "concurrency", "speed_frac"),
                     f"has {len(channel.concurrency.speed_frac)} entries: must be >= {most}, the contacts that a rep of "
-                    f"{group.name} can hold",
+                    f"{group.name} can hold with one of these",
                 )
 
     def most_held(self, group: Group) -> int:

@@ -2,7 +2,7 @@
 
 Room: `envs`, kernel. Touches reps through `staffing`, `concurrency` and `interruption`.
 
-A rep may be absent for a whole shift; that is the episode's luck, which shows when the shift starts.
+A rep may be absent for the shifts of a day; that is the episode's luck, which shows when the shift starts.
 A rep whose shift ends while busy finishes the contact in hand; that time is overtime. Suspended work of a rep who has
 left is open to others. A rep whose break begins while busy finishes the contact too, takes what is left of the break,
 and keeps suspended work.
@@ -17,7 +17,7 @@ from envs.staffing import count_interruptible, join_free, leave_free, send_away
 from envs.state import AWAY, BREAK_START, FREE, NEVER, SHIFT_END, SHIFT_START
 
 DAYS_APART = 4096
-"""More days than a horizon has, so that every shift of every rep has luck of its own."""
+"""More days than a horizon has, so that every day of every rep has luck of its own."""
 
 
 @compiled

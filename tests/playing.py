@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from envs.center import BlendedCenter
+from envs.metrics import compute_metrics, read_counts
 from envs.scenario import Scenario, load_scenario
 
 VOICE = {"name": "voice", "kind": "real_time", "handle_time": 300, "patience": 3000}
@@ -39,6 +40,14 @@ def scripted(*contacts: dict[str, Any], reps: int | list[dict[str, Any]] = 1, **
         "scripted_contacts": list(contacts),
     }
     return Scenario.model_validate(content | keys)
+
+
+def day(channels: list[dict[str, Any]], *contacts: dict[str, Any], **keys: Any) -> Scenario:
+    """Return a day with these contacts on these channels, one rep with all skills unless told, and no terminal
+    charge."""
+    skills = [entry["name"] for entry in channels]
+    groups = keys.pop("groups", [{"name": "all", "count": 1, "skills": skills}])
+    return scripted(*contacts, **{"terminal_charge": "none", "channels": channels, "reps": groups} | keys)
 
 
 def bank_day() -> Scenario:
@@ -94,3 +103,13 @@ class Center(BlendedCenter):
         while self.time_s < time_s and not self.is_done:
             self.do("wait")
         return self
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics as they stand."""
+        return compute_metrics(self.scenario, read_counts(self.record))
+
+
+def finish(center: Center) -> dict[str, float]:
+    """Answer wait until the horizon, and return the metrics."""
+    return center.wait_until(np.inf).metrics

@@ -7,29 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playing import EMAIL, VOICE, Center, channel, contact, scripted
+from playing import EMAIL, VOICE, Center, channel, contact, day, finish
 
 from agents.baselines import Baseline
 from agents.episodes import play_episodes
-from envs.metrics import add_counts, compute_metrics, read_counts
-from envs.scenario import Scenario
+from envs.metrics import add_counts, compute_metrics
 
 NEVER_REACHED = 1e-12
 ALWAYS = {"prob": 1.0}
-
-
-def day(channels: list[dict[str, Any]], *contacts: dict[str, Any], **keys: Any) -> Scenario:
-    skills = [entry["name"] for entry in channels]
-    groups = keys.pop("groups", [{"name": "all", "count": 1, "skills": skills}])
-    return scripted(*contacts, **{"terminal_charge": "none", "channels": channels, "reps": groups} | keys)
-
-
-def metrics_of(center: Center) -> dict[str, float]:
-    return compute_metrics(center.scenario, read_counts(center.record))
-
-
-def finish(center: Center) -> dict[str, float]:
-    return metrics_of(center.wait_until(np.inf))
 
 
 def call(at_s: float, channel_name: str = "voice", **needs: Any) -> dict[str, Any]:
@@ -173,7 +158,7 @@ def test_a_promise_missed_between_two_attempts_is_broken_then_and_once():
     center = Center(day([VOICE, outbound(NEVER_REACHED, after_s=300)], call(0, "callback")))
     center.do("serve:callback:oldest")
     assert center.time_s == 660
-    assert metrics_of(center)["cost_broken_promise_usd"] == 11
+    assert center.metrics["cost_broken_promise_usd"] == 11
     center.do("serve:callback:oldest").do("serve:callback:oldest")
     metrics = finish(center)
     assert metrics["cost_broken_promise_usd"] == 11
@@ -184,7 +169,7 @@ def test_a_promise_missed_between_two_attempts_is_broken_then_and_once():
 def test_a_reached_customer_is_served_whole():
     center = Center(day([VOICE, outbound(1.0)], call(0, "callback")))
     assert center.do("serve:callback:oldest").wait_until(np.inf).is_done
-    metrics = metrics_of(center)
+    metrics = center.metrics
     assert metrics["callback.completed"] == 1
     assert metrics["callback.mean_handle_s"] == 300
 
