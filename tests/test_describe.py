@@ -227,6 +227,12 @@ def test_outbound_attempts_are_work_of_the_hours():
     described = describe(one_channel(arrivals={"rate_per_hour": 6}, reach=reach))
     assert [hour.load_reps for hour in described.days[0].hours] == pytest.approx([0.9] * 24)
     assert described.work_rep_hours == pytest.approx(0.9 * 24)
+    # One scripted contact of 1,200 s at 1:00: 3/4 * 1,200 s + 3/4 * 120 s = 990 s.
+    contact = {"channel": "email", "at_s": 3600, "handle_time": 1200, "account_value": 0}
+    content = one_channel(reach=reach).model_dump() | {"scripted_contacts": [contact]}
+    described = describe(Scenario.model_validate(content))
+    assert [hour.load_reps for hour in described.days[0].hours[:3]] == pytest.approx([0, 990 / 3600, 0])
+    assert described.work_rep_hours == pytest.approx(990 / 3600)
 
 
 def test_contacts_that_come_back_for_ever_are_named():
