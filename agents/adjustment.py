@@ -15,7 +15,8 @@ from cmaes import CMA
 from numpy.typing import NDArray
 
 from agents.action_layout import action_layout
-from agents.rules import ADJUSTMENTS, choose_adjusted_rows
+from agents.rule_loop import play_rule
+from agents.rules import ADJUSTMENTS, EXPECTED_LOSS
 from envs.center_rows import CenterRows
 from envs.demand import DemandSampler
 from envs.scenario import Scenario
@@ -24,7 +25,7 @@ from envs.scenario import Scenario
 class AdjustedPlay:
     """Episodes of `scenario` with up to `n_candidates` adjustments side by side, on `threads` threads.
 
-    Threads share the candidates: compiled code does not hold Python's lock, and each thread has rows of its own.
+    Threads share the candidates: the compiled loop does not hold Python's lock, and each thread has rows of its own.
     """
 
     def __init__(self, scenario: Scenario, n_candidates: int, n_episodes: int, threads: int = 1) -> None:
@@ -52,12 +53,7 @@ class AdjustedPlay:
             rows.load_demand(int(row), demands[row % self._n_episodes])
         rows.restart(rows.all_rows)
         by_row = np.repeat(adjustments, self._n_episodes, axis=0)
-        actions = np.zeros(rows.n_rows, np.int64)
-        running = rows.all_rows[~rows.done]
-        while len(running):
-            choose_adjusted_rows(self._layout, running, rows.center, rows.candidates, rows.mask, by_row, actions)
-            rows.step(running, actions)
-            running = running[~rows.done[running]]
+        play_rule(EXPECTED_LOSS, self._layout, by_row, rows, rows.all_rows, np.full(rows.n_rows, np.inf))
         return rows.states["cost_usd"].sum(axis=1).reshape(len(adjustments), self._n_episodes)
 
 

@@ -1,6 +1,6 @@
 """Baselines: the compiled rules as policies.
 
-Room: `agents`. Touches the rules and numpy.
+Room: `agents`. Touches the rules, `CenterRows` and numpy.
 """
 
 import numpy as np
@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from agents.action_layout import action_layout
 from agents.policy import Observations
+from agents.rule_loop import play_rule
 from agents.rules import ADJUSTMENTS, RULES, choose_adjusted_rows, choose_rows
+from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
 from envs.scenario import Scenario
 
@@ -39,6 +41,13 @@ class Baseline:
         actions = np.zeros(count, np.int64)
         self.choose_into(np.arange(count), observations, actions)
         return actions
+
+    def play_until(self, rows: CenterRows, running: NDArray[np.int64], until_s: NDArray[np.float64]) -> None:
+        """Route the environments `running` of `rows` until each reaches its horizon, or its first decision at or after
+        `until_s[row]` seconds: what choosing and stepping in turn would do, in one compiled loop."""
+        adjustment = np.zeros(len(ADJUSTMENTS)) if self.adjustment is None else self.adjustment
+        adjustments = np.broadcast_to(adjustment, (rows.n_rows, len(ADJUSTMENTS)))
+        play_rule(self.code, self.layout, adjustments, rows, running, until_s)
 
     def choose_into(self, rows: NDArray[np.int64], observations: Observations, actions: NDArray[np.int64]) -> None:
         """Write the actions of `rows` of a batch into `actions`, the other entries left alone."""

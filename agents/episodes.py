@@ -1,10 +1,11 @@
 """Playing whole episodes: one policy, many episodes side by side, everything compiled but a learned policy's network.
 
-Room: `agents`. Touches `CenterRows` and a policy.
+Room: `agents`. Touches `CenterRows`, the drawing of demand and policies.
 """
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from agents.baselines import Baseline
 from agents.policy import Policy
 from envs.center_rows import CenterRows, Observation
+from envs.demand import DemandSampler
 from envs.metrics import Counts
 from envs.scenario import Scenario
 
@@ -30,6 +32,9 @@ def advance_rows(
     policies whose `predict` takes one per observation."""
     actions = np.zeros(rows.n_rows, np.int64)
     limit_s = np.full(rows.n_rows, np.inf) if until_s is None else until_s
+    if isinstance(policy, Baseline) and on_step is None:
+        policy.play_until(rows, running, limit_s)
+        return
     running = running[rows.time_s[running] < limit_s[running]]
     while len(running):
         if isinstance(policy, Baseline):
@@ -51,6 +56,77 @@ def _take(observations: Observation, rows: NDArray[np.int64], n_rows: int) -> Ob
     return {key: buffer[rows] for key, buffer in observations.items()}
 
 
+KEPT_DEMAND_BYTES = 2**28
+"""So much demand at most is kept for the next policy; what goes beyond is drawn again."""
+
+
+class Episodes:
+    """Episodes of one scenario under one demand seed that several policies play one after the other.
+
+    Their demand is drawn once, and rows are used again. At most `batch` episodes run side by side, those of a baseline
+    on `threads` threads; no result depends on either, or on what was played before.
+    """
+
+    def __init__(self, scenario: Scenario, seed: int, *, threads: int = 1, batch: int = 64) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.threads = threads
+        self._batch = batch
+        self._sampler = DemandSampler(scenario)
+        self._demands: dict[int, NDArray[Any]] = {}
+        self._kept_bytes = 0
+        self._free_rows: list[CenterRows] = []
+
+    def play(
+        self,
+        policy: Policy,
+        episodes: NDArray[np.int64],
+        *,
+        deterministic: bool = True,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[Counts]:
+        """Return the counters of each of `episodes`, played to the horizon by `policy`.
+
+        `progress` is told the number of episodes just finished.
+        """
+        n_shares = self.threads if isinstance(policy, Baseline) else 1  # only compiled rules do without Python's lock
+        size = max(1, min(self._batch, -(-len(episodes) // n_shares)))
+        chunks = [episodes[start : start + size] for start in range(0, len(episodes), size)]
+
+        def play_chunk(chunk: NDArray[np.int64]) -> list[Counts]:
+            rows = self._take_rows(size)
+            used = rows.all_rows[: len(chunk)]
+            for row, episode in zip(used.tolist(), chunk.tolist(), strict=True):
+                rows.load_demand(row, self._demand(episode))
+            rows.restart(used)
+            advance_rows(rows, policy, used[~rows.done[used]], deterministic=deterministic)
+            counts = [rows.counts(row) for row in used.tolist()]
+            self._free_rows.append(rows)
+            if progress is not None:
+                progress(len(chunk))
+            return counts
+
+        with ThreadPoolExecutor(n_shares) as pool:
+            return [count for counts in pool.map(play_chunk, chunks) for count in counts]
+
+    def _take_rows(self, n_rows: int) -> CenterRows:
+        """Return `n_rows` rows that no other thread uses; rows of another number are forgotten."""
+        try:
+            rows = self._free_rows.pop()
+        except IndexError:  # all are in use, or none was made yet
+            return CenterRows(self.scenario, n_rows)
+        return rows if rows.n_rows == n_rows else self._take_rows(n_rows)
+
+    def _demand(self, episode: int) -> NDArray[Any]:
+        demand = self._demands.get(episode)
+        if demand is None:
+            demand = self._sampler.sample(self.seed, episode)
+            if self._kept_bytes + demand.nbytes <= KEPT_DEMAND_BYTES:
+                self._demands[episode] = demand
+                self._kept_bytes += demand.nbytes
+        return demand
+
+
 def play_episodes(
     scenario: Scenario,
     policy: Policy,
@@ -62,23 +138,6 @@ def play_episodes(
     batch: int = 64,
     progress: Callable[[int], None] | None = None,
 ) -> list[Counts]:
-    """Return the counters of each of `episodes` under `seed`, played to the horizon by `policy`.
-
-    At most `batch` episodes run side by side, those of a baseline on `threads` threads; the result depends on neither.
-    `progress` is told the number of episodes just finished.
-    """
-    episodes = np.asarray(episodes, np.int64)
-    n_shares = threads if isinstance(policy, Baseline) else 1  # compiled rules do not hold Python's lock
-    size = max(1, min(batch, -(-len(episodes) // n_shares)))
-    chunks = [episodes[start : start + size] for start in range(0, len(episodes), size)]
-
-    def play_chunk(chunk: NDArray[np.int64]) -> list[Counts]:
-        rows = CenterRows(scenario, len(chunk))
-        rows.start(rows.all_rows, np.full(len(chunk), seed), chunk)
-        advance_rows(rows, policy, rows.all_rows[~rows.done], deterministic=deterministic)
-        if progress is not None:
-            progress(len(chunk))
-        return [rows.counts(row) for row in range(len(chunk))]
-
-    with ThreadPoolExecutor(n_shares) as pool:
-        return [count for counts in pool.map(play_chunk, chunks) for count in counts]
+    """Return the counters of each of `episodes` under `seed`, played by one `policy`: see `Episodes`."""
+    shared = Episodes(scenario, seed, threads=threads, batch=batch)
+    return shared.play(policy, np.asarray(episodes, np.int64), deterministic=deterministic, progress=progress)

@@ -1,8 +1,8 @@
 """Routing rules, each written once as a compiled function over one observation.
 
 Room: `agents`. A rule sees what a learned policy sees: `center`, `candidates`, `mask`, and the fixed action layout.
-Each returns the index of an open action. `choose` picks the rule by its code, `choose_rows` applies one to a batch;
-`predict` of a baseline and the compiled loop both call the latter.
+Each returns the index of an open action. `choose` picks the rule by its code: `choose_rows`, which a baseline's
+`predict` calls, and the compiled loop (`agents.rule_loop`) both call it.
 """
 
 import math

@@ -148,8 +148,13 @@ class CenterRows:
         self._results[row : row + 1] = snapshot.result
 
     @property
+    def results(self) -> NDArray[Any]:
+        """The `RESULT` record of each row's last step; a view, as the next four are."""
+        return self._results
+
+    @property
     def reward_usd(self) -> NDArray[np.float64]:
-        """Minus the cost of each row's last step, USD; a view, as the next three are."""
+        """Minus the cost of each row's last step, USD."""
         return self._results["reward_usd"]
 
     @property

@@ -95,7 +95,8 @@ def read_counts(state: Any) -> Counts:
     """Return a copy of the counters of one state record: names to arrays, times of the counted part in `counted_s`."""
     return {
         "cost_usd": np.array(state["cost_usd"]),
-        "center_count": np.array(state["center_count"]),
+        # Of a single record `np.array` makes an array that shares its memory, even with `copy=True`.
+        "center_count": np.array(state["center_count"]).copy(),
         "queue_count": np.array(state["queue_count"]),
         "band_count": np.array(state["band_count"]),
     }

@@ -240,7 +240,8 @@ def spare_reps(scenario: Scenario) -> NDArray[np.float64]:
     planned = planned_reps(scenario, count_absence=True)
     real_time, deferred = np.zeros(N_WEEK_INTERVALS), 0.0
     for channel in scenario.channels:
-        load = week_forecast(scenario, channel) * channel.handle_time.mean_duration_s / 3600.0
+        handle_s = channel.handle_time.mean_duration_s * scenario.attention_frac(channel)
+        load = week_forecast(scenario, channel) * handle_s / 3600.0
         if channel.is_real_time:
             real_time += load
         else:

@@ -213,6 +213,12 @@ class Reach(_Part):
         """Return the chance in each of the 24 hours of the day."""
         return self.prob if isinstance(self.prob, tuple) else (self.prob,) * 24
 
+    @property
+    def mean_prob(self) -> float:
+        """Mean chance over the hours of the day in which somebody can be reached."""
+        probs = [prob for prob in self.prob_by_hour() if prob > 0]
+        return sum(probs) / len(probs)
+
 
 class Collection(_Part):
     """A work list of debtors (D6). Who is reached pays `recovery_frac` of the amount owed with `pay_prob`; the provider
@@ -904,6 +910,18 @@ class Scenario(_Part):
                     )
             if channel.segment_shares is not None and abs(sum(channel.segment_shares.values()) - 1.0) > 1e-6:
                 raise InvalidValueError(path, f"sums to {sum(channel.segment_shares.values()):g}: must sum to 1")
+
+    def attention_frac(self, channel: Channel) -> float:
+        """Return the rep time that a second of work on `channel` takes at least: less than 1 where reps can hold
+        several contacts, the mean over those with the skill when they hold as many as serve most."""
+        if channel.concurrency is None:
+            return 1.0
+        needs = 0.0
+        skilled = [group for group in self.groups if channel.name in group.skills]
+        for group in skilled:
+            speeds = channel.concurrency.speed_frac[: group.capacity_units // channel.concurrency.units]
+            needs += group.count / max(held * speed for held, speed in enumerate(speeds, start=1))
+        return needs / sum(group.count for group in skilled)
 
     @property
     def has_concurrency(self) -> bool:

@@ -8,9 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.catalog import fitting_baselines
 from envs.config_file import find_config, load_yaml, validate
-from envs.errors import ConfigurationError
 from envs.scenario import load_scenario
 from experiments.comparison import BenchmarkResult, run_benchmark
 from experiments.seeds import LARGEST_SEED
@@ -23,8 +21,8 @@ class BenchmarkConfig(BaseModel):
         description: what it is for.
         scenarios: names or paths.
         overrides: `dotted.key=value` texts, applied to every scenario.
-        policies: what `agents.catalog.load_policy` understands; none: every baseline that fits all the
-            scenarios.
+        policies: what `agents.catalog.load_policy` understands; none: in each scenario every baseline that
+            fits it.
         episodes: test episodes per scenario.
         seed: the user's seed (`experiments.seeds`).
         reference: the policy that the tables compare with the others; default `learned`, else the first.
@@ -56,15 +54,9 @@ def load_benchmark(name_or_path: str | Path | None = None, **changes: Any) -> Be
 def benchmark(config: BenchmarkConfig, *, threads: int = 1) -> BenchmarkResult:
     """Run a benchmark."""
     scenarios = [load_scenario(name, tuple(config.overrides)) for name in config.scenarios]
-    policies = config.policies
-    if policies is None:
-        fitting = [fitting_baselines(scenario) for scenario in scenarios]
-        policies = tuple(name for name in fitting[0] if all(name in names for names in fitting))
-    if not policies:
-        raise ConfigurationError("benchmark.policies: no baseline fits all the scenarios; name the policies")
     return run_benchmark(
         scenarios,
-        policies,
+        config.policies,
         episodes=config.episodes,
         seed=config.seed,
         threads=threads,

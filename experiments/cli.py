@@ -145,12 +145,15 @@ def benchmark(
         str | None,
         typer.Option(help="A name in configs/benchmarks or a file; the other options change what it says."),
     ] = None,
+    suite: Annotated[
+        bool, typer.Option("--suite", help="The benchmark suite: the scenarios of configs/benchmarks/suite.yaml.")
+    ] = False,
     policies: Annotated[
         str | None,
         typer.Option(
             metavar="A,B,...",
             help="Baselines, exported FILE.onnx and module:Class, each perhaps with a name before it, as in "
-            "mine=FILE.onnx; default: every baseline that fits.",
+            "mine=FILE.onnx; default: every baseline that fits the scenario.",
         ),
     ] = None,
     episodes: Annotated[int | None, typer.Option(help="Test episodes; default: 64.")] = None,
@@ -159,19 +162,30 @@ def benchmark(
         str | None,
         typer.Option(help="Whom the tables compare with the others; default: learned, or the first."),
     ] = None,
-    threads: Threads = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Threads, on which no result depends; default: 1, with --suite one for each CPU.",
+            show_default=False,
+        ),
+    ] = None,
     overrides: Overrides = None,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
 ) -> None:
     """Play the same episodes with several policies, and compare their costs and service with intervals."""
     require_folders(json=json_file, csv=csv_file)
+    from envs.errors import ConfigurationError
     from experiments.benchmark import benchmark as run
     from experiments.benchmark import load_benchmark
+    from experiments.processors import usable_cpus
 
+    if suite and (scenarios or config is not None):
+        raise ConfigurationError("--suite: must stand without SCENARIO and --config, since it names its scenarios")
     result = run(
         load_benchmark(
-            config,
+            "suite" if suite else config,
             scenarios=scenarios,
             overrides=overrides,
             policies=None if policies is None else policies.split(","),
@@ -179,7 +193,7 @@ def benchmark(
             seed=seed,
             reference=reference,
         ),
-        threads=threads,
+        threads=threads or (usable_cpus() if suite else 1),
     )
     result.show()
     if json_file is not None:

@@ -11,8 +11,10 @@ import csv
 import itertools
 import json
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from agents.catalog import NamedPolicy, load_policy
+from agents.catalog import NamedPolicy, fitting_baselines, load_policy
+from agents.episodes import Episodes
 from envs.errors import ConfigurationError
 from envs.scenario import COST_TERMS, Scenario
 from experiments.intervals import Interval, bootstrap_intervals
 from experiments.outcomes import Outcome, episode_progress, play
 from experiments.seeds import demand_seeds
+from experiments.summary import Summary, amount_text, summarize, summary_table, usd_text
 from experiments.table_console import table_console
 
 REFERENCE = "learned"
@@ -53,6 +57,7 @@ class ScenarioResult:
         reference: the policy that the tables compare with the others.
         outcomes: by name of the policy.
         comparisons: of every pair of policies once; the reference is always first in its pairs.
+        wall_s: seconds by the clock to play the scenario with all policies, compilation included, and to compare them.
     """
 
     scenario: Scenario
@@ -60,6 +65,25 @@ class ScenarioResult:
     reference: str
     outcomes: dict[str, Outcome]
     comparisons: list[Comparison]
+    wall_s: float
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Who is best and how surely, and what the best policy's cost consists of."""
+        differences = {
+            (found.policy, found.against): found.difference
+            for found in self.comparisons
+            if found.metric == "total_cost_usd"
+        }
+
+        def difference(policy: str, against: str) -> Interval:
+            found = differences.get((policy, against))
+            if found is not None:
+                return found
+            mean, low, high = differences[against, policy]
+            return Interval(-mean, -high, -low)
+
+        return summarize(self.outcomes, difference)
 
     def comparison(self, against: str, metric: str = "total_cost_usd") -> Comparison:
         """Return the comparison of the reference with another policy."""
@@ -79,8 +103,10 @@ class BenchmarkResult:
     def as_json(self) -> dict[str, Any]:
         """Return the result as plain data; what is not defined (NaN) is None.
 
-        `{"scenarios": {NAME: {"episodes", "seed", "policies": {POLICY: {METRIC: {"mean", "low", "high"}}},
-        "comparisons": [{"policy", "against", "metric", "mean_difference", "low", "high"}]}}}`
+        `{"scenarios": {NAME: {"episodes", "seed", "wall_s", "policies": {POLICY: {METRIC: {"mean", "low", "high"}}},
+        "comparisons": [{"policy", "against", "metric", "mean_difference", "low", "high"}],
+        "summary": {"best", "total_cost_usd": {"mean", "low", "high"}, "runner_up", "difference": {"mean", "low",
+        "high"}, "excludes_zero", "largest_term", "largest_term_frac", "large_terms"}}}}`
         """
         return {"scenarios": {name: _scenario_json(result) for name, result in self.scenarios.items()}}
 
@@ -110,16 +136,19 @@ class BenchmarkResult:
             raise ConfigurationError(f"{file}: cannot be written ({error.strerror})") from error
 
     def show(self, console: Console | None = None) -> None:
-        """Print the tables of every scenario: total cost and differences, service, costs by term."""
+        """Print the tables of every scenario: total cost and differences, service, costs by term; of several scenarios
+        a summary last."""
         console = console or table_console()
         for result in self.scenarios.values():
             for table in _tables(result):
                 console.print(table)
+        if len(self.scenarios) > 1:
+            console.print(summary_table({name: result.summary for name, result in self.scenarios.items()}))
 
 
 def run_benchmark(
     scenarios: Scenario | Sequence[Scenario],
-    policies: Sequence[str | NamedPolicy],
+    policies: Sequence[str | NamedPolicy] | None = None,
     *,
     episodes: int = 64,
     seed: int = 0,
@@ -131,10 +160,10 @@ def run_benchmark(
     Args:
         scenarios: one or more; their names must differ.
         policies: what `agents.catalog.load_policy` understands, made anew for each scenario, or policies
-            ready to play; their names must differ.
+            ready to play; their names must differ. None: in each scenario every baseline that fits it.
         episodes: episodes per scenario; 2 at least, since an interval needs them.
         seed: the user's seed; the episodes are 0, 1, ... of its test seed (`experiments.seeds`).
-        threads: numba threads, and those of an exported policy.
+        threads: on which a baseline's episodes are played, and those of an exported policy.
         reference: the policy that the tables compare with the others; default `learned`, else the first.
     """
     scenarios = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
@@ -146,25 +175,30 @@ def run_benchmark(
     made = [
         [
             policy if isinstance(policy, NamedPolicy) else load_policy(policy, scenario, threads=threads)
-            for policy in policies
+            for policy in (fitting_baselines(scenario) if policies is None else policies)
         ]
         for scenario in scenarios
     ]
+    references = [_choose_reference([named.name for named in named_policies], reference) for named_policies in made]
     results = {}
     with episode_progress() as progress:
-        for scenario, named_policies in zip(scenarios, made, strict=True):
-            names = [named.name for named in named_policies]
-            _check_names("policy", names)
-            first = reference or (REFERENCE if REFERENCE in names else names[0])
-            if first not in names:
-                raise ConfigurationError(f"reference = {first!r}: must be one of {', '.join(names)}")
-            outcomes = {
-                named.name: play(scenario, named, test_seed, episodes, threads=threads, progress=progress)
-                for named in named_policies
-            }
+        for scenario, named_policies, first in zip(scenarios, made, references, strict=True):
+            start_s = time.perf_counter()
+            shared = Episodes(scenario, test_seed, threads=threads)
+            outcomes = {named.name: play(named, shared, episodes, progress=progress) for named in named_policies}
             comparisons = _compare(outcomes, first)
-            results[scenario.name] = ScenarioResult(scenario, seed, first, outcomes, comparisons)
+            wall_s = time.perf_counter() - start_s
+            results[scenario.name] = ScenarioResult(scenario, seed, first, outcomes, comparisons, wall_s)
     return BenchmarkResult(results)
+
+
+def _choose_reference(names: list[str], reference: str | None) -> str:
+    """Return the policy that the tables compare with the others, the names of all policies checked."""
+    _check_names("policy", names)
+    chosen = reference or (REFERENCE if REFERENCE in names else names[0])
+    if chosen not in names:
+        raise ConfigurationError(f"reference = {chosen!r}: must be one of {', '.join(names)}")
+    return chosen
 
 
 def compared_metrics(scenario: Scenario) -> list[str]:
@@ -224,11 +258,9 @@ def _scenario_json(result: ScenarioResult) -> dict[str, Any]:
     return {
         "episodes": len(next(iter(result.outcomes.values())).counts),
         "seed": result.seed,
+        "wall_s": result.wall_s,
         "policies": {
-            name: {
-                metric: {end: _number(value) for end, value in interval._asdict().items()}
-                for metric, interval in outcome.intervals.items()
-            }
+            name: {metric: _interval_json(interval) for metric, interval in outcome.intervals.items()}
             for name, outcome in result.outcomes.items()
         },
         "comparisons": [
@@ -242,7 +274,25 @@ def _scenario_json(result: ScenarioResult) -> dict[str, Any]:
             }
             for found in result.comparisons
         ],
+        "summary": _summary_json(result.summary),
     }
+
+
+def _summary_json(summary: Summary) -> dict[str, Any]:
+    return {
+        "best": summary.best,
+        "total_cost_usd": _interval_json(summary.total_cost_usd),
+        "runner_up": summary.runner_up,
+        "difference": None if summary.difference is None else _interval_json(summary.difference),
+        "excludes_zero": summary.excludes_zero,
+        "largest_term": summary.largest_term,
+        "largest_term_frac": _number(summary.largest_term_frac),
+        "large_terms": summary.large_terms,
+    }
+
+
+def _interval_json(interval: Interval) -> dict[str, float | None]:
+    return {end: _number(value) for end, value in interval._asdict().items()}
 
 
 def _number(value: float) -> float | None:
@@ -282,22 +332,12 @@ def _tables(result: ScenarioResult) -> list[Table]:
         label = outcome.policy if outcome.mode == "greedy" else f"{outcome.policy} (sampled)"
         difference = ""
         if outcome.policy != result.reference:
-            difference = _shown_usd(result.comparison(outcome.policy).difference)
-        costs.add_row(label, _shown_usd(outcome.intervals["total_cost_usd"]), difference)
+            difference = usd_text(result.comparison(outcome.policy).difference)
+        costs.add_row(label, usd_text(outcome.intervals["total_cost_usd"]), difference)
         shares = (_percent(outcome.metrics[key]) for _, key in shown)
         service.add_row(label, *shares, f"{outcome.metrics['interruptions']:,.1f}")
-        terms.add_row(label, *(_amount(outcome.metrics[f"cost_{term}_usd"]) for term in with_cost))
+        terms.add_row(label, *(amount_text(outcome.metrics[f"cost_{term}_usd"]) for term in with_cost))
     return [costs, service, terms]
-
-
-def _shown_usd(interval: Interval) -> str:
-    if math.isnan(interval.low):
-        return _amount(interval.mean)
-    return f"{_amount(interval.mean)} ({_amount(interval.low)} to {_amount(interval.high)})"
-
-
-def _amount(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
 
 
 def _percent(value: float) -> str:

@@ -14,7 +14,18 @@ from rich.table import Table
 from envs.actions import action_table
 from envs.observation import field_table
 from envs.parameters import recorded_forecast, week_forecast
-from envs.scenario import DAY_S, WEEKDAYS, Channel, Group, OpeningHours, Scenario, Segment, Shift
+from envs.scenario import (
+    DAY_S,
+    WEEKDAYS,
+    Channel,
+    Client,
+    Fairness,
+    Group,
+    OpeningHours,
+    Scenario,
+    Segment,
+    Shift,
+)
 from experiments.offered_load import (
     INTERVAL_H,
     INTERVALS_PER_DAY,
@@ -47,7 +58,9 @@ class ChannelDescription:
         initial_backlog: mean number of contacts already there at the start.
         sources: from where contacts come, such as `arrivals` or `voice.callback_offer`.
         skilled_groups: names of the groups with the skill.
-        work_rep_hours: work of the horizon (arrivals, scripted contacts, initial backlog).
+        work_rep_hours: work of the horizon: arrivals, scripted contacts, initial backlog, and what comes back of them.
+        returning_contacts: mean number of those that come back: follow-ups, rework, returns, escalations.
+        returning_rep_hours: their part of the work.
         staffed_rep_hours: time of the skilled reps within the horizon.
     """
 
@@ -62,12 +75,14 @@ class ChannelDescription:
     sources: tuple[str, ...]
     skilled_groups: tuple[str, ...]
     work_rep_hours: float
+    returning_contacts: float
+    returning_rep_hours: float
     staffed_rep_hours: float
 
 
 @dataclass(frozen=True)
 class GroupDescription:
-    """One group of reps; `shifts` in words, `staffed_rep_hours` within the horizon."""
+    """One group of reps; `shifts` in words, `staffed_rep_hours` within the horizon, the absent not counted."""
 
     name: str
     count: int
@@ -75,6 +90,8 @@ class GroupDescription:
     home: str
     shifts: tuple[str, ...]
     staffed_rep_hours: float
+    capacity_units: int
+    absence_prob: float
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,54 @@ class SegmentDescription:
     share_frac: float
     account_value: str
     at_risk_prob: float
+    preferred_rep_prob: float
+
+
+@dataclass(frozen=True)
+class PreferredRepDescription:
+    """What a preferred rep is worth: `speed` divides the handle time, `resolution` multiplies the chance of it."""
+
+    speed: float
+    resolution: float
+
+
+@dataclass(frozen=True)
+class TargetDescription:
+    """What a client was promised for a channel.
+
+    Attributes:
+        channel: its name.
+        measure: `service level` or `on-time share`.
+        at_least_frac: the target.
+        usd_per_point_day: penalty for each percentage point short and calendar day, USD.
+        most_usd_per_day: penalty if nothing at all is attained, USD/day.
+    """
+
+    channel: str
+    measure: str
+    at_least_frac: float
+    usd_per_point_day: float
+    most_usd_per_day: float
+
+
+@dataclass(frozen=True)
+class ClientDescription:
+    """One client and its statement of work; fee and technology are USD per handled contact."""
+
+    name: str
+    channels: tuple[str, ...]
+    fee_usd: float
+    technology_usd: float
+    targets: tuple[TargetDescription, ...]
+
+
+@dataclass(frozen=True)
+class FairnessDescription:
+    """The floor under the service of the worst-served account-value band; `most_usd_per_day` if it gets no service."""
+
+    floor_frac: float
+    usd_per_point_day: float
+    most_usd_per_day: float
 
 
 @dataclass(frozen=True)
@@ -144,7 +209,9 @@ class FieldDescription:
 class Description:
     """A scenario as `blended describe` shows it; `dataclasses.asdict` makes plain data of it.
 
-    `work_rep_hours` is the work of the horizon, initial backlog included; `warnings` are sentences.
+    `work_rep_hours` is the work of the horizon, initial backlog included and what comes back, of which
+    `returning_rep_hours` tell; `value_bands_usd` are the borders of the bands; `preferred_rep` is None where no
+    customer has one; `warnings` are sentences.
     """
 
     name: str
@@ -155,10 +222,15 @@ class Description:
     business_hours: tuple[str, ...]
     reps: int
     work_rep_hours: float
+    returning_rep_hours: float
     staffed_rep_hours: float
     channels: tuple[ChannelDescription, ...]
     groups: tuple[GroupDescription, ...]
     segments: tuple[SegmentDescription, ...]
+    value_bands_usd: tuple[float, ...]
+    preferred_rep: PreferredRepDescription | None
+    clients: tuple[ClientDescription, ...]
+    fairness: FairnessDescription | None
     days: tuple[DayDescription, ...]
     actions: tuple[ActionDescription, ...]
     observation: tuple[FieldDescription, ...]
@@ -181,11 +253,18 @@ def describe(scenario: Scenario) -> Description:
         warm_up_days=scenario.horizon.warm_up_days,
         business_hours=tuple(_hours_text(hours) for hours in scenario.business_hours),
         reps=sum(group.count for group in scenario.groups),
-        work_rep_hours=work + float(load.backlog_rep_hours.sum()),
+        work_rep_hours=work + float(load.backlog_rep_hours.sum() + load.returning_rep_hours.sum()),
+        returning_rep_hours=float(load.returning_rep_hours.sum()),
         staffed_rep_hours=staffed,
         channels=tuple(_channel(scenario, q, load, sources[name]) for q, name in enumerate(channel_names)),
         groups=tuple(_group(group, g, load) for g, group in enumerate(scenario.groups)),
         segments=tuple(_segment(segment) for segment in scenario.segments),
+        value_bands_usd=scenario.value_bands_usd,
+        preferred_rep=PreferredRepDescription(scenario.preferred_rep.speed, scenario.preferred_rep.resolution)
+        if scenario.has_preferred_reps
+        else None,
+        clients=tuple(_client(scenario, client) for client in scenario.clients),
+        fairness=None if scenario.fairness is None else _fairness(scenario.fairness),
         days=tuple(_day(scenario, load, day) for day in days),
         actions=tuple(
             ActionDescription(index, action.name, action_meaning(action.name))
@@ -198,6 +277,7 @@ def describe(scenario: Scenario) -> Description:
         ),
         warnings=(
             *_overloads(scenario, load, days),
+            *_endless(load),
             *_unreachable(scenario, sources),
             *_doubtful_due_times(scenario),
         ),
@@ -223,19 +303,22 @@ def _channel(scenario: Scenario, q: int, load: OfferedLoad, sources: tuple[str, 
         initial_backlog=0.0 if channel.initial_backlog is None else channel.initial_backlog.mean_contacts,
         sources=sources,
         skilled_groups=tuple(scenario.groups[g].name for g in skilled),
-        work_rep_hours=work + float(load.backlog_rep_hours[q]),
+        work_rep_hours=work + float(load.backlog_rep_hours[q] + load.returning_rep_hours[q]),
+        returning_contacts=float(load.returning_contacts[q]),
+        returning_rep_hours=float(load.returning_rep_hours[q]),
         staffed_rep_hours=staffed,
     )
 
 
 def _promise(channel: Channel) -> str:
     if channel.is_real_time:
-        return f"answered within {duration_text(channel.service_level_threshold_s)}"
+        held = "" if channel.concurrency is None else ", held side by side"
+        return f"answered within {duration_text(channel.service_level_threshold_s)}{held}"
     if channel.due is None:
         return "no due time"
-    words = "promised" if channel.promised else "due"
+    words = "promised" if channel.promised else "taken back" if channel.collection is not None else "due"
     if channel.due.hidden_after is not None:
-        return f"{words} in time to please: hidden due times, {duration_text(channel.due.mean_after_s)} on average"
+        return f"hidden due times, {duration_text(channel.due.mean_after_s)} on average"
     return f"{words} within {duration_text(channel.due.mean_after_s)} ({channel.due.clock} clock)"
 
 
@@ -258,6 +341,8 @@ def _group(group: Group, g: int, load: OfferedLoad) -> GroupDescription:
         if group.shifts is None
         else tuple(_hours_text(shift) + _breaks_text(shift) for shift in group.shifts),
         staffed_rep_hours=float(load.group_reps[:, g] @ load.length_h),
+        capacity_units=group.capacity_units,
+        absence_prob=group.absence_prob,
     )
 
 
@@ -276,7 +361,32 @@ def _segment(segment: Segment) -> SegmentDescription:
     figures = ", ".join(f"{key.removesuffix('_usd')} {_number(value)}" for key, value in numbers.items())
     name = _law_name(law)
     text = figures.removeprefix("value ") if name == "fixed" else f"{name}: {figures}"
-    return SegmentDescription(segment.name, segment.share_frac, text, segment.at_risk_prob)
+    return SegmentDescription(segment.name, segment.share_frac, text, segment.at_risk_prob, segment.preferred_rep_prob)
+
+
+def _client(scenario: Scenario, client: Client) -> ClientDescription:
+    targets = []
+    for target in client.targets:
+        is_real_time = scenario.channels[scenario.channel_index(target.channel)].is_real_time
+        targets.append(
+            TargetDescription(
+                channel=target.channel,
+                measure="service level" if is_real_time else "on-time share",
+                at_least_frac=target.at_least_frac,
+                usd_per_point_day=target.usd_per_point_day,
+                most_usd_per_day=_most_usd_per_day(target.at_least_frac, target.usd_per_point_day),
+            )
+        )
+    return ClientDescription(client.name, client.channels, client.fee_usd, client.technology_usd, tuple(targets))
+
+
+def _fairness(fairness: Fairness) -> FairnessDescription:
+    most_usd = _most_usd_per_day(fairness.floor_frac, fairness.usd_per_point_day)
+    return FairnessDescription(fairness.floor_frac, fairness.usd_per_point_day, most_usd)
+
+
+def _most_usd_per_day(wanted_frac: float, usd_per_point_day: float) -> float:
+    return 100.0 * wanted_frac * usd_per_point_day
 
 
 def _law_name(law: BaseModel) -> str:
@@ -292,6 +402,8 @@ def _sources(scenario: Scenario) -> dict[str, tuple[str, ...]]:
             sources[channel.name].append("arrivals")
         if recorded.any():
             sources[channel.name].append("recorded days")
+        if channel.is_unlimited:
+            sources[channel.name].append("a list that never runs out")
         if any(contact.channel == channel.name for contact in scenario.scripted_contacts):
             sources[channel.name].append("scripted contacts")
         if channel.initial_backlog is not None and channel.initial_backlog.mean_contacts > 0:
@@ -360,23 +472,38 @@ def _hour(scenario: Scenario, load: OfferedLoad, hour: int, start: int) -> HourD
 def _overloads(scenario: Scenario, load: OfferedLoad, days: list[DistinctDay]) -> Iterator[str]:
     for pool in load.pools():
         backlog = float(load.backlog_rep_hours[list(pool.queues)].sum())
+        returning = float(load.returning_rep_hours[list(pool.queues)].sum())
         work, staffed = load.rep_hours(pool)
-        yield from _overload(scenario, pool, "over the horizon", work + backlog, staffed, backlog)
+        parts = {"initial backlog": backlog, "coming back": returning}
+        yield from _overload(scenario, pool, "over the horizon", work + backlog + returning, staffed, parts)
         for day in days:
             work, staffed = load.rep_hours(pool, day.intervals)
-            yield from _overload(scenario, pool, f"on {day.label}", work, staffed, 0.0)
+            yield from _overload(scenario, pool, f"on {day.label}", work, staffed, {})
 
 
-def _overload(scenario: Scenario, pool: Pool, when: str, work: float, staffed: float, backlog: float) -> Iterator[str]:
-    """Yield a warning if more work comes than the staffed time suffices for, all in rep-hours."""
+def _overload(
+    scenario: Scenario, pool: Pool, when: str, work: float, staffed: float, parts: dict[str, float]
+) -> Iterator[str]:
+    """Yield a warning if more work comes than the staffed time suffices for, all in rep-hours; `parts` of the work are
+    named in it."""
     if work <= staffed * (1.0 + 1e-9):
         return
     whole = len(pool.groups) == len(scenario.groups)
     queues = "" if whole else f" of {', '.join(scenario.channels[q].name for q in pool.queues)}"
     skilled = "" if whole else f" of the skilled ({', '.join(scenario.groups[g].name for g in pool.groups)})"
-    included = f" ({backlog:.1f} of them initial backlog)" if backlog > 0.0 else ""
+    named = [(part, hours) for part, hours in parts.items() if hours > 0.0]
+    texts = [f"{hours:.1f}{'' if i else ' of them'} {part}" for i, (part, hours) in enumerate(named)]
+    included = f" ({', '.join(texts)})" if texts else ""
     capacity = f"{staffed:.1f} staffed rep-hours{skilled}, load {work / staffed:.2f}" if staffed > 0.0 else "nobody"
     yield f"overload{queues} {when}: {work:.1f} rep-hours of work{included} for {capacity}"
+
+
+def _endless(load: OfferedLoad) -> Iterator[str]:
+    if load.endless:
+        yield (
+            f"endless: contacts of {', '.join(load.endless)} lead to at least as much work as they are themselves, so "
+            "what comes of them has no bound; the offered load leaves it out"
+        )
 
 
 def _unreachable(scenario: Scenario, sources: dict[str, tuple[str, ...]]) -> Iterator[str]:
@@ -489,9 +616,13 @@ def show(description: Description, console: Console | None = None) -> None:
     console.print(_group_table(description))
     if description.segments:
         console.print(_segment_table(description))
+    if description.clients:
+        console.print(_client_table(description))
+    for sentence in _sentences(description):
+        console.print(f"\n{sentence}", highlight=False)
     console.print(
-        "\nOffered load: work that arrives / reps on shift, both in reps; under a channel the reps with its skill, "
-        "where not all have it. Peak: load of the busier half-hour.",
+        "\nOffered load: work that arrives / reps on shift, both in reps, without what comes back; under a channel the "
+        "reps with its skill, where not all have it. Peak: load of the busier half-hour.",
         highlight=False,
     )
     for day in description.days:
@@ -525,11 +656,12 @@ def _work_table(description: Description) -> Table:
     table = Table(
         "channel",
         title="Work over the horizon",
-        caption="Work: arrivals, scripted contacts and initial backlog; what follows from them (callbacks, redials, "
-        "rework, other returns) comes on top. Staffed: the reps with the skill, whatever else they do.",
+        caption="Work: arrivals, scripted contacts, initial backlog and, of all these, what comes back, whenever it "
+        "does: follow-ups, rework, returns, escalations, on average. Callbacks, redials and interruptions, which "
+        "depend on the policy, come on top. Staffed: the reps with the skill, whatever else they do.",
     )
-    headings = ("arrivals a week", "on the busiest day", "scripted", "backlog", "work, rep-h", "staffed, rep-h", "load")
-    for heading in headings:
+    headings = ("arrivals a week", "on the busiest day", "scripted", "backlog", "coming back")
+    for heading in (*headings, "work, rep-h", "of it coming back", "staffed, rep-h", "load"):
         table.add_column(heading, justify="right")
     for channel in description.channels:
         busiest, most = max(channel.arrivals_per_weekday.items(), key=lambda item: item[1])
@@ -540,23 +672,28 @@ def _work_table(description: Description) -> Table:
             _number(most) if is_even else f"{_number(most)} ({busiest})",
             str(channel.scripted_contacts or ""),
             f"{channel.initial_backlog:g}" if channel.initial_backlog else "",
+            f"{channel.returning_contacts:,.1f}" if channel.returning_contacts else "",
             f"{channel.work_rep_hours:,.1f}",
+            f"{channel.returning_rep_hours:,.1f}" if channel.returning_rep_hours else "",
             f"{channel.staffed_rep_hours:,.1f}",
             _fraction_text(channel.work_rep_hours, channel.staffed_rep_hours),
         )
     table.add_section()
     fraction = _fraction_text(description.work_rep_hours, description.staffed_rep_hours)
     work, staffed = f"{description.work_rep_hours:,.1f}", f"{description.staffed_rep_hours:,.1f}"
-    table.add_row("center", "", "", "", "", work, staffed, fraction)
+    returning = f"{description.returning_rep_hours:,.1f}" if description.returning_rep_hours else ""
+    table.add_row("center", *[""] * len(headings), work, returning, staffed, fraction)
     return table
 
 
 def _group_table(description: Description) -> Table:
     table = Table("group", "reps", "skills", "home", "shifts", "rep-h of the horizon", title="Reps")
     for group in description.groups:
+        units = f", {group.capacity_units} units each" if group.capacity_units > 1 else ""
+        absent = f", {100 * group.absence_prob:g} % absent" if group.absence_prob else ""
         table.add_row(
             group.name,
-            str(group.count),
+            f"{group.count}{units}{absent}",
             ", ".join(group.skills),
             group.home,
             "\n".join(group.shifts),
@@ -567,9 +704,53 @@ def _group_table(description: Description) -> Table:
 
 def _segment_table(description: Description) -> Table:
     table = Table("segment", "share", "account value, USD", "at risk", title="Customers")
+    if description.preferred_rep is not None:
+        table.add_column("have a preferred rep")
     for segment in description.segments:
-        table.add_row(segment.name, f"{segment.share_frac:.1%}", segment.account_value, f"{segment.at_risk_prob:.1%}")
+        cells = [segment.name, f"{segment.share_frac:.1%}", segment.account_value, f"{segment.at_risk_prob:.1%}"]
+        if description.preferred_rep is not None:
+            cells.append(f"{segment.preferred_rep_prob:.1%}")
+        table.add_row(*cells)
     return table
+
+
+def _client_table(description: Description) -> Table:
+    """Return one row per target; a client without any has a row too."""
+    table = Table("client", "channels", title="Clients and their statements of work")
+    for heading in ("fee, USD", "technology, USD"):
+        table.add_column(heading, justify="right")
+    table.add_column("target")
+    for heading in ("USD a point and day", "at most, USD a day"):
+        table.add_column(heading, justify="right")
+    for client in description.clients:
+        head = [client.name, ", ".join(client.channels), _number(client.fee_usd), _number(client.technology_usd)]
+        if not client.targets:
+            table.add_row(*head)
+        for target in client.targets:
+            text = f"{target.channel}: {target.measure} {target.at_least_frac:.1%}"
+            table.add_row(*head, text, _number(target.usd_per_point_day), _number(target.most_usd_per_day))
+            head = [""] * len(head)
+    return table
+
+
+def _sentences(description: Description) -> Iterator[str]:
+    """Yield what the scenario says of fairness and preferred reps."""
+    if description.value_bands_usd:
+        borders = [_number(border) for border in description.value_bands_usd]
+        yield f"Account-value bands: borders at {', '.join(borders)} USD."
+    if description.fairness is not None:
+        fairness = description.fairness
+        yield (
+            f"Fairness: in every band {fairness.floor_frac:.1%} of the real-time contacts are to be started within the "
+            "threshold; each percentage point that the worst-served band is short costs "
+            f"{fairness.usd_per_point_day:g} USD a day, {_number(fairness.most_usd_per_day)} at most."
+        )
+    if description.preferred_rep is not None:
+        worth = description.preferred_rep
+        yield (
+            f"A preferred rep handles a contact {worth.speed:g} times as fast, and the chance that it is resolved is "
+            f"{worth.resolution:g} times as large."
+        )
 
 
 def _day_table(description: Description, day: DayDescription) -> Table:

@@ -18,6 +18,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from experiments.processors import usable_cpus
+
 DISTRIBUTION = "blended-routing"
 THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -45,7 +47,7 @@ def examine() -> dict[str, Any]:
         },
         "device": _device(torch),
         "threads": {
-            "cpus": _usable_cpus(),
+            "cpus": usable_cpus(),
             "numba": numba.get_num_threads() if numba else None,
             "torch": torch.get_num_threads() if torch else None,
             "environment": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
@@ -123,13 +125,6 @@ def _device(torch: ModuleType | None) -> dict[str, str]:
     if torch.version.cuda is None:
         return {"name": "cpu", "reason": f"torch {torch.__version__} is built without CUDA"}
     return {"name": "cpu", "reason": f"torch is built for CUDA {torch.version.cuda}, but sees no usable GPU"}
-
-
-def _usable_cpus() -> int:
-    """Return the CPUs that this process may use, which a container or a batch system may have limited."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _numba_cache_folder() -> str | None:

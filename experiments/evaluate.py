@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.catalog import load_policy
+from agents.episodes import Episodes
 from agents.exported import MODES, ExportedPolicy
 from envs.errors import ConfigurationError
 from envs.metrics import metric_glossary
@@ -56,7 +57,8 @@ def evaluate(
     if mode is not None:
         named = replace(named, deterministic=mode == "greedy")
     with episode_progress() as progress:
-        outcome = play(checked, named, demand_seeds(seed).test, episodes, threads=threads, progress=progress)
+        test_episodes = Episodes(checked, demand_seeds(seed).test, threads=threads)
+        outcome = play(named, test_episodes, episodes, progress=progress)
     result: dict[str, Any] = {
         "policy": named.name,
         "scenario": checked.name,

@@ -2,9 +2,10 @@
 
 Room: `experiments`. Reads a scenario; simulates nothing.
 
-Work is counted in reps: arrivals an hour × mean handle time in hours is how many reps it keeps busy. Arrivals, the mean
-recorded day and scripted contacts are counted, over the horizon the initial backlog too. What follows from handling or
-not (callbacks, redials, rework, follow-ups, returns, interruptions) comes on top, and differences in speed between
+Work is counted in reps: arrivals an hour × mean rep time in hours is how many reps it keeps busy. By the half-hour
+arrivals, the mean recorded day and scripted contacts are counted, each with all its outbound attempts. Over the horizon
+the initial backlog is counted too, and what comes back of all these, whenever it does (`experiments.mean_flows`, which
+says what is left out): when depends on the policy. Lists that never run out are no load; differences in speed between
 groups are left out.
 """
 
@@ -19,10 +20,10 @@ from numpy.typing import NDArray
 from envs.parameters import planned_reps, week_forecast, week_start_s, weekday_of
 from envs.scenario import DAY_S, WEEK_S, WEEKDAYS, Channel, Scenario
 from envs.state import N_WEEK_INTERVALS, WEEK_INTERVAL_S
+from experiments.mean_flows import HOUR_S, Flows, flows_from, rep_hours, rep_time_h
 
 Floats = NDArray[np.float64]
 
-HOUR_S = 3600.0
 INTERVAL_H = WEEK_INTERVAL_S / HOUR_S
 INTERVALS_PER_DAY = round(DAY_S / WEEK_INTERVAL_S)
 INTERVALS_PER_HOUR = round(HOUR_S / WEEK_INTERVAL_S)
@@ -45,6 +46,9 @@ class OfferedLoad:
         queue_load_reps: [half-hours, queues] the work that arrives, in reps that it keeps busy.
         group_reps: [half-hours, groups] the mean number of reps on shift.
         backlog_rep_hours: [queues] the work of the initial backlog.
+        returning_contacts: [queues] the mean number of contacts that follow from others.
+        returning_rep_hours: [queues] their work.
+        endless: names of the channels whose contacts lead to more work than ends; what follows from them is left out.
         skilled: [queues, groups] true where the group has the skill.
         length_h: [half-hours] what of each lies within the horizon, hours.
     """
@@ -52,6 +56,9 @@ class OfferedLoad:
     queue_load_reps: Floats
     group_reps: Floats
     backlog_rep_hours: Floats
+    returning_contacts: Floats
+    returning_rep_hours: Floats
+    endless: tuple[str, ...]
     skilled: NDArray[np.bool_]
     length_h: Floats
 
@@ -70,7 +77,8 @@ class OfferedLoad:
         return [pool for pool in dict.fromkeys(found) if pool == everything or pool.groups != everything.groups]
 
     def rep_hours(self, pool: Pool, intervals: slice = slice(None)) -> tuple[float, float]:
-        """Return the work that arrives for a pool, and its staffed time, in rep-hours; without the initial backlog."""
+        """Return the work that arrives for a pool, and its staffed time, in rep-hours; without the initial backlog, and
+        without what comes back."""
         length_h = self.length_h[intervals]
         work = self.queue_load_reps[intervals][:, list(pool.queues)].sum(axis=1) @ length_h
         staffed = self.group_reps[intervals][:, list(pool.groups)].sum(axis=1) @ length_h
@@ -84,18 +92,29 @@ def offered_load(scenario: Scenario) -> OfferedLoad:
     length_h = np.clip(horizon_h - np.arange(count) * INTERVAL_H, 0.0, INTERVAL_H)
     week_interval = (round(week_start_s(scenario) / WEEK_INTERVAL_S) + np.arange(count)) % N_WEEK_INTERVALS
     load_reps = np.zeros((count, len(scenario.channels)))
+    backlog = _initial_backlog(scenario)
+    first = Flows(backlog.contacts.copy(), backlog.handle_h.copy())
     for q, channel in enumerate(scenario.channels):
-        forecast = week_forecast(scenario, channel)[week_interval]
-        load_reps[:, q] = forecast * channel.handle_time.mean_duration_s / HOUR_S
+        rate_per_hour = week_forecast(scenario, channel)[week_interval]
+        handle_h = channel.handle_time.mean_duration_s / HOUR_S
+        load_reps[:, q] = rep_time_h(scenario, channel, rate_per_hour, rate_per_hour * handle_h)
+        first.contacts[q] += rate_per_hour @ length_h
+        first.handle_h[q] += rate_per_hour @ length_h * handle_h
     for contact in scenario.scripted_contacts:
         q = scenario.channel_index(contact.channel)
-        law = contact.handle_time or scenario.channels[q].handle_time
+        handle_h = (contact.handle_time or scenario.channels[q].handle_time).mean_duration_s / HOUR_S
         interval = int(contact.at_s / WEEK_INTERVAL_S)
-        load_reps[interval, q] += law.mean_duration_s / HOUR_S / length_h[interval]
+        load_reps[interval, q] += rep_time_h(scenario, scenario.channels[q], 1.0, handle_h) / length_h[interval]
+        first.contacts[q] += 1.0
+        first.handle_h[q] += handle_h
+    returning, endless = flows_from(scenario, first)
     return OfferedLoad(
         queue_load_reps=load_reps,
         group_reps=np.stack([_group_reps(scenario, g)[week_interval] for g in range(len(scenario.groups))], axis=1),
-        backlog_rep_hours=np.array([_backlog_rep_hours(channel) for channel in scenario.channels]),
+        backlog_rep_hours=rep_hours(scenario, backlog),
+        returning_contacts=returning.contacts,
+        returning_rep_hours=rep_hours(scenario, returning),
+        endless=endless,
         skilled=np.array(
             [[channel.name in group.skills for group in scenario.groups] for channel in scenario.channels]
         ),
@@ -104,13 +123,16 @@ def offered_load(scenario: Scenario) -> OfferedLoad:
 
 
 def _group_reps(scenario: Scenario, group: int) -> Floats:
-    """Return the mean number of reps of one group on shift [336], each half-hour of the week, Sunday first."""
-    return planned_reps(scenario.model_copy(update={"groups": (scenario.groups[group],)}))
+    """Return the mean number of reps of one group on shift and not absent [336], each half-hour of the week, Sunday
+    first."""
+    return planned_reps(scenario.model_copy(update={"groups": (scenario.groups[group],)}), count_absence=True)
 
 
-def _backlog_rep_hours(channel: Channel) -> float:
-    contacts = 0.0 if channel.initial_backlog is None else channel.initial_backlog.mean_contacts
-    return contacts * channel.handle_time.mean_duration_s / HOUR_S
+def _initial_backlog(scenario: Scenario) -> Flows:
+    backlogs = [channel.initial_backlog for channel in scenario.channels]
+    contacts = np.array([0.0 if backlog is None else backlog.mean_contacts for backlog in backlogs])
+    handle_s = np.array([channel.handle_time.mean_duration_s for channel in scenario.channels])
+    return Flows(contacts, contacts * handle_s / HOUR_S)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from rich.progress import (
 from agents.baselines import Baseline
 from agents.catalog import NamedPolicy
 from agents.checked import CheckedPolicy
-from agents.episodes import play_episodes
+from agents.episodes import Episodes
 from envs.actions import action_table
 from envs.compilation import CACHE_FOLDER, is_cold
 from envs.metrics import Counts, add_counts, compute_metrics, metric_glossary
@@ -81,41 +81,26 @@ class Outcome:
         return intervals
 
 
-def play(
-    scenario: Scenario,
-    named: NamedPolicy,
-    demand_seed: int,
-    episodes: int,
-    *,
-    threads: int = 1,
-    progress: Progress | None = None,
-) -> Outcome:
-    """Return what `named` achieves in episodes 0 to `episodes` - 1 of `demand_seed`.
+def play(named: NamedPolicy, episodes: Episodes, count: int, *, progress: Progress | None = None) -> Outcome:
+    """Return what `named` achieves in the first `count` of `episodes`.
 
-    A policy with a method `seed` is told `demand_seed` first, so that a sampled result depends neither on
+    A policy with a method `seed` is told their demand seed first, so that a sampled result depends neither on
     what was played before nor on who else takes part. Masked actions raise `ConfigurationError`.
     """
+    scenario = episodes.scenario
     policy = named.policy
     if not isinstance(policy, Baseline):
         policy = CheckedPolicy(named.name, policy, [action.name for action in action_table(scenario)])
     reseed = getattr(named.policy, "seed", None)
     if callable(reseed):
-        reseed(demand_seed)
-    task = None if progress is None else progress.add_task(f"{scenario.name}: {named.name}", total=episodes)
+        reseed(episodes.seed)
+    task = None if progress is None else progress.add_task(f"{scenario.name}: {named.name}", total=count)
 
-    def advance(count: int) -> None:
+    def advance(finished: int) -> None:
         if progress is not None and task is not None:
-            progress.advance(task, count)
+            progress.advance(task, finished)
 
-    counts = play_episodes(
-        scenario,
-        policy,
-        demand_seed,
-        np.arange(episodes),
-        deterministic=named.deterministic,
-        threads=threads,
-        progress=advance,
-    )
+    counts = episodes.play(policy, np.arange(count), deterministic=named.deterministic, progress=advance)
     return Outcome(named.name, "greedy" if named.deterministic else "sampled", scenario, counts)
 
 

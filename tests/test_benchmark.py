@@ -12,9 +12,10 @@ import pytest
 from agents.baselines import Baseline
 from agents.catalog import NamedPolicy
 from agents.episodes import play_episodes
+from agents.rules import RULES
 from envs.errors import ConfigurationError
 from envs.metrics import add_counts, compute_metrics, metric_glossary
-from envs.scenario import load_scenario
+from envs.scenario import COST_TERMS, load_scenario
 from experiments.benchmark import benchmark, load_benchmark
 from experiments.cli import main
 from experiments.comparison import compared_metrics, run_benchmark
@@ -79,7 +80,7 @@ def test_json_has_the_agreed_form(bank, result):
     assert set(data) == {"scenarios"}
     assert set(data["scenarios"]) == {"bank"}
     found = data["scenarios"]["bank"]
-    assert set(found) == {"episodes", "seed", "policies", "comparisons"}
+    assert set(found) == {"episodes", "seed", "wall_s", "policies", "comparisons", "summary"}
     assert (found["episodes"], found["seed"]) == (EPISODES, SEED)
     assert set(found["policies"]) == {"fifo", "learned", "again", "chance"}
     for metrics in found["policies"].values():
@@ -92,6 +93,29 @@ def test_json_has_the_agreed_form(bank, result):
     assert {("learned", "fifo"), ("learned", "again"), ("learned", "chance")} < pairs
     assert len(pairs) == 6
     assert {entry["metric"] for entry in found["comparisons"]} == set(compared_metrics(bank))
+    assert 0 < found["wall_s"] < 600
+
+
+def test_the_summary_tells_what_policies_and_comparisons_tell(result):
+    found = result.as_json()["scenarios"]["bank"]
+    summary = found["summary"]
+    cost = {name: metrics["total_cost_usd"]["mean"] for name, metrics in found["policies"].items()}
+    assert [summary["best"], summary["runner_up"]] == sorted(cost, key=cost.get)[:2]
+    best, runner_up = found["policies"][summary["best"]], summary["runner_up"]
+    assert summary["total_cost_usd"] == best["total_cost_usd"]
+    # The best one is the reference here, so its comparison has the other sign.
+    (pair,) = [
+        entry
+        for entry in found["comparisons"]
+        if (entry["policy"], entry["against"], entry["metric"]) == (summary["best"], runner_up, "total_cost_usd")
+    ]
+    assert summary["difference"] == {"mean": -pair["mean_difference"], "low": -pair["high"], "high": -pair["low"]}
+    assert summary["difference"]["mean"] == pytest.approx(cost[runner_up] - cost[summary["best"]])
+    assert summary["excludes_zero"] == (summary["difference"]["low"] > 0)
+    terms = {term: best[f"cost_{term}_usd"]["mean"] / cost[summary["best"]] for term in COST_TERMS}
+    assert summary["largest_term"] == max(terms, key=terms.get)
+    assert summary["largest_term_frac"] == pytest.approx(max(terms.values()))
+    assert summary["large_terms"] == sum(share >= 0.1 for share in terms.values())
 
 
 def test_differences_are_policy_minus_against_and_paired(result):
@@ -200,6 +224,46 @@ def test_without_policies_all_that_fit_take_part():
     assert "expected_loss" in names
 
 
+def test_without_policies_each_scenario_is_played_by_what_fits_it(bank):
+    # In `bank` reps have home channels, in `million_dollar_interrupt` nobody does.
+    result = run_benchmark([bank, load_scenario("million_dollar_interrupt")], episodes=2)
+    assert list(result.scenarios["bank"].outcomes) == list(RULES)
+    others = list(result.scenarios["million_dollar_interrupt"].outcomes)
+    assert others == [rule for rule in RULES if rule != "silo"]
+
+
+def test_a_named_policy_has_to_fit_every_scenario(bank):
+    with pytest.raises(ConfigurationError, match="silo makes no sense in scenario million_dollar_interrupt"):
+        run_benchmark([bank, load_scenario("million_dollar_interrupt")], ["fifo", "silo"], episodes=2)
+
+
+def test_the_suite_names_scenarios_that_exist_and_leaves_policies_to_them():
+    config = load_benchmark("suite")
+    assert config.policies is None
+    assert config.scenarios[0] == "bank"
+    assert [load_scenario(name).name for name in config.scenarios] == list(config.scenarios)
+
+
+def test_the_suite_as_a_command_whose_results_do_not_depend_on_threads(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    found = []
+    for threads in ((), ("--threads", "3")):
+        arguments = ("--suite", "--episodes", "3", "--policies", "fifo,silo", "--set", "horizon.days=0.5", *threads)
+        monkeypatch.setattr(sys, "argv", ["blended", "benchmark", *arguments, "--json", "found.json"])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert caught.value.code == 0
+        shown = capsys.readouterr().out
+        # One row per scenario at the end, after its own tables.
+        after = shown.partition("The best of each scenario")[2]
+        assert all(after.count(name) == 1 for name in load_benchmark("suite").scenarios)
+        scenarios = json.loads(Path("found.json").read_text())["scenarios"]
+        assert all(scenario.pop("wall_s") > 0 for scenario in scenarios.values())
+        found.append(scenarios)
+    assert list(found[0]) == list(load_benchmark("suite").scenarios)
+    assert found[0] == found[1]
+
+
 def test_a_mistake_in_the_file_names_its_line(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("scenarios: [bank]\nepisodes: 1\npolicy: [fifo]\n")
@@ -239,6 +303,9 @@ def test_the_command(tmp_path):
     [
         (("bnk",), "did you mean 'bank'?"),
         (("--config", "bnk"), "did you mean 'bank'?"),
+        (("--suite", "bank"), "--suite: must stand without SCENARIO and --config"),
+        (("--suite", "--config", "bank"), "--suite: must stand without SCENARIO and --config"),
+        (("--suite", "--policies", "fifo", "--set", "clients=[]", "--reference", "silo"), "reference = 'silo'"),
         (("--policies", "fifo,voice_frist"), "did you mean 'voice_first'?"),
         (("--set", "horizon.dys=1"), "did you mean 'days'?"),
         (("--episodes", "1"), "episodes = 1: must be >= 2"),

@@ -190,6 +190,113 @@ def test_a_day_without_anybody_is_an_overload_if_work_arrives():
     assert "overload on tuesday: 4.0 rep-hours of work for nobody" in describe(scenario).warnings
 
 
+def test_work_that_comes_back_counts_over_the_horizon_and_is_named_in_the_overload():
+    # 5/h * 1/6 h * 24 h = 20 rep-hours; one in four leads to another as long: 20 / (1 - 1/4) = 26.67 in all. It is not
+    # known when, so the day and its hours show the 20 of the arrivals.
+    follow_up = {"prob": 0.25, "after": 3600, "window_s": 3600}
+    described = describe(one_channel(arrivals={"rate_per_hour": 5}, follow_up=follow_up))
+    assert described.warnings == (
+        "overload over the horizon: 26.7 rep-hours of work (6.7 of them coming back) for 24.0 staffed rep-hours, "
+        "load 1.11",
+    )
+    (email,) = described.channels
+    assert (email.work_rep_hours, email.returning_rep_hours) == pytest.approx((80 / 3, 20 / 3))
+    assert email.returning_contacts == pytest.approx(120 / 3)
+    assert (described.work_rep_hours, described.returning_rep_hours) == pytest.approx((80 / 3, 20 / 3))
+    assert described.days[0].work_rep_hours == pytest.approx(20)
+    assert [hour.load_reps for hour in described.days[0].hours] == pytest.approx([5 / 6] * 24)
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in shown(described).splitlines()]
+    assert ["email", "840", "120", "", "", "40.0", "26.7", "6.7", "24.0", "1.11"] in rows
+
+
+def test_backlog_and_what_comes_back_are_both_named():
+    # 3 contacts of the backlog are 0.5 rep-hours; with them 20.5 / (3/4) = 27.33, of which 6.83 come back.
+    follow_up = {"prob": 0.25, "after": 3600, "window_s": 3600}
+    keys = {"arrivals": {"rate_per_hour": 5}, "follow_up": follow_up, "initial_backlog": {"mean_contacts": 3}}
+    (warning,) = describe(one_channel(**keys)).warnings
+    assert warning == (
+        "overload over the horizon: 27.3 rep-hours of work (0.5 of them initial backlog, 6.8 coming back) for 24.0 "
+        "staffed rep-hours, load 1.14"
+    )
+
+
+def test_outbound_attempts_are_work_of_the_hours():
+    # Half of the attempts reach the customer, two are made: 3 in 4 are reached, and 0.5 + 0.25 attempts of 120 s fail.
+    # 6/h * (3/4 * 600 s + 3/4 * 120 s) = 0.9 reps.
+    reach = {"prob": 0.5, "attempt_s": 120, "retry_after_s": 3600, "max_attempts": 2}
+    described = describe(one_channel(arrivals={"rate_per_hour": 6}, reach=reach))
+    assert [hour.load_reps for hour in described.days[0].hours] == pytest.approx([0.9] * 24)
+    assert described.work_rep_hours == pytest.approx(0.9 * 24)
+    # One scripted contact of 1,200 s at 1:00: 3/4 * 1,200 s + 3/4 * 120 s = 990 s.
+    contact = {"channel": "email", "at_s": 3600, "handle_time": 1200, "account_value": 0}
+    content = one_channel(reach=reach).model_dump() | {"scripted_contacts": [contact]}
+    described = describe(Scenario.model_validate(content))
+    assert [hour.load_reps for hour in described.days[0].hours[:3]] == pytest.approx([0, 990 / 3600, 0])
+    assert described.work_rep_hours == pytest.approx(990 / 3600)
+
+
+def test_contacts_that_come_back_for_ever_are_named():
+    follow_up = {"prob": 1, "after": 3600, "window_s": 3600}
+    described = describe(one_channel(arrivals={"rate_per_hour": 3}, follow_up=follow_up))
+    assert described.warnings == (
+        "endless: contacts of email lead to at least as much work as they are themselves, so what comes of them has no "
+        "bound; the offered load leaves it out",
+    )
+    assert described.work_rep_hours == pytest.approx(3 / 6 * 24)
+
+
+def test_clients_and_fairness_are_shown():
+    clients = [
+        {
+            "name": "shop",
+            "channels": ["voice", "email"],
+            "fee_usd": 2.5,
+            "technology_usd": 0.1,
+            "targets": [
+                {"channel": "voice", "at_least_frac": 0.8, "usd_per_point_day": 15},
+                {"channel": "email", "at_least_frac": 0.95, "usd_per_point_day": 4},
+            ],
+        },
+        {"name": "archive", "channels": ["letter"], "fee_usd": 1},
+    ]
+    fairness = {"floor_frac": 0.6, "usd_per_point_day": 5}
+    described = describe(center(clients=clients, value_bands_usd=[1000, 20_000], fairness=fairness))
+    shop, archive = described.clients
+    assert (shop.name, shop.channels, shop.fee_usd, shop.technology_usd) == ("shop", ("voice", "email"), 2.5, 0.1)
+    voice, email = shop.targets
+    assert (voice.channel, voice.measure, voice.at_least_frac) == ("voice", "service level", 0.8)
+    # All 80 points short at 15 USD, 95 at 4, 60 at 5.
+    assert [target.most_usd_per_day for target in (voice, email)] == pytest.approx([1200, 380])
+    assert (email.measure, archive.targets) == ("on-time share", ())
+    assert described.fairness is not None
+    assert (described.fairness.floor_frac, described.fairness.most_usd_per_day) == pytest.approx((0.6, 300))
+    text = shown(described)
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines()]
+    assert ["shop", "voice, email", "2.5", "0.1", "voice: service level 80.0%", "15", "1,200"] in rows
+    assert ["", "", "", "", "email: on-time share 95.0%", "4", "380"] in rows
+    assert ["archive", "letter", "1", "0", "", "", ""] in rows
+    assert "Account-value bands: borders at 1,000, 20,000 USD." in text
+    assert "in every band 60.0% of the real-time contacts" in text
+    assert "costs 5 USD a day, 300 at most." in " ".join(text.split())
+
+
+def test_preferred_reps_are_shown_where_there_are_any():
+    assert describe(center()).preferred_rep is None
+    assert "a preferred rep" not in shown(describe(center())).lower()
+    segments = [
+        {"name": "student", "share_frac": 0.75, "account_value": 500},
+        {"name": "client", "share_frac": 0.25, "account_value": 5000, "preferred_rep_prob": 0.4},
+    ]
+    described = describe(center(segments=segments, preferred_rep={"speed": 1.33, "resolution": 1.1}))
+    assert described.preferred_rep is not None
+    assert (described.preferred_rep.speed, described.preferred_rep.resolution) == (1.33, 1.1)
+    assert [segment.preferred_rep_prob for segment in described.segments] == [0, 0.4]
+    text = shown(described)
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines()]
+    assert ["client", "25.0%", "5,000", "0.0%", "40.0%"] in rows
+    assert "A preferred rep handles a contact 1.33 times as fast" in text
+
+
 def test_a_center_without_mistakes_has_no_warnings():
     scenario = one_channel(arrivals={"rate_per_hour": 3}, due={"after_s": 3600})
     assert describe(scenario).warnings == ()
@@ -340,7 +447,7 @@ def test_business_hours_and_breaks_are_shown():
     assert described.warnings == ()  # the business clock does not fall into closed hours
 
 
-@pytest.mark.parametrize("name", ["bank", "tiny", "million_dollar_interrupt"])
+@pytest.mark.parametrize("name", ["bank", "tiny", "million_dollar_interrupt", "premium_desk"])
 def test_scenarios_of_the_project_can_be_described(name):
     described = describe(load_scenario(name))
     json.dumps(asdict(described), allow_nan=False)

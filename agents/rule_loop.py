@@ -1,0 +1,87 @@
+"""The compiled loop of the baselines: a rule and the center take turns without Python in between.
+
+Room: `agents`, compiled. Touches the rules, the kernel's one step function and the rows of `CenterRows`.
+
+Threads that each play rows of their own run side by side: for the whole loop none of them needs Python's lock. With a
+call per decision two threads were slower than one.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.action_layout import ActionLayout
+from agents.rules import EXPECTED_LOSS, choose, expected_loss
+from envs.center_rows import CenterRows
+from envs.compilation import compiled, entry_point
+from envs.kernel import step_one
+from envs.state import WAIT
+
+
+@compiled
+def _play_row(
+    rule, layout, adjustment, until_s, state, parameters, demand, center, candidates, mask, result
+):  # fmt: skip
+    while not result.done and result.time_s < until_s:
+        if rule == EXPECTED_LOSS:
+            action = expected_loss(layout, center, candidates, mask, adjustment)
+        else:
+            action = choose(rule, layout, center, candidates, mask)
+        step_one(state, parameters, demand, max(action, WAIT), center, candidates, mask, result)
+
+
+@entry_point
+def _play_rows(
+    rule, layout, adjustments, until_s, rows, states, parameters, demands, demand_counts, centers, candidates, masks,
+    results,
+):  # fmt: skip
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        _play_row(
+            rule,
+            layout,
+            adjustments[row],
+            until_s[row],
+            states[row],
+            parameters[0],
+            demands[row, : demand_counts[row]],
+            centers[row],
+            candidates[row],
+            masks[row],
+            results[row],
+        )
+
+
+def play_rule(
+    rule: int,
+    layout: ActionLayout,
+    adjustments: NDArray[np.float64],
+    rows: CenterRows,
+    running: NDArray[np.int64],
+    until_s: NDArray[np.float64],
+) -> None:
+    """Let a rule route the environments `running` of `rows` until each reaches its horizon, or its first decision at or
+    after its `until_s`, one environment after the other.
+
+    Args:
+        rule: its code, the place in `agents.rules.RULES`.
+        layout: of the scenario (`agents.action_layout`).
+        adjustments: float64 (rows, len(`ADJUSTMENTS`)); only `expected_loss` reads them, and 0 is the rule itself.
+        rows: `CenterRows`; afterwards as if every action had been a `step`.
+        running: int64 indices.
+        until_s: float64 (rows,), seconds since the start of the horizon; `inf` is the horizon.
+    """
+    _play_rows(
+        rule,
+        layout,
+        np.array(adjustments, order="C"),  # a copy: for an array that is read-only numba would compile anew
+        np.array(until_s, order="C"),
+        running,
+        rows.states,
+        rows.parameters,
+        rows.demands,
+        rows.demand_counts,
+        rows.center,
+        rows.candidates,
+        rows.mask,
+        rows.results,
+    )
