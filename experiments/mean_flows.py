@@ -37,7 +37,7 @@ class Flows(NamedTuple):
 def reached_frac(channel: Channel) -> float:
     """Return the share of a channel's contacts whose customer is reached in the end."""
     reach = channel.reach or ALWAYS
-    return 1.0 - (1.0 - reach.prob) ** reach.max_attempts
+    return 1.0 - _miss_prob(reach) ** reach.max_attempts
 
 
 def missed_attempts_h(channel: Channel) -> float:
@@ -46,7 +46,12 @@ def missed_attempts_h(channel: Channel) -> float:
     Attempt i of at most n is made in vain with probability (1 - p)^i, p that of reaching the customer.
     """
     reach = channel.reach or ALWAYS
-    return sum((1.0 - reach.prob) ** i for i in range(1, reach.max_attempts + 1)) * reach.attempt_s / HOUR_S
+    return sum(_miss_prob(reach) ** i for i in range(1, reach.max_attempts + 1)) * reach.attempt_s / HOUR_S
+
+
+def _miss_prob(reach: Reach) -> float:
+    """Return the chance that an attempt is in vain; where it depends on the hour, the mean of the hours."""
+    return 1.0 - float(np.mean(reach.prob))
 
 
 def rep_hours(scenario: Scenario, flows: Flows) -> Floats:
