@@ -8,17 +8,16 @@ all candidates of a generation meet the same customers. Gradients then refine wh
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 from cmaes import CMA
 from numpy.typing import NDArray
 
 from agents.action_layout import action_layout
+from agents.kept_demand import KeptDemand
 from agents.rule_loop import play_rule
 from agents.rules import ADJUSTMENTS, EXPECTED_LOSS
 from envs.center_rows import CenterRows
-from envs.demand import DemandSampler
 from envs.scenario import Scenario
 
 
@@ -29,29 +28,29 @@ class AdjustedPlay:
     """
 
     def __init__(self, scenario: Scenario, n_candidates: int, n_episodes: int, threads: int = 1) -> None:
-        self._sampler = DemandSampler(scenario)
+        self._sampler = KeptDemand(scenario)
         self._layout = action_layout(scenario)
         self._n_episodes = n_episodes
         sizes = [len(share) for share in np.array_split(np.arange(n_candidates), min(threads, n_candidates))]
         self._ends = np.cumsum(sizes)
-        self._shares = [CenterRows(scenario, size * n_episodes) for size in sizes]
+        self._shares = [CenterRows(scenario, size * n_episodes, sampler=self._sampler) for size in sizes]
 
     def costs_usd(
         self, adjustments: NDArray[np.float64], seed: int, episodes: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Return the total cost, USD, (candidates, episodes) of the rule with each line of `adjustments`."""
-        demands = [self._sampler.sample(seed, int(episode)) for episode in episodes]
+        self._sampler.forget()
+        for episode in episodes:  # here, so that no two threads draw the same
+            self._sampler.sample(seed, int(episode))
         parts = np.split(np.asarray(adjustments, np.float64), self._ends[:-1])
         with ThreadPoolExecutor(len(parts)) as pool:
-            costs = pool.map(lambda rows, part: self._play(rows, part, demands), self._shares, parts)
+            costs = pool.map(lambda rows, part: self._play(rows, part, seed, episodes), self._shares, parts)
             return np.concatenate(list(costs))
 
     def _play(
-        self, rows: CenterRows, adjustments: NDArray[np.float64], demands: list[NDArray[Any]]
+        self, rows: CenterRows, adjustments: NDArray[np.float64], seed: int, episodes: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        for row in rows.all_rows:
-            rows.load_demand(int(row), demands[row % self._n_episodes])
-        rows.restart(rows.all_rows)
+        rows.start(rows.all_rows, np.full(rows.n_rows, seed), np.tile(episodes, len(adjustments)))
         by_row = np.repeat(adjustments, self._n_episodes, axis=0)
         play_rule(EXPECTED_LOSS, self._layout, by_row, rows, rows.all_rows, np.full(rows.n_rows, np.inf))
         return rows.states["cost_usd"].sum(axis=1).reshape(len(adjustments), self._n_episodes)

@@ -1,19 +1,18 @@
 """Playing whole episodes: one policy, many episodes side by side, everything compiled but a learned policy's network.
 
-Room: `agents`. Touches `CenterRows`, the drawing of demand and policies.
+Room: `agents`. Touches `CenterRows`, demand and policies.
 """
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.baselines import Baseline
+from agents.kept_demand import KeptDemand
 from agents.policy import Policy
 from envs.center_rows import CenterRows, Observation
-from envs.demand import DemandSampler
 from envs.metrics import Counts
 from envs.scenario import Scenario
 
@@ -56,10 +55,6 @@ def _take(observations: Observation, rows: NDArray[np.int64], n_rows: int) -> Ob
     return {key: buffer[rows] for key, buffer in observations.items()}
 
 
-KEPT_DEMAND_BYTES = 2**28
-"""So much demand at most is kept for the next policy; what goes beyond is drawn again."""
-
-
 class Episodes:
     """Episodes of one scenario under one demand seed that several policies play one after the other.
 
@@ -72,9 +67,7 @@ class Episodes:
         self.seed = seed
         self.threads = threads
         self._batch = batch
-        self._sampler = DemandSampler(scenario)
-        self._demands: dict[int, NDArray[Any]] = {}
-        self._kept_bytes = 0
+        self._sampler = KeptDemand(scenario)
         self._free_rows: list[CenterRows] = []
 
     def play(
@@ -96,9 +89,7 @@ class Episodes:
         def play_chunk(chunk: NDArray[np.int64]) -> list[Counts]:
             rows = self._take_rows(size)
             used = rows.all_rows[: len(chunk)]
-            for row, episode in zip(used.tolist(), chunk.tolist(), strict=True):
-                rows.load_demand(row, self._demand(episode))
-            rows.restart(used)
+            rows.start(used, np.full(len(chunk), self.seed), chunk)
             advance_rows(rows, policy, used[~rows.done[used]], deterministic=deterministic)
             counts = [rows.counts(row) for row in used.tolist()]
             self._free_rows.append(rows)
@@ -114,17 +105,8 @@ class Episodes:
         try:
             rows = self._free_rows.pop()
         except IndexError:  # all are in use, or none was made yet
-            return CenterRows(self.scenario, n_rows)
+            return CenterRows(self.scenario, n_rows, sampler=self._sampler)
         return rows if rows.n_rows == n_rows else self._take_rows(n_rows)
-
-    def _demand(self, episode: int) -> NDArray[Any]:
-        demand = self._demands.get(episode)
-        if demand is None:
-            demand = self._sampler.sample(self.seed, episode)
-            if self._kept_bytes + demand.nbytes <= KEPT_DEMAND_BYTES:
-                self._demands[episode] = demand
-                self._kept_bytes += demand.nbytes
-        return demand
 
 
 def play_episodes(

@@ -37,10 +37,13 @@ class RowSnapshot(NamedTuple):
 class CenterRows:
     """`n_rows` environments of `scenario`; arrays have one row per environment.
 
-    `threads` > 1 steps rows in parallel on at most that many numba threads; results are equal bit for bit.
+    `threads` > 1 steps rows in parallel on at most that many numba threads; results are equal bit for bit. `sampler`
+    draws the demand, of the same scenario; None: one of these rows' own.
     """
 
-    def __init__(self, scenario: Scenario, n_rows: int, threads: int = 1) -> None:
+    def __init__(
+        self, scenario: Scenario, n_rows: int, threads: int = 1, *, sampler: DemandSampler | None = None
+    ) -> None:
         self.scenario = scenario
         self.n_rows = n_rows
         self.action_names: tuple[str, ...] = tuple(action.name for action in action_table(scenario))
@@ -56,7 +59,7 @@ class CenterRows:
         self.demand_counts = np.zeros(n_rows, np.int64)
         self.keys = np.zeros(n_rows, np.uint64)
         self.all_rows = np.arange(n_rows)
-        self._sampler = DemandSampler(scenario)
+        self._sampler = DemandSampler(scenario) if sampler is None else sampler
         self._threads = min(threads, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
     @property

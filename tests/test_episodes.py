@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playing import bank_day
 
-from agents import episodes
+from agents import kept_demand
 from agents.baselines import Baseline
 from agents.episodes import Episodes, play_episodes
 from envs.center_rows import CenterRows
@@ -36,6 +36,16 @@ def assert_equal(found: list[Counts], expected: list[Counts]) -> None:
             assert np.asarray(one[key]).tobytes() == np.asarray(values).tobytes(), key
 
 
+def test_an_episode_is_what_an_environment_started_with_its_number_plays(day: Scenario) -> None:
+    policy = Baseline("fifo", day)
+    rows = CenterRows(day, len(NUMBERS))
+    rows.start(rows.all_rows, np.full(len(NUMBERS), 3), NUMBERS)
+    policy.play_until(rows, rows.all_rows, np.full(len(NUMBERS), np.inf))
+    shared = Episodes(day, 3)
+    for _ in range(2):
+        assert_equal(shared.play(policy, NUMBERS), [rows.counts(row) for row in rows.all_rows])
+
+
 def test_threads_and_batches_change_nothing(day: Scenario) -> None:
     policy = Baseline("expected_loss", day)
     expected = play_episodes(day, policy, 3, NUMBERS)
@@ -63,7 +73,7 @@ def test_demand_is_drawn_once_as_long_as_there_is_room_for_it(
 
     plain = DemandSampler.sample
     monkeypatch.setattr(DemandSampler, "sample", sample)
-    monkeypatch.setattr(episodes, "KEPT_DEMAND_BYTES", kept_bytes)
+    monkeypatch.setattr(kept_demand, "KEPT_BYTES", kept_bytes)
     shared = Episodes(day, 3)
     for _ in range(2):
         shared.play(Baseline("fifo", day), NUMBERS)
