@@ -9,11 +9,26 @@ who dials again, an accepted callback and an error's rework are the next `attemp
 import numpy as np
 
 from envs.business_hours import add_promise, due_time_s
-from envs.churn import add_cost, broken_promise_usd, charge_harm
+from envs.churn import broken_promise_usd, charge, charge_harm
 from envs.compilation import compiled
 from envs.control_variate import add_luck, expect_abandonment
 from envs.event_list import queue_heap, remove_contact, set_clock
 from envs.interruption import start_work
+from envs.journal import (
+    END_ABANDONED,
+    END_CALLBACK_ACCEPTED,
+    END_CALLBACK_REFUSED,
+    END_REDIALLED,
+    NOTE_BLOCKED,
+    NOTE_CALLBACK_OFFERED,
+    NOTE_DUE_PASSED,
+    NOTE_ENDED,
+    NOTE_JOINED,
+    NOTE_LOST,
+    NOTE_SCHEDULED,
+    note,
+    number_contact,
+)
 from envs.luck import (
     LUCK_ACCEPT,
     LUCK_APPROVAL,
@@ -85,6 +100,8 @@ def _take_slot(state, demanded):
     person.past_threshold = 0
     person.reached = 0
     person.reach_attempts = 0
+    person.customer = state.next_demand - 1
+    number_contact(state, contact)
     for order in range(N_ORDERS):
         state.heap_place[contact, order] = NOBODY
     return contact
@@ -106,6 +123,7 @@ def admit(state, parameters, demanded):
     state.contacts[contact].band = value_band(parameters, demanded.value_usd)
     if state.n_unused == 0:  # the last slot is kept for charging those who find no other
         state.queue_count[demanded.queue].lost += 1
+        note(state, NOTE_LOST, contact, NOBODY, 0)
         _turn_away(state, parameters, contact)
         return
     state.arrived_today[demanded.queue] += 1
@@ -132,8 +150,9 @@ def _turn_away(state, parameters, contact):
     state.band_count[person.band].arrived += 1
     state.queue_count[person.queue].blocked += 1
     state.band_count[person.band].blocked += 1
+    note(state, NOTE_BLOCKED, contact, NOBODY, 0)
     charge_harm(state, parameters, contact, TERM_BLOCKED, limits.blocked_rise, limits.blocked_usd)
-    forgo_fee(state, parameters, person.queue)
+    forgo_fee(state, parameters, contact)
     free_slot(state, contact)
 
 
@@ -146,6 +165,7 @@ def join(state, parameters, contact):
     person.review_s = NEVER
     state.queue_count[person.queue].arrived += 1
     state.band_count[person.band].arrived += 1
+    note(state, NOTE_JOINED, contact, NOBODY, 0)
     enqueue(state, parameters, contact)
     set_waiting_clock(state, parameters, contact)
     if parameters.queues[person.queue].real_time:
@@ -246,6 +266,7 @@ def _pass_due(state, parameters, contact):
     state.queues[queue].overdue += 1
     state.queue_count[queue].late += 1
     state.band_count[person.band].late += 1
+    note(state, NOTE_DUE_PASSED, contact, NOBODY, 0)
     charge_lateness(state, parameters, contact, parameters.queues[queue].late_rise, parameters.queues[queue].late_usd)
     if person.status == WAITING:
         remove_contact(state, queue_heap(queue, BY_NEXT_DUE), BY_NEXT_DUE, contact)
@@ -283,10 +304,12 @@ def _abandon(state, parameters, contact):
         delay_s = look_up_quantile(
             parameters.redial_quantile_s[queue], uniform(person.key, LUCK_REDIAL_DELAY, person.attempt)
         )
+        note(state, NOTE_ENDED, contact, NOBODY, END_REDIALLED)
         schedule_attempt(state, parameters, contact, queue, delay_s)
         count.redialled += 1
     else:
-        forgo_fee(state, parameters, queue)
+        note(state, NOTE_ENDED, contact, NOBODY, END_ABANDONED)
+        forgo_fee(state, parameters, contact)
         free_slot(state, contact)
 
 
@@ -312,6 +335,8 @@ def schedule(state, contact, queue, return_s, due_s):
     person.rep = NOBODY
     person.return_s = return_s
     person.due_s = due_s
+    number_contact(state, contact)
+    note(state, NOTE_SCHEDULED, contact, NOBODY, 0)
     set_clock(state, contact, return_s if person.overdue else min(return_s, due_s))
 
 
@@ -356,6 +381,7 @@ def offer_callback(state, parameters, contact):
     target = parameters.queues[queue].offer_to
     person.offered = 1
     state.queue_count[queue].callbacks_offered += 1
+    note(state, NOTE_CALLBACK_OFFERED, contact, NOBODY, 0)
     if uniform(person.key, LUCK_ACCEPT, person.attempt) >= parameters.queues[queue].accept_prob:
         return
     count = state.queue_count[queue]
@@ -367,18 +393,20 @@ def offer_callback(state, parameters, contact):
         count.waited += 1
     charge_wait(state, parameters, contact)
     expect_abandonment(state, parameters, contact)
-    add_cost(state, parameters, TERM_CALLBACK, parameters.callback_usd)
+    charge(state, parameters, contact, TERM_CALLBACK, parameters.callback_usd, 0.0)
     start_over(state, contact, person.handle_s)
     limits = parameters.queues[queue]
     if uniform(person.key, LUCK_APPROVAL, person.attempt) < limits.refusal_prob:
         count.callbacks_refused += 1
-        forgo_fee(state, parameters, queue)
+        note(state, NOTE_ENDED, contact, NOBODY, END_CALLBACK_REFUSED)
+        forgo_fee(state, parameters, contact)
         person.queue = target
         charge_lateness(
             state, parameters, contact, parameters.queues[target].late_rise, parameters.queues[target].late_usd
         )
         free_slot(state, contact)
         return
+    note(state, NOTE_ENDED, contact, NOBODY, END_CALLBACK_ACCEPTED)
     schedule_attempt(state, parameters, contact, target, limits.approval_delay_s)
     if person.return_s <= state.now_s:
         return_scheduled(state, parameters, contact)

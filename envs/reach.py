@@ -4,6 +4,7 @@ Room: `envs`, kernel. Touches the reach fields of one contact.
 """
 
 from envs.compilation import compiled
+from envs.journal import NOTE_ATTEMPTED, note
 from envs.luck import LUCK_REACH, uniform
 
 ATTEMPTS_APART = 64
@@ -22,6 +23,7 @@ def is_reached(state, parameters, contact):
     state.queue_count[person.queue].attempts += 1
     if luck < limits.reach_prob:
         person.reached = 1
+    note(state, NOTE_ATTEMPTED, contact, person.rep, person.reached)
     return person.reached != 0
 
 

@@ -7,16 +7,18 @@ blocked); for a deferred one the on-time share, completed on time / (those + due
 attained. Each percentage point short costs the agreed price for each calendar day of the horizon.
 """
 
-from envs.churn import add_cost
+from envs.churn import add_cost, charge
 from envs.compilation import compiled
-from envs.state import TERM_FAIRNESS, TERM_FORGONE, TERM_SOW_PENALTY
+from envs.journal import note_charge
+from envs.state import NOBODY, TERM_FAIRNESS, TERM_FORGONE, TERM_SOW_PENALTY
 
 
 @compiled
-def forgo_fee(state, parameters, queue):
-    """Charge the fee of a contact of `queue` that will not be handled."""
-    if parameters.queues[queue].fee_usd > 0.0:
-        add_cost(state, parameters, TERM_FORGONE, parameters.queues[queue].fee_usd)
+def forgo_fee(state, parameters, contact):
+    """Charge the fee of `contact`, which will not be handled."""
+    fee_usd = parameters.queues[state.contacts[contact].queue].fee_usd
+    if fee_usd > 0.0:
+        charge(state, parameters, contact, TERM_FORGONE, fee_usd, 0.0)
 
 
 @compiled
@@ -51,8 +53,11 @@ def charge_agreements(state, parameters):
         if limits.penalty_usd_per_point > 0.0:
             short = limits.target_frac - attained_frac(state, parameters, queue)
             if short > 0.0:
-                add_cost(state, parameters, TERM_SOW_PENALTY, 100.0 * short * limits.penalty_usd_per_point)
+                penalty_usd = 100.0 * short * limits.penalty_usd_per_point
+                weighted_usd = add_cost(state, parameters, TERM_SOW_PENALTY, penalty_usd)
+                note_charge(state, NOBODY, queue, TERM_SOW_PENALTY, weighted_usd, 0.0)
     if parameters.fairness_usd_per_point > 0.0:
         short = parameters.fairness_floor_frac - worst_band_frac(state, parameters)
         if short > 0.0:
-            add_cost(state, parameters, TERM_FAIRNESS, 100.0 * short * parameters.fairness_usd_per_point)
+            weighted_usd = add_cost(state, parameters, TERM_FAIRNESS, 100.0 * short * parameters.fairness_usd_per_point)
+            note_charge(state, NOBODY, NOBODY, TERM_FAIRNESS, weighted_usd, 0.0)
