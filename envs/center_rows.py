@@ -41,8 +41,8 @@ class RowSnapshot(NamedTuple):
 class CenterRows:
     """`n_rows` environments of `scenario`; arrays have one row per environment.
 
-    `threads` > 1 steps rows in parallel on at most that many numba threads; results are equal bit for bit. With `record`
-    what happens to contacts and reps is noted too, for `drain`, and nothing else changes.
+    `threads` > 1 steps rows in parallel on at most that many numba threads; results are equal bit for bit. With
+    `record` what happens to contacts and reps is noted too, for `drain`, and nothing else changes.
     """
 
     def __init__(self, scenario: Scenario, n_rows: int, threads: int = 1, *, record: bool = False) -> None:
@@ -132,8 +132,9 @@ class CenterRows:
     def drain(self, row: int) -> NDArray[Any]:
         """Return what was noted in environment `row` since the last call or its start, and forget it.
 
-        Returns `ENTRY` records in the order of events; their kinds are those of `envs.journal`. To be called after every
-        start and step. Raises `RuntimeError` if these rows do not record, or if more was noted than there is room for.
+        Returns `ENTRY` records in the order of events; their kinds are those of `envs.journal`. To be called after
+        every start and step. Raises `RuntimeError` if these rows do not record, or if more was noted than there is room
+        for.
         """
         if not self._records:
             raise RuntimeError("drain() needs CenterRows(..., record=True)")

@@ -3,12 +3,13 @@
 Room: `envs`, kernel. Touches the notes of the state, and the journal that is handed in; costs nothing unless the state
 is recording.
 
-Notes are `ENTRY` records. They gather in a small buffer of the state, since what happens deep in the center has no other
-array at hand; after every event and every action the kernel moves them to the journal of the environment, which Python
-reads after every step (`CenterRows.drain`). Nothing is allocated, and what does not fit is counted in `notes_lost`.
+Notes are `ENTRY` records. They gather in a small buffer of the state, since what happens deep in the center has no
+other array at hand; after every event and every action the kernel moves them to the journal of the environment, which
+Python reads after every step (`CenterRows.drain`). Nothing is allocated, and what does not fit is counted in
+`notes_lost`.
 
-Every visit of a customer to a queue is a contact with a number of its own, from 0 on in each episode: the kernel's slots
-stay with the customer and are used again. A customer who will come back has the next contact's number already.
+Every visit of a customer to a queue is a contact with a number of its own, from 0 on in each episode: the kernel's
+slots stay with the customer and are used again. A customer who will come back has the next contact's number already.
 """
 
 from envs.compilation import compiled
@@ -30,7 +31,7 @@ from envs.state import MAX_NOTES, NEVER, NOBODY
     NOTE_PICKING_UP,
     NOTE_FREE,
     NOTE_AWAY,
-    NOTE_OVERTIME,  # detail 1: begins, 0: the next shift has begun
+    NOTE_OVERTIME,  # detail 1: begins; 0: becomes ordinary work, since the next shift has begun
 ) = range(16)
 
 (
@@ -89,10 +90,10 @@ def note(state, kind, contact, rep, detail):
 
 
 @compiled
-def note_rep(state, kind, rep, detail):
-    """Note that `kind` happened to `rep`, with no contact in hand."""
+def note_rep(state, kind, rep):
+    """Note that `kind` happened to `rep`, who has no contact in hand."""
     if state.recording:
-        _write(state, kind, NOBODY, NOBODY, rep, detail, 0.0, 0.0)
+        _write(state, kind, NOBODY, NOBODY, rep, 0, 0.0, 0.0)
 
 
 @compiled

@@ -4,10 +4,9 @@ Room: `envs`, kernel. This is the only compiled code that Python calls; one step
 environment, the vector environment and the compiled loop of the baselines.
 
 Order of events at the same second: the end of the warm-up, a rep's completion or end of pick-up, a change of shift, an
-arrival, a contact's clock (due time, patience, threshold, review, return), a review of reps. So a caller whose patience
-ends as a rep comes free may still be served, and work completed at its due time is on time. The horizon comes before all
-else at its second, and so does the end of the warm-up: what counts is what happens at its second or later, and before
-that of the horizon.
+arrival, a contact's clock (due time, patience, threshold, review, return), a review of reps. So a caller whose
+patience ends as a rep comes free may still be served, and work completed at its due time is on time. The horizon comes
+before all else at its second. What happens at the second at which the warm-up ends, or later, counts.
 """
 
 from numba import prange

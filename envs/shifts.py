@@ -9,7 +9,7 @@ and keeps suspended work.
 
 from envs.compilation import compiled
 from envs.interruption import release_suspended
-from envs.journal import NOTE_OVERTIME, note_rep
+from envs.journal import NOTE_OVERTIME, note
 from envs.staffing import count_interruptible, join_free, leave_free, send_away
 from envs.state import AWAY, BREAK_START, FREE, NEVER, SHIFT_END, SHIFT_START
 
@@ -50,7 +50,7 @@ def _begin_shift(state, parameters, rep, until_s):
         join_free(state, parameters, rep)
     else:  # still at the last shift's contact: it becomes ordinary work
         state.n_overtime -= 1
-        note_rep(state, NOTE_OVERTIME, rep, 0)
+        note(state, NOTE_OVERTIME, person.contact, rep, 0)
         person.on_shift = 1
         count_interruptible(state, parameters, rep, 1)
 
@@ -68,7 +68,7 @@ def _end_shift(state, parameters, rep):
         count_interruptible(state, parameters, rep, -1)
         person.on_shift = 0
         state.n_overtime += 1
-        note_rep(state, NOTE_OVERTIME, rep, 1)
+        note(state, NOTE_OVERTIME, person.contact, rep, 1)
 
 
 @compiled

@@ -36,7 +36,7 @@ def join_free(state, parameters, rep):
     state.classes[k].closed_at = -1
     set_rep_event(state, rep, NEVER)
     tell_contacts(state, parameters, k)
-    note_rep(state, NOTE_FREE, rep, 0)
+    note_rep(state, NOTE_FREE, rep)
 
 
 @compiled
@@ -166,7 +166,7 @@ def send_away(state, rep):
     person = state.reps[rep]
     person.status = AWAY
     person.contact = NOBODY
-    note_rep(state, NOTE_AWAY, rep, 0)
+    note_rep(state, NOTE_AWAY, rep)
     set_rep_event(state, rep, NEVER)
 
 

@@ -4,7 +4,7 @@ Room: `experiments`. Reads `configs/benchmarks/`; the work is done by `experimen
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,9 @@ from envs.errors import ConfigurationError
 from envs.scenario import load_scenario
 from experiments.comparison import BenchmarkResult, run_benchmark
 from experiments.seeds import LARGEST_SEED
+
+if TYPE_CHECKING:
+    from experiments.records import RecordFolder  # needs the extra `data`, as its caller knows
 
 
 class BenchmarkConfig(BaseModel):
@@ -53,8 +56,8 @@ def load_benchmark(name_or_path: str | Path | None = None, **changes: Any) -> Be
     return config.model_copy(update={key: value for key, value in changes.items() if value is not None})
 
 
-def benchmark(config: BenchmarkConfig, *, threads: int = 1) -> BenchmarkResult:
-    """Run a benchmark."""
+def benchmark(config: BenchmarkConfig, *, threads: int = 1, records: "RecordFolder | None" = None) -> BenchmarkResult:
+    """Run a benchmark; with `records` every contact and decision is written there (`experiments.records`)."""
     scenarios = [load_scenario(name, tuple(config.overrides)) for name in config.scenarios]
     policies = config.policies
     if policies is None:
@@ -69,4 +72,5 @@ def benchmark(config: BenchmarkConfig, *, threads: int = 1) -> BenchmarkResult:
         seed=config.seed,
         threads=threads,
         reference=config.reference,
+        records=records,
     )

@@ -12,9 +12,10 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -27,6 +28,9 @@ from experiments.intervals import Interval, bootstrap_intervals
 from experiments.outcomes import Outcome, episode_progress, play
 from experiments.seeds import demand_seeds
 from experiments.table_console import table_console
+
+if TYPE_CHECKING:
+    from experiments.records import RecordFolder  # needs the extra `data`, as its caller knows
 
 REFERENCE = "learned"
 """The policy that is compared with all others where it takes part; otherwise the first one."""
@@ -125,6 +129,7 @@ def run_benchmark(
     seed: int = 0,
     threads: int = 1,
     reference: str | None = None,
+    records: "RecordFolder | None" = None,
 ) -> BenchmarkResult:
     """Play the same test episodes with every policy, and compare.
 
@@ -136,6 +141,7 @@ def run_benchmark(
         seed: the user's seed; the episodes are 0, 1, ... of its test seed (`experiments.seeds`).
         threads: numba threads, and those of an exported policy.
         reference: the policy that the tables compare with the others; default `learned`, else the first.
+        records: where to write every contact and decision (`experiments.records`), if anywhere.
     """
     scenarios = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
     if episodes < 2:
@@ -158,10 +164,12 @@ def run_benchmark(
             first = reference or (REFERENCE if REFERENCE in names else names[0])
             if first not in names:
                 raise ConfigurationError(f"reference = {first!r}: must be one of {', '.join(names)}")
-            outcomes = {
-                named.name: play(scenario, named, test_seed, episodes, threads=threads, progress=progress)
-                for named in named_policies
-            }
+            outcomes = {}
+            for named in named_policies:
+                with nullcontext() if records is None else records.open(scenario, named, seed) as recorder:
+                    outcomes[named.name] = play(
+                        scenario, named, test_seed, episodes, threads=threads, progress=progress, recorder=recorder
+                    )
             comparisons = _compare(outcomes, first)
             results[scenario.name] = ScenarioResult(scenario, seed, first, outcomes, comparisons)
     return BenchmarkResult(results)

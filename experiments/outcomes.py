@@ -24,7 +24,7 @@ from rich.progress import (
 from agents.baselines import Baseline
 from agents.catalog import NamedPolicy
 from agents.checked import CheckedPolicy
-from agents.episodes import play_episodes
+from agents.episodes import EpisodeRecorder, play_episodes
 from envs.actions import action_table
 from envs.compilation import CACHE_FOLDER, is_cold
 from envs.metrics import Counts, add_counts, compute_metrics, metric_glossary
@@ -89,8 +89,9 @@ def play(
     *,
     threads: int = 1,
     progress: Progress | None = None,
+    recorder: EpisodeRecorder | None = None,
 ) -> Outcome:
-    """Return what `named` achieves in episodes 0 to `episodes` - 1 of `demand_seed`.
+    """Return what `named` achieves in episodes 0 to `episodes` - 1 of `demand_seed`, which a `recorder` may follow.
 
     A policy with a method `seed` is told `demand_seed` first, so that a sampled result depends neither on
     what was played before nor on who else takes part. Masked actions raise `ConfigurationError`.
@@ -115,6 +116,7 @@ def play(
         deterministic=named.deterministic,
         threads=threads,
         progress=advance,
+        recorder=recorder,
     )
     return Outcome(named.name, "greedy" if named.deterministic else "sampled", scenario, counts)
 
