@@ -5,6 +5,7 @@ Room: `agents`. Touches `CenterRows`, demand and policies.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,27 @@ from envs.metrics import Counts
 from envs.scenario import Scenario
 
 
+class BatchRecorder(Protocol):
+    """Follows episodes that are played side by side, one in each row of a `CenterRows`."""
+
+    def before_step(self, running: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
+        """Be told the chosen `actions`, one per row, of the rows `running`, whose observations are still there."""
+
+    def after_step(self, running: NDArray[np.int64]) -> None:
+        """Be told that the rows `running` were stepped."""
+
+    def finish(self) -> None:
+        """Be told that all rows have reached their horizon."""
+
+
+class EpisodeRecorder(Protocol):
+    """Records episodes as they are played; batches may be played on several threads at once."""
+
+    def follow(self, rows: CenterRows, episodes: NDArray[np.int64]) -> BatchRecorder:
+        """Return what follows `episodes`, which have just started in `rows`."""
+        ...
+
+
 def advance_rows(
     rows: CenterRows,
     policy: Policy,
@@ -24,11 +46,13 @@ def advance_rows(
     *,
     deterministic: bool | NDArray[np.bool_] = True,
     until_s: NDArray[np.float64] | None = None,
+    on_choice: Callable[[NDArray[np.int64], NDArray[np.int64]], None] | None = None,
     on_step: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> None:
     """Let `policy` route the environments `running` until each reaches its horizon, or its first decision at or after
-    `until_s[row]` seconds. `on_step` is called with the rows just stepped. `deterministic` may be one flag per row, for
-    policies whose `predict` takes one per observation."""
+    `until_s[row]` seconds. `on_choice` is called with the rows about to be stepped and the actions of all rows,
+    `on_step` with the rows just stepped. `deterministic` may be one flag per row, for policies whose `predict` takes
+    one per observation."""
     actions = np.zeros(rows.n_rows, np.int64)
     limit_s = np.full(rows.n_rows, np.inf) if until_s is None else until_s
     if isinstance(policy, Baseline) and on_step is None:
@@ -41,6 +65,8 @@ def advance_rows(
         else:
             mode = deterministic if isinstance(deterministic, bool) else deterministic[running]
             actions[running] = policy.predict(_take(rows.observation(), running, rows.n_rows), mode)  # type: ignore[arg-type]
+        if on_choice is not None:
+            on_choice(running, actions)
         rows.step(running, actions)
         if on_step is not None:
             on_step(running)
@@ -77,8 +103,10 @@ class Episodes:
         *,
         deterministic: bool = True,
         progress: Callable[[int], None] | None = None,
+        recorder: EpisodeRecorder | None = None,
     ) -> list[Counts]:
-        """Return the counters of each of `episodes`, played to the horizon by `policy`.
+        """Return the counters of each of `episodes`, played to the horizon by `policy`, whether a `recorder` follows or
+        not.
 
         `progress` is told the number of episodes just finished.
         """
@@ -87,6 +115,11 @@ class Episodes:
         chunks = [episodes[start : start + size] for start in range(0, len(episodes), size)]
 
         def play_chunk(chunk: NDArray[np.int64]) -> list[Counts]:
+            if recorder is not None:
+                counts = self._play_recorded(policy, chunk, deterministic, recorder)
+                if progress is not None:
+                    progress(len(chunk))
+                return counts
             rows = self._take_rows(size)
             used = rows.all_rows[: len(chunk)]
             rows.start(used, np.full(len(chunk), self.seed), chunk)
@@ -99,6 +132,23 @@ class Episodes:
 
         with ThreadPoolExecutor(n_shares) as pool:
             return [count for counts in pool.map(play_chunk, chunks) for count in counts]
+
+    def _play_recorded(
+        self, policy: Policy, episodes: NDArray[np.int64], deterministic: bool, recorder: EpisodeRecorder
+    ) -> list[Counts]:
+        rows = CenterRows(self.scenario, len(episodes), sampler=self._sampler, record=True)
+        rows.start(rows.all_rows, np.full(len(episodes), self.seed), episodes)
+        record = recorder.follow(rows, episodes)
+        advance_rows(
+            rows,
+            policy,
+            rows.all_rows[~rows.done],
+            deterministic=deterministic,
+            on_choice=record.before_step,
+            on_step=record.after_step,
+        )
+        record.finish()
+        return [rows.counts(row) for row in range(len(episodes))]
 
     def _take_rows(self, n_rows: int) -> CenterRows:
         """Return `n_rows` rows that no other thread uses; rows of another number are forgotten."""
@@ -119,7 +169,10 @@ def play_episodes(
     threads: int = 1,
     batch: int = 64,
     progress: Callable[[int], None] | None = None,
+    recorder: EpisodeRecorder | None = None,
 ) -> list[Counts]:
     """Return the counters of each of `episodes` under `seed`, played by one `policy`: see `Episodes`."""
     shared = Episodes(scenario, seed, threads=threads, batch=batch)
-    return shared.play(policy, np.asarray(episodes, np.int64), deterministic=deterministic, progress=progress)
+    return shared.play(
+        policy, np.asarray(episodes, np.int64), deterministic=deterministic, progress=progress, recorder=recorder
+    )

@@ -19,20 +19,20 @@ from envs.state import WAIT
 
 @compiled
 def _play_row(
-    rule, layout, adjustment, until_s, state, parameters, demand, center, candidates, mask, result
+    rule, layout, adjustment, until_s, state, parameters, demand, center, candidates, mask, result, journal
 ):  # fmt: skip
     while not result.done and result.time_s < until_s:
         if rule == EXPECTED_LOSS:
             action = expected_loss(layout, center, candidates, mask, adjustment)
         else:
             action = choose(rule, layout, center, candidates, mask)
-        step_one(state, parameters, demand, max(action, WAIT), center, candidates, mask, result)
+        step_one(state, parameters, demand, max(action, WAIT), center, candidates, mask, result, journal)
 
 
 @entry_point
 def _play_rows(
     rule, layout, adjustments, until_s, rows, states, parameters, demands, demand_counts, centers, candidates, masks,
-    results,
+    results, journals,
 ):  # fmt: skip
     for i in range(rows.shape[0]):
         row = rows[i]
@@ -48,6 +48,7 @@ def _play_rows(
             candidates[row],
             masks[row],
             results[row],
+            journals[row],
         )
 
 
@@ -84,4 +85,5 @@ def play_rule(
         rows.candidates,
         rows.mask,
         rows.results,
+        rows.journals,
     )

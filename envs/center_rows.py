@@ -17,9 +17,13 @@ from envs.metrics import Counts, compute_metrics, read_counts
 from envs.observation import FieldTable, field_table
 from envs.parameters import build_parameters, choose_tier
 from envs.scenario import COST_TERMS, Scenario
-from envs.state import DEMAND, RESULT, state_type
+from envs.state import DEMAND, ENTRY, RESULT, state_type
 
 Observation = dict[str, NDArray[Any]]
+
+JOURNAL_PER_CONTACT = 16
+"""Notes that one step may leave, for each contact that the center has room for: an open contact leaves a handful at the
+horizon."""
 
 
 class RowSnapshot(NamedTuple):
@@ -38,18 +42,26 @@ class CenterRows:
     """`n_rows` environments of `scenario`; arrays have one row per environment.
 
     `threads` > 1 steps rows in parallel on at most that many numba threads; results are equal bit for bit. `sampler`
-    draws the demand, of the same scenario; None: one of these rows' own.
+    draws the demand, of the same scenario; None: one of these rows' own. With `record` what happens to contacts and
+    reps is noted too, for `drain`, and nothing else changes.
     """
 
     def __init__(
-        self, scenario: Scenario, n_rows: int, threads: int = 1, *, sampler: DemandSampler | None = None
+        self,
+        scenario: Scenario,
+        n_rows: int,
+        threads: int = 1,
+        *,
+        sampler: DemandSampler | None = None,
+        record: bool = False,
     ) -> None:
         self.scenario = scenario
         self.n_rows = n_rows
         self.action_names: tuple[str, ...] = tuple(action.name for action in action_table(scenario))
         self.fields: FieldTable = field_table(tuple(channel.name for channel in scenario.channels))
         self.parameters = build_parameters(scenario)
-        self.states = np.zeros(n_rows, state_type(choose_tier(scenario)))
+        tier = choose_tier(scenario)
+        self.states = np.zeros(n_rows, state_type(tier))
         n_actions = len(self.action_names)
         self.center = np.zeros((n_rows, len(self.fields.center)), np.float32)
         self.candidates = np.zeros((n_rows, n_actions, len(self.fields.candidates)), np.float32)
@@ -59,6 +71,8 @@ class CenterRows:
         self.demand_counts = np.zeros(n_rows, np.int64)
         self.keys = np.zeros(n_rows, np.uint64)
         self.all_rows = np.arange(n_rows)
+        self._records = record
+        self.journals = np.zeros((n_rows, JOURNAL_PER_CONTACT * tier.contacts if record else 0), ENTRY)
         self._sampler = DemandSampler(scenario) if sampler is None else sampler
         self._threads = min(threads, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
@@ -89,6 +103,7 @@ class CenterRows:
         for row in rows:
             state_bytes[row] = 0
             self.states[row]["key"] = self.keys[row]
+        self.states["recording"][rows] = self._records
         reset_rows(
             rows,
             self.states,
@@ -99,6 +114,7 @@ class CenterRows:
             self.candidates,
             self.mask,
             self._results,
+            self.journals,
         )
 
     def step(self, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
@@ -117,12 +133,32 @@ class CenterRows:
             self.candidates,
             self.mask,
             self._results,
+            self.journals,
         )
         if self._threads > 1 and len(rows) > 1:
             numba.set_num_threads(self._threads)
             step_rows_in_parallel(*arguments)
         else:
             step_rows(*arguments)
+
+    def drain(self, row: int) -> NDArray[Any]:
+        """Return what was noted in environment `row` since the last call or its start, and forget it.
+
+        Returns `ENTRY` records in the order of events; their kinds are those of `envs.journal`. To be called after
+        every start and step. Raises `RuntimeError` if these rows do not record, or if more was noted than there is room
+        for.
+        """
+        if not self._records:
+            raise RuntimeError("drain() needs CenterRows(..., record=True)")
+        state = self.states[row]
+        if state["notes_lost"] > 0:
+            raise RuntimeError(
+                f"the journal of environment {row} is full: {state['notes_lost']} notes of scenario "
+                f"{self.scenario.name} are lost, so its records would have gaps"
+            )
+        entries: NDArray[Any] = self.journals[row, : state["n_journalled"]].copy()
+        state["n_journalled"] = 0
+        return entries
 
     def snapshot(self, row: int) -> RowSnapshot:
         """Return environment `row` as it is now."""
@@ -137,7 +173,8 @@ class CenterRows:
         )
 
     def restore(self, row: int, snapshot: RowSnapshot) -> None:
-        """Make environment `row` what `snapshot` is; raises `ValueError` if that is of another scenario."""
+        """Make environment `row` what `snapshot` is, with nothing noted yet; raises `ValueError` if that is of another
+        scenario."""
         if snapshot.scenario is not self.scenario and snapshot.scenario != self.scenario:
             raise ValueError(
                 f"snapshot of scenario {snapshot.scenario.name}: must be of the environment's own, {self.scenario.name}"
@@ -145,6 +182,9 @@ class CenterRows:
         self.load_demand(row, snapshot.demand)
         self.states[row : row + 1] = snapshot.state
         self.keys[row] = snapshot.state["key"][0]
+        self.states["recording"][row] = self._records
+        self.states["n_journalled"][row] = 0
+        self.states["notes_lost"][row] = 0
         self.center[row] = snapshot.center
         self.candidates[row] = snapshot.candidates
         self.mask[row] = snapshot.mask

@@ -9,15 +9,27 @@ value is lost (r becomes 0); the expected charge is the same, since P(lost at th
 """
 
 from envs.compilation import compiled
+from envs.journal import note_charge
 from envs.luck import LUCK_CHURN, uniform
 
 
 @compiled
 def add_cost(state, parameters, term, amount_usd):
-    """Add `amount_usd` >= 0, before the scenario's weight, to a cost term."""
+    """Add `amount_usd` >= 0, before the scenario's weight, to a cost term; returns it after the weight."""
     weighted = amount_usd * parameters.term_weight[term]
     state.step_cost_usd[term] += weighted
     state.cost_usd[term] += weighted
+    return weighted
+
+
+@compiled
+def charge(state, parameters, contact, term, amount_usd, loss_usd):
+    """Charge `amount_usd` for `contact` to a cost term, of which `loss_usd` is the expected loss of its account."""
+    person = state.contacts[contact]
+    state.queue_count[person.queue].account_loss_usd += loss_usd
+    state.band_count[person.band].account_loss_usd += loss_usd
+    weighted_usd = add_cost(state, parameters, term, amount_usd)
+    note_charge(state, contact, person.queue, term, weighted_usd, loss_usd)
 
 
 @compiled
@@ -43,9 +55,7 @@ def charge_harm(state, parameters, contact, term, rise, direct_usd):
             loss_usd = person.value_usd * person.retention_prob * rise
             person.retention_prob *= 1.0 - rise
         person.harms += 1
-    state.queue_count[person.queue].account_loss_usd += loss_usd
-    state.band_count[person.band].account_loss_usd += loss_usd
-    add_cost(state, parameters, term, loss_usd + direct_usd)
+    charge(state, parameters, contact, term, loss_usd + direct_usd, loss_usd)
 
 
 @compiled

@@ -8,7 +8,7 @@ be unresolved, and then return, be escalated, or be given up by the customer.
 """
 
 from envs.business_hours import add_promise
-from envs.churn import add_cost, charge_harm, error_prob, error_usd
+from envs.churn import charge, charge_harm, error_prob, error_usd
 from envs.compilation import compiled
 from envs.concurrency import divide_attention, vacate_seat
 from envs.contact_flow import (
@@ -22,6 +22,20 @@ from envs.contact_flow import (
 )
 from envs.control_variate import add_luck, expect_error
 from envs.interruption import release_suspended
+from envs.journal import (
+    END_DEFERRED,
+    END_ERRED,
+    END_ESCALATED,
+    END_GIVEN_UP,
+    END_RESOLVED,
+    END_RETURNED,
+    END_REWORKED,
+    END_UNREACHED,
+    END_UNRESOLVED,
+    NOTE_ENDED,
+    note,
+    note_payment,
+)
 from envs.luck import (
     LUCK_ERROR,
     LUCK_FOLLOW_UP,
@@ -69,9 +83,11 @@ def _try_again(state, parameters, contact):
     state.queue_count[queue].unreached += 1
     is_recalled = limits.collection and person.overdue
     if person.reach_attempts < limits.max_attempts and not is_recalled:
+        note(state, NOTE_ENDED, contact, person.rep, END_UNREACHED)
         schedule(state, contact, queue, state.now_s + limits.retry_after_s, person.due_s)
         return
     state.queue_count[queue].given_up += 1
+    note(state, NOTE_ENDED, contact, person.rep, END_GIVEN_UP)
     forgo_income(state, parameters, contact)
     if person.overdue:
         _end_overdue(state, parameters, contact)
@@ -101,7 +117,7 @@ def _count_end(state, parameters, contact):
     count.handle_s += person.served_s
     count.cycle_s += state.now_s - person.arrival_s
     if parameters.queues[queue].technology_usd > 0.0:
-        add_cost(state, parameters, TERM_HANDLING, parameters.queues[queue].technology_usd)
+        charge(state, parameters, contact, TERM_HANDLING, parameters.queues[queue].technology_usd, 0.0)
     if parameters.queues[queue].real_time:
         return
     if person.overdue:
@@ -121,6 +137,7 @@ def _collect(state, parameters, contact):
         person.owed_usd -= paid_usd
         state.queue_count[person.queue].recovered_usd += paid_usd
         state.queue_count[person.queue].commission_usd += paid_usd * limits.commission_frac
+        note_payment(state, contact, paid_usd, paid_usd * limits.commission_frac)
 
 
 @compiled
@@ -131,6 +148,7 @@ def _defer(state, parameters, contact):
     limits = parameters.queues[queue]
     target = limits.follow_up_to
     state.queue_count[queue].deferred += 1
+    note(state, NOTE_ENDED, contact, person.rep, END_DEFERRED)
     luck = uniform(person.key, LUCK_FOLLOW_UP_DELAY, person.attempt)
     opens_s = state.now_s + look_up_quantile(parameters.follow_up_quantile_s[queue], luck)
     due_s = add_promise(parameters, target, opens_s, limits.follow_up_window_s)
@@ -158,6 +176,7 @@ def _conclude(state, parameters, rep, contact):
     chance = limits.resolution_prob * resolution_of(state, parameters, rep, contact)
     if chance >= 1.0 or uniform(person.key, LUCK_RESOLUTION, person.attempt) < chance:
         count.first_resolved += is_first
+        note(state, NOTE_ENDED, contact, rep, END_RESOLVED)
         free_slot(state, contact)
     else:
         count.unresolved += 1
@@ -173,17 +192,20 @@ def _go_on_unresolved(state, parameters, contact):
     luck = uniform(person.key, LUCK_UNRESOLVED, person.attempt)
     if luck < limits.return_prob:
         state.queue_count[queue].returned += 1
+        note(state, NOTE_ENDED, contact, person.rep, END_RETURNED)
         delay_luck = uniform(person.key, LUCK_RETURN_DELAY, person.attempt)
         delay_s = look_up_quantile(parameters.return_quantile_s[queue], delay_luck)
         start_over(state, contact, person.handle_s * limits.return_work_frac)
         schedule_attempt(state, parameters, contact, limits.return_to, delay_s)
     elif luck < limits.return_prob + limits.escalation_prob:
         state.queue_count[queue].escalated += 1
+        note(state, NOTE_ENDED, contact, person.rep, END_ESCALATED)
         start_over(state, contact, person.handle_s * limits.escalation_work_frac)
         schedule_attempt(state, parameters, contact, limits.escalate_to, 0.0)
         if person.return_s <= state.now_s:
             return_scheduled(state, parameters, contact)
     else:
+        note(state, NOTE_ENDED, contact, person.rep, END_UNRESOLVED)
         free_slot(state, contact)
 
 
@@ -194,6 +216,7 @@ def _err(state, parameters, contact):
     limits = parameters.queues[queue]
     state.queue_count[queue].first_contacts += person.attempt == 0
     state.queue_count[queue].errors += 1
+    note(state, NOTE_ENDED, contact, person.rep, END_ERRED if limits.rework_to == NOBODY else END_REWORKED)
     add_luck(state, parameters, TERM_ERROR, error_usd(state, parameters, contact))
     charge_harm(state, parameters, contact, TERM_ERROR, limits.error_rise, limits.error_usd)
     if limits.rework_to == NOBODY:

@@ -13,6 +13,7 @@ import numpy as np
 
 from envs.compilation import compiled
 from envs.event_list import set_rep_event
+from envs.journal import NOTE_WORKING, note
 from envs.staffing import is_idle_longer, join_free, leave_free, send_away, speed_of
 from envs.state import FREE, NEVER, NOBODY, WORKING
 
@@ -169,5 +170,6 @@ def _move_up(state, parameters, seat, to):
     person.speed = before.speed
     if to < parameters.n_reps:
         state.n_working += 1
+    note(state, NOTE_WORKING, before.contact, to, 0)
     set_rep_event(state, to, state.rep_event_s[seat])
     set_rep_event(state, seat, NEVER)

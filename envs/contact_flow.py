@@ -9,11 +9,27 @@ who dials again, an accepted callback and an error's rework are the next `attemp
 import numpy as np
 
 from envs.business_hours import add_promise, due_time_s
-from envs.churn import add_cost, broken_promise_usd, charge_harm
+from envs.churn import broken_promise_usd, charge, charge_harm
 from envs.compilation import compiled
 from envs.control_variate import add_luck, expect_abandonment
 from envs.event_list import insert_contact, queue_heap, remove_contact, set_clock
 from envs.interruption import rank_suspended, start_work
+from envs.journal import (
+    END_ABANDONED,
+    END_CALLBACK_ACCEPTED,
+    END_CALLBACK_REFUSED,
+    END_RECALLED,
+    END_REDIALLED,
+    NOTE_BLOCKED,
+    NOTE_CALLBACK_OFFERED,
+    NOTE_DUE_PASSED,
+    NOTE_ENDED,
+    NOTE_JOINED,
+    NOTE_LOST,
+    NOTE_SCHEDULED,
+    note,
+    number_contact,
+)
 from envs.luck import (
     LUCK_ACCEPT,
     LUCK_APPROVAL,
@@ -55,8 +71,9 @@ def value_band(parameters, value_usd):
 
 
 @compiled
-def _take_slot(state, demanded, arrival_s):
-    """Return a slot that holds the customer `demanded`, a DEMAND record, who arrives at `arrival_s` seconds."""
+def _take_slot(state, demanded, customer, arrival_s):
+    """Return a slot that holds the customer `demanded`, the DEMAND record of that place, who arrives at `arrival_s`
+    seconds."""
     state.n_unused -= 1
     contact = np.int64(state.unused[state.n_unused])
     person = state.contacts[contact]
@@ -88,6 +105,8 @@ def _take_slot(state, demanded, arrival_s):
     person.past_threshold = 0
     person.reached = 0
     person.reach_attempts = 0
+    person.customer = customer
+    number_contact(state, contact)
     for order in range(N_ORDERS):
         state.heap_place[contact, order] = NOBODY
     return contact
@@ -105,10 +124,11 @@ def free_slot(state, contact):
 @compiled
 def admit(state, parameters, demanded):
     """Let a customer of the demand reach the center: join its queue, or be blocked."""
-    contact = _take_slot(state, demanded, demanded.arrival_s)
+    contact = _take_slot(state, demanded, state.next_demand - 1, demanded.arrival_s)
     state.contacts[contact].band = value_band(parameters, demanded.value_usd)
     if state.n_unused == 0:  # the last slot is kept for charging those who find no other
         state.queue_count[demanded.queue].lost += 1
+        note(state, NOTE_LOST, contact, NOBODY, 0)
         _turn_away(state, parameters, contact)
         return
     state.arrived_today[demanded.queue] += 1
@@ -129,7 +149,8 @@ def keep_supplied(state, parameters, demand):
         if not is_wanted or queue.end_supply == 0 or state.n_unused <= 1:
             continue
         demanded = demand[queue.next_supply]
-        contact = _take_slot(state, demanded, state.now_s)
+        customer = queue.next_supply + queue.supply_round * demand.shape[0]
+        contact = _take_slot(state, demanded, customer, state.now_s)
         person = state.contacts[contact]
         person.band = value_band(parameters, demanded.value_usd)
         person.key += np.uint64(queue.supply_round)
@@ -156,6 +177,7 @@ def _turn_away(state, parameters, contact):
     state.band_count[person.band].arrived += 1
     state.queue_count[person.queue].blocked += 1
     state.band_count[person.band].blocked += 1
+    note(state, NOTE_BLOCKED, contact, NOBODY, 0)
     charge_harm(state, parameters, contact, TERM_BLOCKED, limits.blocked_rise, limits.blocked_usd)
     forgo_income(state, parameters, contact)
     free_slot(state, contact)
@@ -170,6 +192,7 @@ def join(state, parameters, contact):
     person.review_s = NEVER
     state.queue_count[person.queue].arrived += 1
     state.band_count[person.band].arrived += 1
+    note(state, NOTE_JOINED, contact, NOBODY, 0)
     enqueue(state, parameters, contact)
     set_waiting_clock(state, parameters, contact)
     if parameters.queues[person.queue].real_time:
@@ -270,6 +293,7 @@ def _pass_due(state, parameters, contact):
     state.queues[queue].overdue += 1
     state.queue_count[queue].late += 1
     state.band_count[person.band].late += 1
+    note(state, NOTE_DUE_PASSED, contact, NOBODY, 0)
     charge_lateness(state, parameters, contact, parameters.queues[queue].late_rise, parameters.queues[queue].late_usd)
     if parameters.queues[queue].collection and (person.status == WAITING or person.status == SCHEDULED):
         _recall(state, parameters, contact)
@@ -297,6 +321,7 @@ def _recall(state, parameters, contact):
         dequeue(state, parameters, contact)
     else:
         state.queue_count[queue].recalled_scheduled += 1
+    note(state, NOTE_ENDED, contact, NOBODY, END_RECALLED)
     forgo_income(state, parameters, contact)
     free_slot(state, contact)
 
@@ -330,9 +355,11 @@ def _abandon(state, parameters, contact):
         delay_s = look_up_quantile(
             parameters.redial_quantile_s[queue], uniform(person.key, LUCK_REDIAL_DELAY, person.attempt)
         )
+        note(state, NOTE_ENDED, contact, NOBODY, END_REDIALLED)
         schedule_attempt(state, parameters, contact, queue, delay_s)
         count.redialled += 1
     else:
+        note(state, NOTE_ENDED, contact, NOBODY, END_ABANDONED)
         forgo_income(state, parameters, contact)
         free_slot(state, contact)
 
@@ -362,6 +389,8 @@ def schedule(state, contact, queue, return_s, due_s):
     person.rep = NOBODY
     person.return_s = return_s
     person.due_s = due_s
+    number_contact(state, contact)
+    note(state, NOTE_SCHEDULED, contact, NOBODY, 0)
     set_clock(state, contact, return_s if person.overdue else min(return_s, due_s))
 
 
@@ -406,6 +435,7 @@ def offer_callback(state, parameters, contact):
     target = parameters.queues[queue].offer_to
     person.offered = 1
     state.queue_count[queue].callbacks_offered += 1
+    note(state, NOTE_CALLBACK_OFFERED, contact, NOBODY, 0)
     if uniform(person.key, LUCK_ACCEPT, person.attempt) >= parameters.queues[queue].accept_prob:
         return
     count = state.queue_count[queue]
@@ -417,11 +447,12 @@ def offer_callback(state, parameters, contact):
         count.waited += 1
     charge_wait(state, parameters, contact)
     expect_abandonment(state, parameters, contact)
-    add_cost(state, parameters, TERM_CALLBACK, parameters.callback_usd)
+    charge(state, parameters, contact, TERM_CALLBACK, parameters.callback_usd, 0.0)
     start_over(state, contact, person.handle_s)
     limits = parameters.queues[queue]
     if uniform(person.key, LUCK_APPROVAL, person.attempt) < limits.refusal_prob:
         count.callbacks_refused += 1
+        note(state, NOTE_ENDED, contact, NOBODY, END_CALLBACK_REFUSED)
         forgo_income(state, parameters, contact)
         person.queue = target
         charge_lateness(
@@ -429,6 +460,7 @@ def offer_callback(state, parameters, contact):
         )
         free_slot(state, contact)
         return
+    note(state, NOTE_ENDED, contact, NOBODY, END_CALLBACK_ACCEPTED)
     schedule_attempt(state, parameters, contact, target, limits.approval_delay_s)
     if person.return_s <= state.now_s:
         return_scheduled(state, parameters, contact)

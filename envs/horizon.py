@@ -16,12 +16,13 @@ Last come what statements of work and fairness charge over the whole horizon (`e
 import numpy as np
 
 from envs.backlog import remaining_work_s, work_off
-from envs.churn import add_cost, charge_harm, error_prob, error_usd, raise_for_risk
+from envs.churn import charge, charge_harm, error_prob, error_usd, raise_for_risk
 from envs.compilation import compiled
 from envs.contact_flow import charge_lateness, charge_wait, overdue_rise
 from envs.control_variate import expect_abandonment, expect_error_of_interruption
 from envs.event_list import CLOCK_HEAP, first_contact, insert_contact, remove_contact
 from envs.interruption import pay_pick_up
+from envs.journal import move_notes
 from envs.state import (
     BY_CLOCK,
     IN_SERVICE,
@@ -42,11 +43,12 @@ from envs.statement_of_work import charge_agreements, forgo_income
 
 
 @compiled
-def settle(state, parameters):
-    """Charge and count what is left open at the horizon."""
+def settle(state, parameters, journal):
+    """Charge and count what is left open at the horizon; what is noted goes to the `journal`."""
     for rep in range(parameters.n_reps):
         if state.reps[rep].status == RESUMING:
             pay_pick_up(state, parameters, rep)
+            move_notes(state, journal)
     state.heap_size[CLOCK_HEAP] = 0
     for contact in range(parameters.n_contacts):
         person = state.contacts[contact]
@@ -73,8 +75,9 @@ def settle(state, parameters):
                     state, parameters, contact, TERM_ABANDONMENT, limits.abandonment_rise, limits.abandonment_usd
                 )
                 forgo_income(state, parameters, contact)
+                move_notes(state, journal)
     if parameters.charge_end:
-        _charge_open_work(state, parameters)
+        _charge_open_work(state, parameters, journal)
     charge_agreements(state, parameters)
 
 
@@ -84,18 +87,16 @@ def _charge_conclusion(state, parameters, contact):
     person = state.contacts[contact]
     limits = parameters.queues[person.queue]
     if limits.technology_usd > 0.0:
-        add_cost(state, parameters, TERM_HANDLING, limits.technology_usd)
+        charge(state, parameters, contact, TERM_HANDLING, limits.technology_usd, 0.0)
     if limits.resolution_prob < 1.0:
         chance = 1.0 - limits.resolution_prob
         rise = raise_for_risk(parameters, person.at_risk, limits.unresolved_rise)
         loss_usd = chance * person.value_usd * person.retention_prob * rise
-        state.queue_count[person.queue].account_loss_usd += loss_usd
-        state.band_count[person.band].account_loss_usd += loss_usd
-        add_cost(state, parameters, TERM_UNRESOLVED, loss_usd + chance * limits.unresolved_usd)
+        charge(state, parameters, contact, TERM_UNRESOLVED, loss_usd + chance * limits.unresolved_usd, loss_usd)
 
 
 @compiled
-def _charge_open_work(state, parameters):
+def _charge_open_work(state, parameters, journal):
     worked_off_s = state.now_s
     contact = first_contact(state, CLOCK_HEAP)
     while contact != NOBODY:
@@ -105,13 +106,14 @@ def _charge_open_work(state, parameters):
         limits = parameters.queues[queue]
         work_s = person.handle_s if person.status == SCHEDULED else remaining_work_s(state, parameters, contact)
         if person.interruptions > 0 and person.status != IN_SERVICE:
-            add_cost(state, parameters, TERM_INTERRUPTION, limits.pick_up_mean_s * parameters.pick_up_usd_per_s)
+            pick_up_usd = limits.pick_up_mean_s * parameters.pick_up_usd_per_s
+            charge(state, parameters, contact, TERM_INTERRUPTION, pick_up_usd, 0.0)
         if person.status == IN_SERVICE or person.status == PICKING_UP:
             end_s = state.now_s + work_s
         else:
             worked_off_s = work_off(parameters, worked_off_s, work_s)
             end_s = worked_off_s
-        add_cost(state, parameters, TERM_BACKLOG, limits.holding_usd_per_s * (end_s - state.now_s))
+        charge(state, parameters, contact, TERM_BACKLOG, limits.holding_usd_per_s * (end_s - state.now_s), 0.0)
         overdue_s = end_s - person.due_s
         if overdue_s > 0.0:
             if not person.overdue:
@@ -123,9 +125,8 @@ def _charge_open_work(state, parameters):
         if chance > 0.0:
             direct_usd = limits.error_usd
             cost_usd = error_usd(state, parameters, contact)
-            state.queue_count[queue].account_loss_usd += chance * (cost_usd - direct_usd)
-            state.band_count[person.band].account_loss_usd += chance * (cost_usd - direct_usd)
-            add_cost(state, parameters, TERM_ERROR, chance * cost_usd)
+            charge(state, parameters, contact, TERM_ERROR, chance * cost_usd, chance * (cost_usd - direct_usd))
             expect_error_of_interruption(state, parameters, contact, person.interruptions)
         _charge_conclusion(state, parameters, contact)
+        move_notes(state, journal)
         contact = first_contact(state, CLOCK_HEAP)

@@ -7,10 +7,11 @@ the contact's own luck. A pick-up may itself be interrupted: in mode `restart` t
 `accumulate` its unpaid rest is added to the next draw.
 """
 
-from envs.churn import add_cost
+from envs.churn import charge
 from envs.compilation import compiled
 from envs.concurrency import divide_attention, take_seat
 from envs.control_variate import expect_error_of_interruption
+from envs.journal import NOTE_RELEASED, NOTE_SUSPENDED, note
 from envs.luck import LUCK_PICK_UP, look_up_quantile, uniform
 from envs.queues import enqueue, urgency_of
 from envs.reach import is_reached
@@ -57,9 +58,9 @@ def _work(state, parameters, rep, contact, duration_s):
 def pay_pick_up(state, parameters, rep):
     """Count and charge the pick-up time that `rep`, now picking up, has spent since the phase began."""
     paid_s = state.now_s - state.reps[rep].phase_start_s
-    queue = state.contacts[state.reps[rep].contact].queue
-    state.queue_count[queue].pick_up_s += paid_s
-    add_cost(state, parameters, TERM_INTERRUPTION, paid_s * parameters.pick_up_usd_per_s)
+    contact = state.reps[rep].contact
+    state.queue_count[state.contacts[contact].queue].pick_up_s += paid_s
+    charge(state, parameters, contact, TERM_INTERRUPTION, paid_s * parameters.pick_up_usd_per_s, 0.0)
 
 
 @compiled
@@ -125,7 +126,8 @@ def suspend(state, parameters, rep):
     state.queues[person.queue].in_service -= 1
     state.queues[person.queue].suspended += 1
     state.queue_count[person.queue].interruptions += 1
-    add_cost(state, parameters, TERM_INTERRUPTION, parameters.interruption_usd)
+    note(state, NOTE_SUSPENDED, contact, rep, 0)
+    charge(state, parameters, contact, TERM_INTERRUPTION, parameters.interruption_usd, 0.0)
 
 
 @compiled
@@ -150,5 +152,6 @@ def release_suspended(state, parameters, rep):
     while state.reps[rep].suspended != NOBODY:
         contact = state.reps[rep].suspended
         take_suspended(state, rep, contact)
+        note(state, NOTE_RELEASED, contact, rep, 0)
         state.contacts[contact].rep = NOBODY
         enqueue(state, parameters, contact)

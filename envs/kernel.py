@@ -3,10 +3,10 @@
 Room: `envs`, kernel. This is the only compiled code that Python calls; one step function serves the scalar
 environment, the vector environment and the compiled loop of the baselines.
 
-Order of events at the same second: a rep's completion or end of pick-up, a change of shift, an arrival, a contact's
-clock (due time, patience, threshold, review, return), a review of reps, the end of the warm-up. So a caller whose
+Order of events at the same second: the end of the warm-up, a rep's completion or end of pick-up, a change of shift, an
+arrival, a contact's clock (due time, patience, threshold, review, return), a review of reps. So a caller whose
 patience ends as a rep comes free may still be served, and work completed at its due time is on time. The horizon comes
-before all else at its second.
+before all else at its second. What happens at the second at which the warm-up ends, or later, counts.
 """
 
 from numba import prange
@@ -19,6 +19,7 @@ from envs.decision import apply_action, find_subject, list_actions, next_class_r
 from envs.event_list import CLOCK_HEAP, first_contact, next_clock_s, next_rep_event, set_rep_event
 from envs.horizon import settle
 from envs.interruption import finish_pick_up
+from envs.journal import move_notes
 from envs.observation import write_observation
 from envs.scenario import DAY_S
 from envs.shifts import change_shift, next_shift_change_s
@@ -117,7 +118,7 @@ def _expect_arrival(state, demand):
 
 
 @compiled
-def _take_next_event(state, parameters, demand):
+def _take_next_event(state, parameters, demand, journal):
     """Let time pass to the next event and handle it."""
     rep, rep_s = next_rep_event(state, parameters.n_seats)
     shift_s = next_shift_change_s(state, parameters)
@@ -130,12 +131,15 @@ def _take_next_event(state, parameters, demand):
     state.pass_number += 1
     if next_s >= parameters.horizon_s:
         _pass_time(state, parameters, parameters.horizon_s)
-        settle(state, parameters)
+        settle(state, parameters, journal)
+        move_notes(state, journal)
         state.done = 1
         return
     _pass_time(state, parameters, next_s)
     state.center_count.events += 1
-    if rep_s == next_s:
+    if warm_s == next_s:
+        _clear_counts(state, parameters)
+    elif rep_s == next_s:
         _end_rep_phase(state, parameters, rep)
     elif shift_s == next_s:
         change_shift(state, parameters)
@@ -150,15 +154,14 @@ def _take_next_event(state, parameters, demand):
         admit(state, parameters, demanded)
     elif clock_s == next_s:
         strike_clock(state, parameters, first_contact(state, CLOCK_HEAP))
-    elif review_s == next_s:
+    else:
         state.classes[k].closed_at = -1
         state.classes[k].review_s = NEVER
-    else:
-        _clear_counts(state, parameters)
+    move_notes(state, journal)
 
 
 @compiled
-def _run_until_decision(state, parameters, demand, center, candidates, mask):
+def _run_until_decision(state, parameters, demand, center, candidates, mask, journal):
     while not state.done:
         if parameters.n_supplied > 0:
             keep_supplied(state, parameters, demand)
@@ -167,7 +170,7 @@ def _run_until_decision(state, parameters, demand, center, candidates, mask):
             state.center_count.decisions += 1
             write_observation(state, parameters, center, candidates, mask)
             return
-        _take_next_event(state, parameters, demand)
+        _take_next_event(state, parameters, demand, journal)
     state.subject_kind = NO_SUBJECT
     state.subject = NOBODY
     list_actions(state, parameters)
@@ -175,7 +178,7 @@ def _run_until_decision(state, parameters, demand, center, candidates, mask):
 
 
 @compiled
-def reset_one(state, parameters, demand, center, candidates, mask, result):
+def reset_one(state, parameters, demand, center, candidates, mask, result, journal):
     """Start an episode on a `state` that is zero but for its `key`, and run to its first decision.
 
     Writes the observation of the row. Of `result` only time and end are written: the caller may still want the last
@@ -207,13 +210,13 @@ def reset_one(state, parameters, demand, center, candidates, mask, result):
     _expect_arrival(state, demand)
     _find_supply(state, demand)
     state.warm = 1 if parameters.warm_up_s <= 0.0 else 0
-    _run_until_decision(state, parameters, demand, center, candidates, mask)
+    _run_until_decision(state, parameters, demand, center, candidates, mask, journal)
     result.time_s = state.now_s
     result.done = state.done
 
 
 @compiled
-def step_one(state, parameters, demand, action, center, candidates, mask, result):
+def step_one(state, parameters, demand, action, center, candidates, mask, result, journal):
     """Carry out `action` and run to the next decision or the horizon.
 
     Writes the row's observation and `result`, a RESULT record: the reward is minus the costs since the last decision
@@ -233,7 +236,8 @@ def step_one(state, parameters, demand, action, center, candidates, mask, result
         state.center_count.substituted += 1
     if not state.done:
         apply_action(state, parameters, action)
-        _run_until_decision(state, parameters, demand, center, candidates, mask)
+        move_notes(state, journal)
+        _run_until_decision(state, parameters, demand, center, candidates, mask, journal)
     total_usd = 0.0
     for term in range(N_TERMS):
         total_usd += state.step_cost_usd[term]
@@ -244,7 +248,7 @@ def step_one(state, parameters, demand, action, center, candidates, mask, result
 
 
 @compiled
-def _step_row(row, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results):
+def _step_row(row, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals):
     step_one(
         states[row],
         parameters[0],
@@ -254,27 +258,33 @@ def _step_row(row, states, parameters, demands, demand_counts, actions, centers,
         candidates[row],
         masks[row],
         results[row],
+        journals[row],
     )
 
 
 @entry_point
-def step_rows(rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results):
-    """Step each environment of `rows` (int64 indices), one after the other. All arrays have one row an environment."""
+def step_rows(rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals):
+    """Step each environment of `rows` (int64 indices), one after the other. All arrays have one row an environment;
+    the rows of `journals` may be empty."""
     for i in range(rows.shape[0]):
-        _step_row(rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results)
+        _step_row(
+            rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
+        )
 
 
 @parallel_entry_point
 def step_rows_in_parallel(
-    rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results
+    rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
 ):
     """As `step_rows`, over numba's threads."""
     for i in prange(rows.shape[0]):
-        _step_row(rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results)
+        _step_row(
+            rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
+        )
 
 
 @entry_point
-def reset_rows(rows, states, parameters, demands, demand_counts, centers, candidates, masks, results):
+def reset_rows(rows, states, parameters, demands, demand_counts, centers, candidates, masks, results, journals):
     """Start an episode in each environment of `rows`; their states must be zero but for their `key`."""
     for i in range(rows.shape[0]):
         row = rows[i]
@@ -286,4 +296,5 @@ def reset_rows(rows, states, parameters, demands, demand_counts, centers, candid
             candidates[row],
             masks[row],
             results[row],
+            journals[row],
         )

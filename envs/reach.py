@@ -4,6 +4,7 @@ Room: `envs`, kernel. Touches the reach fields of one contact.
 """
 
 from envs.compilation import compiled
+from envs.journal import NOTE_ATTEMPTED, note
 from envs.luck import LUCK_REACH, uniform
 from envs.state import HOURS_OF_DAY
 
@@ -30,6 +31,7 @@ def is_reached(state, parameters, contact):
     state.queue_count[person.queue].attempts += 1
     if luck < reach_prob(state, parameters, person.queue):
         person.reached = 1
+    note(state, NOTE_ATTEMPTED, contact, person.rep, person.reached)
     return person.reached != 0
 
 

@@ -11,6 +11,7 @@ and keeps suspended work.
 from envs.compilation import compiled
 from envs.concurrency import divide_attention
 from envs.interruption import release_suspended
+from envs.journal import NOTE_ABSENT, NOTE_OVERTIME, NOTE_PRESENT, note, note_rep
 from envs.luck import LUCK_ABSENCE, uniform
 from envs.scenario import DAY_S
 from envs.staffing import count_interruptible, join_free, leave_free, send_away
@@ -39,10 +40,12 @@ def change_shift(state, parameters):
     if kind == SHIFT_START and _is_missed(state, parameters, rep):
         state.reps[rep].absent = 1
         state.n_absent += 1
+        note_rep(state, NOTE_ABSENT, rep)
     elif state.reps[rep].absent:
         if kind == SHIFT_END:
             state.reps[rep].absent = 0
             state.n_absent -= 1
+            note_rep(state, NOTE_PRESENT, rep)
     elif kind == SHIFT_START:
         _begin_shift(state, parameters, rep, until_s)
     elif kind == SHIFT_END:
@@ -72,6 +75,7 @@ def _begin_shift(state, parameters, rep, until_s):
         join_free(state, parameters, rep)
     else:  # still at the last shift's contact: it becomes ordinary work
         state.n_overtime -= 1
+        note(state, NOTE_OVERTIME, person.contact, rep, 0)
         person.on_shift = 1
         count_interruptible(state, parameters, rep, 1)
         divide_attention(state, parameters, rep)
@@ -90,6 +94,7 @@ def _end_shift(state, parameters, rep):
         count_interruptible(state, parameters, rep, -1)
         person.on_shift = 0
         state.n_overtime += 1
+        note(state, NOTE_OVERTIME, person.contact, rep, 1)
         divide_attention(state, parameters, rep)
 
 

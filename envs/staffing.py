@@ -9,6 +9,7 @@ import numpy as np
 
 from envs.compilation import compiled
 from envs.event_list import set_rep_event
+from envs.journal import NOTE_AWAY, NOTE_FREE, NOTE_PICKING_UP, NOTE_WORKING, note, note_rep
 from envs.queues import tell_contacts
 from envs.state import AWAY, FREE, NEVER, NOBODY, RESUMING, WORKING
 
@@ -35,6 +36,7 @@ def join_free(state, parameters, rep):
     state.classes[k].closed_at = -1
     set_rep_event(state, rep, NEVER)
     tell_contacts(state, parameters, k)
+    note_rep(state, NOTE_FREE, rep)
 
 
 @compiled
@@ -145,6 +147,7 @@ def set_busy(state, parameters, rep, contact, status, until_s):
             state.n_working += 1
         else:
             state.n_resuming += 1
+    note(state, NOTE_WORKING if status == WORKING else NOTE_PICKING_UP, contact, rep, 0)
     set_rep_event(state, rep, until_s)
     count_interruptible(state, parameters, rep, 1)
 
@@ -166,6 +169,7 @@ def send_away(state, rep):
     person = state.reps[rep]
     person.status = AWAY
     person.contact = NOBODY
+    note_rep(state, NOTE_AWAY, rep)
     set_rep_event(state, rep, NEVER)
 
 

@@ -67,6 +67,8 @@ RESIDUAL_POINTS = 65
 CUMULATIVE_POINTS = 1025
 BLOCK = 16
 """Width of a block of the block argmin over reps (DESIGN section 4.5)."""
+MAX_NOTES = 64
+"""Notes that one event or one action may leave (`envs.journal`)."""
 
 
 def _record(fields: list[Any]) -> np.dtype[Any]:
@@ -145,8 +147,29 @@ CONTACT = _record(
         ("past_threshold", np.int32),
         ("reached", np.int32),
         ("reach_attempts", np.int32),
+        ("number", np.int32),  # of this visit to a queue, in the episode
+        ("customer", np.int32),  # place in the demand
     ]
 )
+
+ENTRY = _record(
+    [
+        ("time_s", np.float64),
+        ("due_s", np.float64),  # of the contact, as the next four fields
+        ("opens_s", np.float64),
+        ("contact", np.int32),  # its number
+        ("customer", np.int32),
+        ("attempt", np.int32),
+        ("overdue", np.int32),
+        ("kind", np.int32),
+        ("queue", np.int32),
+        ("rep", np.int32),
+        ("detail", np.int32),
+        ("amount_usd", np.float64),
+        ("loss_usd", np.float64),
+    ]
+)
+"""One note of the journal (`envs.journal`)."""
 
 REP = _record(
     [
@@ -297,6 +320,11 @@ def state_type(tier: Tier) -> np.dtype:
             ("next_shift_change", np.int64),
             ("n_contacts", np.int64),
             ("n_unused", np.int64),
+            ("n_numbered", np.int64),
+            ("n_notes", np.int64),
+            ("n_journalled", np.int64),
+            ("notes_lost", np.int64),
+            ("recording", np.int32),
             ("done", np.int32),
             ("started", np.int32),
             ("warm", np.int32),
@@ -334,6 +362,7 @@ def state_type(tier: Tier) -> np.dtype:
             ("heap_place", np.int32, (tier.contacts, N_ORDERS)),
             ("unused", np.int32, (tier.contacts,)),
             ("contacts", CONTACT, (tier.contacts,)),
+            ("notes", ENTRY, (MAX_NOTES,)),
         ]
     )
 

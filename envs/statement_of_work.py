@@ -9,9 +9,10 @@ unlimited supply, `offered_per_day` contacts are paid for; what was not handled 
 commission.
 """
 
-from envs.churn import add_cost, income_usd
+from envs.churn import add_cost, charge, income_usd
 from envs.compilation import compiled
-from envs.state import TERM_FAIRNESS, TERM_FORGONE, TERM_SOW_PENALTY
+from envs.journal import note_charge
+from envs.state import NOBODY, TERM_FAIRNESS, TERM_FORGONE, TERM_SOW_PENALTY
 
 
 @compiled
@@ -19,7 +20,7 @@ def forgo_income(state, parameters, contact):
     """Charge what handling `contact` in its present queue would have earned: it will not be handled."""
     earned_usd = income_usd(state, parameters, contact)
     if earned_usd > 0.0:
-        add_cost(state, parameters, TERM_FORGONE, earned_usd)
+        charge(state, parameters, contact, TERM_FORGONE, earned_usd, 0.0)
 
 
 @compiled
@@ -54,12 +55,16 @@ def charge_agreements(state, parameters):
         if limits.penalty_usd_per_point > 0.0:
             short = limits.target_frac - attained_frac(state, parameters, queue)
             if short > 0.0:
-                add_cost(state, parameters, TERM_SOW_PENALTY, 100.0 * short * limits.penalty_usd_per_point)
+                penalty_usd = 100.0 * short * limits.penalty_usd_per_point
+                weighted_usd = add_cost(state, parameters, TERM_SOW_PENALTY, penalty_usd)
+                note_charge(state, NOBODY, queue, TERM_SOW_PENALTY, weighted_usd, 0.0)
         if limits.offered_usd > 0.0:
             short = limits.offered_contacts - state.queue_count[queue].completed
             if short > 0.0:
-                add_cost(state, parameters, TERM_FORGONE, short * limits.offered_usd)
+                weighted_usd = add_cost(state, parameters, TERM_FORGONE, short * limits.offered_usd)
+                note_charge(state, NOBODY, queue, TERM_FORGONE, weighted_usd, 0.0)
     if parameters.fairness_usd_per_point > 0.0:
         short = parameters.fairness_floor_frac - worst_band_frac(state, parameters)
         if short > 0.0:
-            add_cost(state, parameters, TERM_FAIRNESS, 100.0 * short * parameters.fairness_usd_per_point)
+            weighted_usd = add_cost(state, parameters, TERM_FAIRNESS, 100.0 * short * parameters.fairness_usd_per_point)
+            note_charge(state, NOBODY, NOBODY, TERM_FAIRNESS, weighted_usd, 0.0)

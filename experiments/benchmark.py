@@ -4,7 +4,7 @@ Room: `experiments`. Reads `configs/benchmarks/`; the work is done by `experimen
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,9 @@ from envs.config_file import find_config, load_yaml, validate
 from envs.scenario import load_scenario
 from experiments.comparison import BenchmarkResult, run_benchmark
 from experiments.seeds import LARGEST_SEED
+
+if TYPE_CHECKING:
+    from experiments.records import RecordFolder  # needs the extra `data`, as its caller knows
 
 
 class BenchmarkConfig(BaseModel):
@@ -51,8 +54,8 @@ def load_benchmark(name_or_path: str | Path | None = None, **changes: Any) -> Be
     return config.model_copy(update={key: value for key, value in changes.items() if value is not None})
 
 
-def benchmark(config: BenchmarkConfig, *, threads: int = 1) -> BenchmarkResult:
-    """Run a benchmark."""
+def benchmark(config: BenchmarkConfig, *, threads: int = 1, records: "RecordFolder | None" = None) -> BenchmarkResult:
+    """Run a benchmark; with `records` every contact and decision is written there (`experiments.records`)."""
     scenarios = [load_scenario(name, tuple(config.overrides)) for name in config.scenarios]
     return run_benchmark(
         scenarios,
@@ -61,4 +64,5 @@ def benchmark(config: BenchmarkConfig, *, threads: int = 1) -> BenchmarkResult:
         seed=config.seed,
         threads=threads,
         reference=config.reference,
+        records=records,
     )

@@ -11,9 +11,12 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from experiments.records import RecordFolder
 
 app = typer.Typer(
     name="blended",
@@ -31,6 +34,10 @@ JsonFile = Annotated[
 CsvFile = Annotated[
     Path | None,
     typer.Option("--csv", metavar="FILE", help="Write one row per episode to FILE.", dir_okay=False),
+]
+RecordFolderPath = Annotated[
+    Path | None,
+    typer.Option("--record", metavar="DIR", help="Write every contact and decision to DIR as Parquet; it must be new."),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -82,6 +89,17 @@ def require_folders(**files: Path | None) -> None:
     for option, file in files.items():
         if file is not None and not file.parent.is_dir():
             raise ConfigurationError(f"--{option} {file}: cannot be written (no folder {file.parent})")
+
+
+def open_records(folder: Path | None) -> RecordFolder | None:
+    """Return where records are to go, if anywhere; refuses a folder that holds something already."""
+    if folder is None:
+        return None
+    from experiments.extras import require_extra
+
+    with require_extra("data", "--record"):
+        from experiments.records import RecordFolder
+    return RecordFolder(folder)
 
 
 def _show_version(wanted: bool) -> None:
@@ -173,16 +191,19 @@ def benchmark(
     overrides: Overrides = None,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
+    record: RecordFolderPath = None,
 ) -> None:
     """Play the same episodes with several policies, and compare their costs and service with intervals."""
     require_folders(json=json_file, csv=csv_file)
     from envs.errors import ConfigurationError
+
+    if suite and (scenarios or config is not None):
+        raise ConfigurationError("--suite: must stand without SCENARIO and --config, since it names its scenarios")
+    records = open_records(record)
     from experiments.benchmark import benchmark as run
     from experiments.benchmark import load_benchmark
     from experiments.processors import usable_cpus
 
-    if suite and (scenarios or config is not None):
-        raise ConfigurationError("--suite: must stand without SCENARIO and --config, since it names its scenarios")
     result = run(
         load_benchmark(
             "suite" if suite else config,
@@ -194,6 +215,7 @@ def benchmark(
             reference=reference,
         ),
         threads=threads or (usable_cpus() if suite else 1),
+        records=records,
     )
     result.show()
     if json_file is not None:
@@ -214,9 +236,11 @@ def evaluate(
     threads: Threads = 1,
     overrides: Overrides = None,
     json_file: JsonFile = None,
+    record: RecordFolderPath = None,
 ) -> None:
     """Play test episodes with one policy and show every metric with its interval; needs no training stack."""
     require_folders(json=json_file)
+    records = open_records(record)
     from experiments.evaluate import evaluate as run
     from experiments.evaluate import show
 
@@ -228,6 +252,7 @@ def evaluate(
         seed=seed,
         mode=None if mode is None else mode.value,
         threads=threads,
+        records=records,
     )
     show(result)
     if json_file is not None:

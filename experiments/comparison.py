@@ -13,10 +13,11 @@ import json
 import math
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -31,6 +32,9 @@ from experiments.outcomes import Outcome, episode_progress, play
 from experiments.seeds import demand_seeds
 from experiments.summary import Summary, amount_text, summarize, summary_table, usd_text
 from experiments.table_console import table_console
+
+if TYPE_CHECKING:
+    from experiments.records import RecordFolder  # needs the extra `data`, as its caller knows
 
 REFERENCE = "learned"
 """The policy that is compared with all others where it takes part; otherwise the first one."""
@@ -154,6 +158,7 @@ def run_benchmark(
     seed: int = 0,
     threads: int = 1,
     reference: str | None = None,
+    records: "RecordFolder | None" = None,
 ) -> BenchmarkResult:
     """Play the same test episodes with every policy, and compare.
 
@@ -165,6 +170,7 @@ def run_benchmark(
         seed: the user's seed; the episodes are 0, 1, ... of its test seed (`experiments.seeds`).
         threads: on which a baseline's episodes are played, and those of an exported policy.
         reference: the policy that the tables compare with the others; default `learned`, else the first.
+        records: where to write every contact and decision (`experiments.records`), if anywhere.
     """
     scenarios = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
     if episodes < 2:
@@ -185,7 +191,10 @@ def run_benchmark(
         for scenario, named_policies, first in zip(scenarios, made, references, strict=True):
             start_s = time.perf_counter()
             shared = Episodes(scenario, test_seed, threads=threads)
-            outcomes = {named.name: play(named, shared, episodes, progress=progress) for named in named_policies}
+            outcomes = {}
+            for named in named_policies:
+                with nullcontext() if records is None else records.open(scenario, named, seed) as recorder:
+                    outcomes[named.name] = play(named, shared, episodes, progress=progress, recorder=recorder)
             comparisons = _compare(outcomes, first)
             wall_s = time.perf_counter() - start_s
             results[scenario.name] = ScenarioResult(scenario, seed, first, outcomes, comparisons, wall_s)

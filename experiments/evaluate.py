@@ -5,9 +5,10 @@ import-linter.
 """
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +23,9 @@ from experiments.outcomes import Outcome, episode_progress, play
 from experiments.seeds import demand_seeds
 from experiments.table_console import table_console
 
+if TYPE_CHECKING:
+    from experiments.records import RecordFolder  # needs the extra `data`, as its caller knows
+
 
 def evaluate(
     policy: str | Path,
@@ -32,6 +36,7 @@ def evaluate(
     seed: int = 0,
     mode: str | None = None,
     threads: int = 1,
+    records: "RecordFolder | None" = None,
 ) -> dict[str, Any]:
     """Return what a policy achieves on the test episodes of `seed`, as plain data; NaN becomes None.
 
@@ -43,6 +48,7 @@ def evaluate(
         seed: the user's seed (`experiments.seeds`).
         mode: `greedy` or `sampled`; default is what the exported file says, greedy for others.
         threads: of numba, and of onnxruntime.
+        records: where to write every contact and decision (`experiments.records`), if anywhere.
 
     Returns:
         `policy`, `scenario`, `episodes`, `seed`, `mode`, `metrics` (key -> mean, low, high, unit), and for an
@@ -56,9 +62,10 @@ def evaluate(
     named = load_policy(str(policy), checked, threads=threads)
     if mode is not None:
         named = replace(named, deterministic=mode == "greedy")
-    with episode_progress() as progress:
+    recording = nullcontext() if records is None else records.open(checked, named, seed)
+    with episode_progress() as progress, recording as recorder:
         test_episodes = Episodes(checked, demand_seeds(seed).test, threads=threads)
-        outcome = play(named, test_episodes, episodes, progress=progress)
+        outcome = play(named, test_episodes, episodes, progress=progress, recorder=recorder)
     result: dict[str, Any] = {
         "policy": named.name,
         "scenario": checked.name,

@@ -24,7 +24,7 @@ from rich.progress import (
 from agents.baselines import Baseline
 from agents.catalog import NamedPolicy
 from agents.checked import CheckedPolicy
-from agents.episodes import Episodes
+from agents.episodes import EpisodeRecorder, Episodes
 from envs.actions import action_table
 from envs.compilation import CACHE_FOLDER, is_cold
 from envs.metrics import Counts, add_counts, compute_metrics, metric_glossary
@@ -81,8 +81,15 @@ class Outcome:
         return intervals
 
 
-def play(named: NamedPolicy, episodes: Episodes, count: int, *, progress: Progress | None = None) -> Outcome:
-    """Return what `named` achieves in the first `count` of `episodes`.
+def play(
+    named: NamedPolicy,
+    episodes: Episodes,
+    count: int,
+    *,
+    progress: Progress | None = None,
+    recorder: EpisodeRecorder | None = None,
+) -> Outcome:
+    """Return what `named` achieves in the first `count` of `episodes`, which a `recorder` may follow.
 
     A policy with a method `seed` is told their demand seed first, so that a sampled result depends neither on
     what was played before nor on who else takes part. Masked actions raise `ConfigurationError`.
@@ -100,7 +107,9 @@ def play(named: NamedPolicy, episodes: Episodes, count: int, *, progress: Progre
         if progress is not None and task is not None:
             progress.advance(task, finished)
 
-    counts = episodes.play(policy, np.arange(count), deterministic=named.deterministic, progress=advance)
+    counts = episodes.play(
+        policy, np.arange(count), deterministic=named.deterministic, progress=advance, recorder=recorder
+    )
     return Outcome(named.name, "greedy" if named.deterministic else "sampled", scenario, counts)
 
 

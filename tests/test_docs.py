@@ -13,14 +13,16 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.main import get_command
 
-from agents.catalog import load_policy
+from agents.baselines import Baseline
+from agents.catalog import NamedPolicy, load_policy
 from agents.episodes import play_episodes
 from envs import distributions, metrics, replay, scenario
 from envs.center import BlendedCenter
 from envs.observation import CANDIDATE_FIELDS, CENTER_FIELDS, FAR_S, QUEUE_FIELDS, Field
 from envs.scenario import COST_TERMS, DAY_S, WEEK_S, WEEKDAYS, Scenario, load_scenario
-from experiments import training_config
+from experiments import records, training_config
 from experiments.cli import app
+from experiments.seeds import demand_seeds
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
@@ -178,6 +180,32 @@ def test_the_example_of_a_record(tmp_path):
     file.write_text(example, encoding="utf-8")
     recording = replay.read_recording(file, {"voice": True}, DAY_S, 1)
     assert [day["at_s"].tolist() for day in recording.days] == [[25_376, 29_356], [26_010]]
+
+
+@pytest.mark.parametrize("name", records.TABLES)
+def test_records(name: str):
+    expected = [[f"`{column.name}`", *column[1:]] for column in records.TABLES[name]]
+    assert table(section("docs/records.md", name.capitalize())) == expected
+
+
+def test_dispositions():
+    expected = [[f"`{name}`", text] for name, text in records.DISPOSITIONS.items()]
+    assert table(section("docs/records.md", "Dispositions")) == expected
+
+
+def test_the_example_of_records(tmp_path, monkeypatch, capsys):
+    bank = load_scenario("bank", ("horizon.days=1",))
+    fifo = NamedPolicy("expected_loss", Baseline("fifo", bank))
+    with records.RecordFolder(tmp_path / "records").open(bank, fifo, 0) as recorder:
+        (count,) = play_episodes(bank, fifo.policy, demand_seeds(0).test, np.array([0]), recorder=recorder)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(blocks("docs/records.md", "python")[0], "records.md", "exec"), {})
+    shown = re.findall(r"band (\d): (.*)% of (\d+) calls", capsys.readouterr().out)
+    voice = count["queue_count"][0]
+    assert [int(band) for band, _, _ in shown] == list(range(len(bank.value_bands_usd) + 1))
+    assert sum(int(calls) for _, _, calls in shown) == voice["arrived"] - voice["blocked"]
+    within = sum(float(percent) / 100 * int(calls) for _, percent, calls in shown)
+    assert within == pytest.approx(voice["started_within_threshold"], abs=0.0005 * voice["arrived"])
 
 
 def test_the_readme_names_every_scenario():

@@ -1,0 +1,262 @@
+"""Test helper: every metric once more, counted from the records of a policy and its scenario alone.
+
+Written from the definitions in docs/metrics.md and docs/records.md, without a look at the counters of the kernel.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from envs.scenario import COST_TERMS, DAY_S, Scenario
+
+Rows = dict[str, np.ndarray]
+
+COMPLETED = ("resolved", "unresolved", "returned", "escalated", "deferred", "erred", "reworked")
+CONCLUDED = tuple(name for name in COMPLETED if name != "deferred")
+
+
+def read_records(folder: Path) -> dict[str, Rows]:
+    """Return the tables in a policy's folder: columns as arrays, null as NaN in numbers and None in texts."""
+    tables = {}
+    for name in ("contacts", "decisions", "phases", "charges"):
+        table = pq.read_table(folder / f"{name}.parquet")
+        tables[name] = {
+            column: table[column].to_numpy()
+            for column in table.column_names
+            if column not in ("center", "candidates", "action_mask")
+        }
+    return tables
+
+
+def share(part: float, whole: float) -> float:
+    return float(part) / float(whole) if whole > 0 else math.nan
+
+
+class Recount:
+    """The metrics of all episodes in `tables`."""
+
+    def __init__(self, scenario: Scenario, tables: dict[str, Rows], n_episodes: int) -> None:
+        self.scenario = scenario
+        self.contacts, self.phases, self.charges = tables["contacts"], tables["phases"], tables["charges"]
+        self.decisions = tables["decisions"]
+        self.n_episodes = n_episodes
+        self.begin_s = scenario.horizon.warm_up_days * DAY_S
+        self.end_s = scenario.horizon.days * DAY_S
+        self.counted_s = (self.end_s - self.begin_s) * n_episodes
+        last_day, first_day = math.ceil(scenario.horizon.days), math.floor(scenario.horizon.warm_up_days)
+        self.days = (last_day - first_day) * n_episodes
+
+    def counts(self, time_s: np.ndarray) -> np.ndarray:
+        """Return what happened after the warm-up; what never happened (NaN) did not."""
+        return time_s >= self.begin_s
+
+    def per_day(self, selected: np.ndarray) -> float:
+        return float(np.sum(selected)) / self.days
+
+    def spent_s(self, *phases: str, channel: str | None = None) -> float:
+        """Return the time in `phases`, seconds, that falls into the counted part of the horizon."""
+        chosen = np.isin(self.phases["phase"], phases)
+        if channel is not None:
+            chosen &= self.phases["channel"] == channel
+        start_s = np.maximum(self.phases["start_s"][chosen], self.begin_s)
+        return float(np.maximum(self.phases["end_s"][chosen] - start_s, 0.0).sum())
+
+    def busy_s(self) -> float:
+        """Return the time in which reps work or pick up, seconds; one who holds several contacts is one rep."""
+        chosen = np.isin(self.phases["phase"], ("working", "picking_up"))
+        start_s = np.maximum(self.phases["start_s"][chosen], self.begin_s)
+        whose = zip(self.phases["episode"][chosen], self.phases["rep"][chosen], strict=True)
+        spans = sorted(zip(whose, start_s.tolist(), self.phases["end_s"][chosen].tolist(), strict=True))
+        total_s, last, until_s = 0.0, None, 0.0
+        for rep, begin_s, end_s in spans:
+            if rep != last:
+                last, until_s = rep, self.begin_s
+            total_s += max(end_s - max(begin_s, until_s), 0.0)
+            until_s = max(until_s, end_s)
+        return total_s
+
+    def metrics(self) -> dict[str, float]:
+        """Return every metric by its key."""
+        scenario, contacts, charges = self.scenario, self.contacts, self.charges
+        costs = {term: self.cost_usd(term) for term in COST_TERMS}
+        ended = self.counts(contacts["ended_s"])
+        completed = np.isin(contacts["disposition"], COMPLETED) & ended
+        on_floor_s = self.spent_s("idle") + self.busy_s()
+        suspended = self.phases["phase"] == "suspended"
+        found = {
+            "total_cost_usd": sum(costs.values()) / self.days,
+            **{f"cost_{term}_usd": usd / self.days for term, usd in costs.items()},
+            "account_loss_usd": self.per_day(charges["account_loss_usd"][self.counts(charges["time_s"])]),
+            "occupancy_frac": share(self.busy_s(), on_floor_s),
+            "pick_up_min": self.spent_s("picking_up") / 60 / self.days,
+            "absent_min": self.spent_s("absent") / 60 / self.days,
+            "overtime_min": self.spent_s("overtime") / 60 / self.days,
+            "contacts_per_rep_hour": share(completed.sum(), on_floor_s / 3600),
+            "cost_per_contact_usd": share(sum(costs.values()), completed.sum()),
+            "interruptions": self.per_day(suspended & self.counts(self.phases["start_s"])),
+            "decisions": self.per_day(self.counts(self.decisions["time_s"])),
+            "substituted": self.per_day(self.counts(self.decisions["time_s"]) & self.decisions["substituted"]),
+            "lost": self.per_day((contacts["disposition"] == "lost") & ended),
+        }
+        for channel in scenario.channels:
+            of_channel = self.channel_metrics(channel.name, channel.is_real_time)
+            found |= {f"{channel.name}.{key}": value for key, value in of_channel.items()}
+        if scenario.value_bands_usd:
+            for band in range(len(scenario.value_bands_usd) + 1):
+                found |= {f"band_{band}.{key}": value for key, value in self.band_metrics(band).items()}
+        return found
+
+    def cost_usd(self, term: str) -> float:
+        """Return what was charged to `term`, and what accrued with time, from the prices of the scenario."""
+        chosen = (self.charges["term"] == term) & self.counts(self.charges["time_s"])
+        total_usd = float(self.charges["amount_usd"][chosen].sum())
+        weight = self.scenario.costs.weights.get(term, 1.0)  # type: ignore[call-overload]
+        if term == "backlog":
+            for channel in self.scenario.channels:
+                present_s = self.spent_s("waiting", "working", "picking_up", "suspended", channel=channel.name)
+                total_usd += weight * channel.costs.holding_usd_per_hour / 3600 * present_s
+        if term == "handling":
+            total_usd += weight * self.scenario.costs.overtime_usd_per_hour / 3600 * self.spent_s("overtime")
+        return total_usd
+
+    def step_cost_usd(self, term: str) -> float:
+        """Return the same from the decisions: steps that end before the end of the warm-up do not count."""
+        return float(self.decisions[f"cost_{term}_usd"][self.counts(self.decisions["until_s"])].sum())
+
+    def handle_s(self) -> np.ndarray:
+        """Return the handle time of each contact, with that of earlier attempts that did not reach the customer."""
+        keys = ("episode", "customer", "attempt")
+        _, same = np.unique(np.array([self.contacts[key] for key in keys]), axis=1, return_inverse=True)
+        return np.bincount(same, self.contacts["handle_s"])[same]
+
+    def on_time_frac(self, mine: np.ndarray) -> float:
+        contacts = self.contacts
+        deferred = [channel.name for channel in self.scenario.channels if not channel.is_real_time]
+        mine = mine & np.isin(contacts["channel"], deferred)
+        ended = mine & self.counts(contacts["ended_s"])
+        kept = ended & np.isin(contacts["disposition"], COMPLETED) & ~contacts["overdue"]
+        missed = mine & self.counts(contacts["due_passed_s"])
+        given_up = ended & (contacts["disposition"] == "given_up") & ~contacts["overdue"]
+        return share(kept.sum(), kept.sum() + missed.sum() + given_up.sum())
+
+    def channel_metrics(self, name: str, real_time: bool) -> dict[str, float]:
+        contacts = self.contacts
+        mine = contacts["channel"] == name
+        ended = mine & self.counts(contacts["ended_s"])
+
+        def ending(*dispositions: str) -> np.ndarray:
+            return ended & np.isin(contacts["disposition"], dispositions)
+
+        arrived = mine & self.counts(np.maximum(contacts["arrived_s"], 0.0))
+        blocked = ending("blocked", "lost")
+        admitted = arrived.sum() - blocked.sum()
+        started = mine & self.counts(contacts["first_start_s"])
+        abandoned = ending("abandoned", "redialled")
+        called_back = ending("callback_accepted", "callback_refused")
+        completed = ending(*COMPLETED)
+        to_start_s = contacts["first_start_s"] - contacts["arrived_s"]
+        to_end_s = contacts["ended_s"] - contacts["arrived_s"]
+        wait_s = to_start_s[started].sum() + to_end_s[abandoned].sum() + to_end_s[called_back].sum()
+        n_waits = (to_start_s[started] > 0).sum() + abandoned.sum() + (to_end_s[called_back] > 0).sum()
+        first = contacts["attempt"] == 0
+        preferring = started & ~np.isnan(contacts["preferred_rep"].astype(float))
+        left = mine & np.isin(
+            contacts["disposition"],
+            ["left_waiting"] if real_time else ["left_waiting", "left_in_service", "left_suspended"],
+        )
+        if self.scenario.channels[self.scenario.channel_index(name)].is_unlimited:
+            left &= (contacts["disposition"] != "left_waiting") | (contacts["interruptions"] > 0)
+        charges = self.charges
+        charged = (charges["channel"] == name) & self.counts(charges["time_s"])
+        unresolved = ending("unresolved", "returned", "escalated")
+        found = {
+            "arrived": self.per_day(arrived),
+            "blocked_frac": share(blocked.sum(), arrived.sum()),
+            "completed": self.per_day(completed),
+            "wait_prob": share(n_waits, admitted),
+            "mean_wait_s": share(wait_s, started.sum() + abandoned.sum() + called_back.sum()),
+            "mean_wait_started_s": share(to_start_s[started].sum(), started.sum()),
+            "mean_cycle_s": share(to_end_s[completed].sum(), completed.sum()),
+            "mean_handle_s": share(self.handle_s()[completed].sum(), completed.sum()),
+            "mean_waiting": self.spent_s("waiting", channel=name) / self.counted_s,
+            "mean_in_service": self.spent_s("working", "picking_up", channel=name) / self.counted_s,
+            "fcr_frac": share((ending("resolved") & first).sum(), (ending(*CONCLUDED) & first).sum()),
+            "unresolved": self.per_day(unresolved),
+            "returned": self.per_day(ending("returned")),
+            "escalated": self.per_day(ending("escalated")),
+            "deferred": self.per_day(ending("deferred")),
+            "preferred_frac": share(
+                (preferring & (contacts["first_rep"] == contacts["preferred_rep"])).sum(), preferring.sum()
+            ),
+            "left_open": float(left.sum()) / self.n_episodes,
+            "account_loss_usd": self.per_day(charges["account_loss_usd"][charged]),
+        }
+        if real_time:
+            threshold_s = self.scenario.channels[self.scenario.channel_index(name)].service_level_threshold_s
+            return found | {
+                "service_level_frac": share((to_start_s[started] <= threshold_s).sum(), admitted),
+                "abandoned_frac": share(abandoned.sum(), arrived.sum()),
+                "mean_wait_abandoned_s": share(to_end_s[abandoned].sum(), abandoned.sum()),
+                "redialled": self.per_day(ending("redialled")),
+                "callbacks_offered": self.per_day(mine & self.counts(contacts["callback_offered_s"])),
+                "callbacks_accepted": self.per_day(called_back),
+                "callbacks_refused": self.per_day(ending("callback_refused")),
+            }
+        phases = self.phases
+        suspended = (phases["phase"] == "suspended") & (phases["channel"] == name) & self.counts(phases["start_s"])
+        paid = (phases["phase"] == "picking_up") & (phases["channel"] == name) & self.counts(phases["end_s"])
+        attempts = started & (contacts["reached"] != None)  # noqa: E711 (element by element)
+        unreached = ending("unreached", "given_up")
+        present_s = self.spent_s("waiting", "working", "picking_up", "suspended", channel=name)
+        return found | {
+            "on_time_frac": self.on_time_frac(mine),
+            "mean_suspended": self.spent_s("suspended", channel=name) / self.counted_s,
+            "mean_open": present_s / self.counted_s,
+            "left_overdue": float((left & contacts["overdue"]).sum()) / self.n_episodes,
+            "left_age_s": share((self.end_s - contacts["arrived_s"][left]).sum(), left.sum()),
+            "interruptions_per_contact": share(suspended.sum(), completed.sum()),
+            "pick_up_frac": float((phases["end_s"] - phases["start_s"])[paid].sum()) / self.counted_s,
+            "errors_frac": share(ending("erred", "reworked").sum(), completed.sum()),
+            "reworked": self.per_day(ending("reworked")),
+            "attempts": self.per_day(attempts),
+            "reached_frac": share(attempts.sum() - unreached.sum(), attempts.sum()),
+            "given_up": self.per_day(ending("given_up")),
+            "recalled": self.per_day(ending("recalled")),
+            "recovered_usd": self.per_day(contacts["recovered_usd"][ended]),
+            "commission_usd": self.per_day(contacts["commission_usd"][ended]),
+        }
+
+    def band_metrics(self, band: int) -> dict[str, float]:
+        contacts, charges = self.contacts, self.charges
+        mine = contacts["band"] == band
+        real_time = [channel for channel in self.scenario.channels if channel.is_real_time]
+        threshold_s = np.full(len(mine), np.nan)
+        for channel in real_time:
+            threshold_s[contacts["channel"] == channel.name] = channel.service_level_threshold_s
+        started = mine & ~np.isnan(threshold_s) & self.counts(contacts["first_start_s"])
+        within = started & (contacts["first_start_s"] - contacts["arrived_s"] <= threshold_s)
+        hung_up = np.isin(contacts["disposition"], ["abandoned", "redialled"])
+        abandoned = mine & hung_up & self.counts(contacts["ended_s"])
+        arrived = mine & self.counts(np.maximum(contacts["arrived_s"], 0.0))
+        of_band = {
+            (episode, contact)
+            for episode, contact in zip(contacts["episode"][mine], contacts["contact"][mine], strict=True)
+        }
+        charged = self.counts(charges["time_s"]) & np.array(
+            [key in of_band for key in zip(charges["episode"], charges["contact"], strict=True)], bool
+        )
+        return {
+            "arrived": self.per_day(arrived),
+            "service_level_frac": share(within.sum(), started.sum() + abandoned.sum()),
+            "abandoned_frac": share(abandoned.sum(), arrived.sum()),
+            "on_time_frac": self.on_time_frac(mine),
+            "account_loss_usd": self.per_day(charges["account_loss_usd"][charged]),
+        }
+
+
+def recount_metrics(scenario: Scenario, folder: Path, n_episodes: int) -> dict[str, Any]:
+    """Return every metric of the `n_episodes` episodes recorded in a policy's `folder`."""
+    return Recount(scenario, read_records(folder), n_episodes).metrics()
