@@ -417,6 +417,13 @@ def test_the_horizon_comes_before_all_else():
     assert count(center, "completed") == 0
 
 
+def test_what_happens_at_the_second_at_which_the_warm_up_ends_counts():
+    horizon = {"days": 0.5, "warm_up_days": 0.25}
+    center = Center(scripted(contact(0.25 * DAY_S - 1), contact(0.25 * DAY_S), reps=2, horizon=horizon))
+    center.do("assign:longest_idle").do("assign:longest_idle")
+    assert (count(center, "arrived"), count(center, "started"), count(center, "completed")) == (1, 1, 2)
+
+
 # --- corners ------------------------------------------------------------------------------------------------
 
 

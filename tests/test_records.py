@@ -301,6 +301,27 @@ def test_a_full_journal_is_an_error_and_not_a_gap():
         rows.drain(0)
 
 
+def test_recording_goes_on_from_a_snapshot_of_rows_that_do_not_record():
+    scenario = load_scenario("tiny")
+    baseline = Baseline("value_first", scenario)
+    recording, plain, restored = (CenterRows(scenario, 1, record=record) for record in (True, False, True))
+    for rows in (recording, plain):
+        rows.start(rows.all_rows, np.array([0]), np.array([0]))
+        for _ in range(4):
+            rows.step(rows.all_rows, baseline.predict(rows.observation()))
+    recording.drain(0)
+    restored.restore(0, plain.snapshot(0))
+    assert len(restored.drain(0)) == 0
+    n_noted = 0
+    while not recording.done[0]:
+        for rows in (recording, restored):
+            rows.step(rows.all_rows, baseline.predict(rows.observation()))
+        noted = recording.drain(0)
+        assert noted.tobytes() == restored.drain(0).tobytes()
+        n_noted += len(noted)
+    assert n_noted > 10
+
+
 def test_there_is_nothing_to_drain_where_nothing_is_recorded():
     with pytest.raises(RuntimeError, match="record=True"):
         CenterRows(load_scenario("tiny"), 1).drain(0)
