@@ -67,8 +67,11 @@ def _take_slot(state, demanded):
     person.work_done_s = 0.0
     person.served_s = 0.0
     person.pick_up_left_s = 0.0
+    person.pick_up_s = 0.0
     person.review_s = NEVER
     person.return_s = NEVER
+    person.left_s = NEVER
+    person.request_s = NEVER
     person.value_usd = demanded.value_usd
     person.retention_prob = 1.0
     person.queue = demanded.queue
@@ -85,6 +88,9 @@ def _take_slot(state, demanded):
     person.past_threshold = 0
     person.reached = 0
     person.reach_attempts = 0
+    person.customer = state.next_demand - 1
+    person.handled = 0
+    person.return_from = NOBODY
     for order in range(N_ORDERS):
         state.heap_place[contact, order] = NOBODY
     return contact
@@ -294,13 +300,20 @@ def _abandon(state, parameters, contact):
 def schedule_attempt(state, parameters, contact, queue, delay_s):
     """Let the customer come back to `queue` with a next contact, `delay_s` seconds from now."""
     person = state.contacts[contact]
-    return_s = state.now_s + delay_s
-    due_s = NEVER
-    if not parameters.queues[queue].real_time:
-        due_s = due_time_s(parameters, queue, return_s)
-        return_s = add_promise(parameters, queue, return_s, parameters.queues[queue].opens_after_s)
     person.attempt += 1
+    person.left_s = state.now_s
+    person.request_s = state.now_s + delay_s
+    return_s, due_s = window_of_request(parameters, queue, person.request_s)
     schedule(state, contact, queue, return_s, due_s)
+
+
+@compiled
+def window_of_request(parameters, queue, request_s):
+    """Return (when it joins, when it is due), seconds, of a contact on `queue` asked for at `request_s`."""
+    limits = parameters.queues[queue]
+    if limits.real_time:
+        return request_s, NEVER
+    return add_promise(parameters, queue, request_s, limits.opens_after_s), due_time_s(parameters, queue, request_s)
 
 
 @compiled
@@ -310,6 +323,13 @@ def schedule(state, contact, queue, return_s, due_s):
     person.status = SCHEDULED
     person.queue = queue
     person.rep = NOBODY
+    expect_return(state, contact, return_s, due_s)
+
+
+@compiled
+def expect_return(state, contact, return_s, due_s):
+    """Set when the scheduled `contact` joins its queue, and when it is due, seconds."""
+    person = state.contacts[contact]
     person.return_s = return_s
     person.due_s = due_s
     set_clock(state, contact, return_s if person.overdue else min(return_s, due_s))
@@ -322,6 +342,7 @@ def return_scheduled(state, parameters, contact):
     queue = person.queue
     person.arrival_s = state.now_s
     person.return_s = NEVER
+    person.return_from = NOBODY
     person.past_threshold = 0
     person.offered = 0
     if parameters.queues[queue].real_time:

@@ -23,6 +23,7 @@ OCTAVES = 26
 """Octaves of the quantile table: octave k covers uniform numbers from 1 - 2^-k to 1 - 2^-(k+1)."""
 CELLS = 32
 """Linear cells in each octave."""
+_LARGEST_PROB = float(np.nextafter(1.0, 0.0))
 
 
 class _Specification(BaseModel):
@@ -48,6 +49,15 @@ class DurationDistribution(_Specification):
     def sample(self, generator: np.random.Generator, count: int) -> Floats:
         """Return `count` independent durations in seconds, by inversion: one uniform number each."""
         return self.quantile_s(generator.random(count))
+
+    def sample_longer_than(self, generator: np.random.Generator, least_s: Floats) -> Floats:
+        """Return a duration X in seconds for each w = `least_s`, drawn given that X > w; one uniform number u each.
+
+        By inversion of P(X <= t | X > w): the quantile at F(w) + u (1 - F(w)). Where the law has X > w as impossible
+        (or less likely than 1e-16, the resolution of a probability near 1), it is w itself.
+        """
+        probability = 1.0 - self.survival_prob(least_s) * (1.0 - generator.random(len(least_s)))
+        return np.maximum(self.quantile_s(np.minimum(probability, _LARGEST_PROB)), least_s)
 
     def mean_residual_s(self, elapsed_s: Floats) -> Floats:
         """Return E[X - t | X > t] in seconds at each t = `elapsed_s`, 0 where nothing survives.

@@ -52,7 +52,7 @@ def uniform(key, purpose, attempt):
 
 @compiled
 def look_up_quantile(table, probability):
-    """Return the quantile, seconds, at `probability` in [0, 1) from a table of `tabulate_quantiles`, or of inf alone."""
+    """Return the quantile, seconds, at `probability` in [0, 1) from a table of `tabulate_quantiles`, or one of inf."""
     left = 1.0 - probability
     octave = 0
     while left <= 0.5 and octave < OCTAVES - 1:
