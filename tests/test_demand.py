@@ -321,7 +321,8 @@ def test_the_factor_of_the_day_is_that_of_a_day_on_which_so_many_came(count):
 
 
 def test_only_arrivals_of_the_channel_and_the_day_tell_of_the_factor():
-    """Of the 90 that came, 20 did on the second day, on this channel, by themselves: (4 + 20) / (4 + 60) * 180."""
+    """Of the 90 that came and the 50 that did not yet, 20 came on the second day, on this channel, by themselves: so
+    (4 + 20) / (4 + 60) * 180 = 67.5 are expected."""
     n = 1000
     yesterday, other = came(30, 70_000), came(20, DAY_S + 21_000, queue=1)
     today = came(20, 21_000)
@@ -330,7 +331,9 @@ def test_only_arrivals_of_the_channel_and_the_day_tell_of_the_factor():
     script = [{"channel": "voice", "at_s": DAY_S + 100 + i, "account_value": 5} for i in range(10)]
     scripted = came(10, 1)
     scripted["arrival_s"] = [contact["at_s"] for contact in script]
-    demand = np.concatenate([backlog, yesterday, other, today, scripted])
+    to_come = came(50, 3600)
+    to_come["arrival_s"] += DAY_S + 21_600
+    demand = np.concatenate([backlog, yesterday, other, today, scripted, to_come])
     demand = demand[np.argsort(demand["arrival_s"])]
     law = {"arrivals": arrivals(10, 0.5)}
     two_days = scenario(law, law, horizon={"days": 2}, scripted_contacts=script)

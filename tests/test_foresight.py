@@ -13,6 +13,7 @@ from playing import EMAIL, VOICE, Center, channel, contact, random_action, scrip
 from scipy import stats
 from test_invariants import Auditor, scenarios
 
+from envs.center import Snapshot
 from envs.center_rows import CenterRows, RowSnapshot
 from envs.compilation import entry_point
 from envs.distributions import Lognormal, LogUniformValue
@@ -159,6 +160,10 @@ def when_open(center: Center, name: str) -> Center:
     return center.do(name)
 
 
+def restore(center: Center, snapshot: Snapshot, **fresh: int) -> None:
+    _, center.info = center.restore(snapshot, **fresh)
+
+
 def of_status(center: Center, status: int, channel_name: str = "") -> np.ndarray:
     contacts = center.record["contacts"]
     queues = [i for i, entry in enumerate(center.scenario.channels) if entry.name == channel_name]
@@ -257,14 +262,16 @@ def test_the_rest_of_patience_is_that_of_those_who_have_waited_so_long(law, expe
 
 def test_a_caller_hangs_up_when_the_fresh_patience_ends():
     voice = channel(VOICE, handle_time=100_000, patience=EXPONENTIAL)
-    center = play(watched([voice], contact(0), contact(100), reps=1), 110)
+    center = play(watched([voice], contact(0), contact(100), reps=1), 130)  # past the threshold, no other clock is left
     (waiting,) = of_status(center, WAITING)
-    center.restore(center.snapshot(), fresh_seed=3)
-    abandon_s = center.record["contacts"]["abandon_s"][waiting]
-    while center.record["queue_count"]["abandoned"][0] == 0:
-        assert center.time_s <= abandon_s
-        center.do("wait")
-    assert center.time_s >= abandon_s
+    snapshot = center.snapshot()
+    for fresh_seed in range(5):
+        restore(center, snapshot, fresh_seed=fresh_seed)
+        abandon_s = center.record["contacts"]["abandon_s"][waiting]
+        while center.record["queue_count"]["abandoned"][0] == 0:
+            assert center.time_s <= abandon_s
+            center.do("wait")
+        assert center.time_s >= abandon_s
 
 
 # Pick-ups -----------------------------------------------------------------------------------------
@@ -287,8 +294,11 @@ def interrupted(pick_up: Any, *calls_s: float, mode: str = "accumulate", resumed
 @pytest.mark.parametrize("mode", ["restart", "accumulate"])
 def test_the_rest_of_a_pick_up_is_that_of_one_that_has_taken_so_long(mode):
     center = interrupted(LOGNORMAL, 100, mode=mode)
-    began_s = center.time_s
-    center.wait_until(began_s + 40)
+    began_s, snapshot, seed = center.time_s, center.snapshot(), 0
+    while center.record["rep_event_s"][0] < began_s + 400:  # one that takes long
+        center.restore(snapshot, fresh_seed=seed)
+        seed += 1
+    center.wait_until(began_s + 300)
     (picking_up,) = of_status(center, PICKING_UP)
     left_s = fresh_values(center, 600, lambda record: record["rep_event_s"][0] - record["now_s"])
     assert_mean(left_s, LOGNORMAL_LAW.mean_residual_s(np.array([center.time_s - began_s]))[0])
@@ -298,6 +308,7 @@ def test_the_rest_of_a_pick_up_is_that_of_one_that_has_taken_so_long(mode):
 def test_the_unpaid_rest_of_an_interrupted_pick_up_is_that_of_one_that_has_taken_so_long():
     center = interrupted(LOGNORMAL, 100, 200, resumed=False)  # picked up from 150 to 200 s
     (suspended,) = of_status(center, SUSPENDED)
+    center.restore(center.snapshot(), fresh_seed=9)  # what is drawn anew can be drawn anew again
     left_s = fresh_values(center, 600, lambda record: record["contacts"]["pick_up_left_s"][suspended])
     assert_mean(left_s, LOGNORMAL_LAW.mean_residual_s(np.array([50.0]))[0])
 
@@ -325,6 +336,17 @@ def test_who_dials_again_does_so_at_a_fresh_time():
     assert len(scheduled) > 5
     left_s = fresh_values(center, 200, lambda record: record["contacts"]["return_s"][scheduled] - record["now_s"])
     assert_mean(left_s, LOGNORMAL_LAW.mean_residual_s(np.array([center.time_s - 60]))[0])
+
+
+def test_who_dials_again_after_a_return_does_so_by_the_law_of_dialling_again():
+    """Both came back after random times, were not served, and dial again 5,000 s after they hung up."""
+    returns = {"prob": 1, "after": {"distribution": "exponential", "mean_s": 100}}
+    voice = channel(VOICE, patience=60, redial={"prob": 1, "delay": 5000}, resolution={"prob": 0, "returns": returns})
+    center = play(watched([voice], *[contact(0)] * 2, reps=2), 310).wait_until(1500)
+    scheduled = of_status(center, SCHEDULED)
+    assert center.record["queue_count"]["redialled"][0] == len(scheduled) == 2
+    fresh = fresh_values(center, 3, lambda record: record["contacts"]["return_s"][scheduled])
+    assert (fresh == center.record["contacts"]["abandon_s"][scheduled] + 5000).all()
 
 
 def returning(**due: float) -> Center:
@@ -393,7 +415,7 @@ def test_an_attempt_under_way_ends_as_it_will_and_the_next_one_has_fresh_luck():
     assert (fresh_values(center, 3, lambda record: record["contacts"]["return_s"][scheduled]) == 1200).all()
     snapshot, reached = center.snapshot(), []
     for seed in range(100):
-        _, center.info = center.restore(snapshot, fresh_seed=seed)
+        restore(center, snapshot, fresh_seed=seed)
         play(center, 1201)
         reached.append(int(center.record["contacts"]["reached"][scheduled].sum()))
     n = len(scheduled)
@@ -408,7 +430,7 @@ def test_whether_a_callback_is_accepted_is_open_again():
     center = play(watched([voice, EMAIL], contact(0), contact(10), reps=1), 10)
     snapshot, accepted = center.snapshot(), 0
     for seed in range(400):
-        _, center.info = center.restore(snapshot, fresh_seed=seed)
+        restore(center, snapshot, fresh_seed=seed)
         center.do("offer_callback")
         accepted += int(center.record["queue_count"]["callbacks_accepted"][0])
     assert accepted / 400 == pytest.approx(0.3, abs=4 * np.sqrt(0.21 / 400))
@@ -422,7 +444,7 @@ def test_a_look_ahead_meets_the_law_of_a_scripted_call_and_not_the_one_of_the_re
     snapshot = center.snapshot()
 
     def cost_usd(**fresh: int) -> float:
-        _, center.info = center.restore(snapshot, **fresh)
+        restore(center, snapshot, **fresh)
         center.wait_until(1100)
         return float(center.record["cost_usd"].sum())
 
