@@ -16,7 +16,7 @@ from envs.churn import broken_promise_usd, raise_for_risk
 from envs.compilation import compiled, entry_point
 from envs.contact_flow import overdue_rise
 from envs.event_list import queue_heap
-from envs.observation import abandonment_rate_per_hour, loss_usd_per_hour, release_per_hour
+from envs.observation import abandonment_rate_per_hour, loss_usd_per_hour, release_per_hour, work_done_s
 from envs.queues import expected_due_s, expected_remaining_s
 from envs.staffing import has_free_rep
 from envs.state import BY_ARRIVAL, IN_SERVICE, N_WEEK_INTERVALS, NOBODY, WEEK_INTERVAL_S
@@ -44,10 +44,7 @@ def work_off(parameters, start_s, work_s):
 def remaining_work_s(state, parameters, contact):
     """Return the expected work, seconds, still to be done on an open contact, with the pick-up that it needs."""
     person = state.contacts[contact]
-    done_s = person.work_done_s
-    if person.status == IN_SERVICE:
-        done_s += (state.now_s - state.reps[person.rep].phase_start_s) * state.reps[person.rep].speed
-    work_s = expected_remaining_s(parameters, person.queue, done_s)
+    work_s = expected_remaining_s(parameters, person.queue, work_done_s(state, contact))
     if person.interruptions > 0 and person.status != IN_SERVICE:
         work_s += parameters.queues[person.queue].pick_up_mean_s
     return work_s

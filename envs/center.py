@@ -152,16 +152,21 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
 
     def snapshot(self) -> Snapshot:
         """Return the episode as it is now, for `restore`, here or in any environment of the scenario, also in a row of
-        the vector environment. It knows the episode's whole future: who looks ahead with it is clairvoyant. Raises
-        `RuntimeError` before `reset`."""
+        the vector environment. It knows the episode's whole future: who looks ahead with it and no `fresh_seed` is
+        clairvoyant. Raises `RuntimeError` before `reset`."""
         if self._seed is None:
             raise RuntimeError("snapshot() needs an episode: call reset() first")
         return Snapshot(self._rows.snapshot(0), self._seed, self._episode)
 
-    def restore(self, snapshot: Snapshot) -> tuple[Observation, dict[str, Any]]:
-        """Go on from `snapshot`: the same actions lead to the same trace, bit for bit. Returns (observation, info), as
-        they were then; raises `ValueError` if it is of another scenario."""
-        self._rows.restore(0, snapshot.row)
+    def restore(self, snapshot: Snapshot, *, fresh_seed: int | None = None) -> tuple[Observation, dict[str, Any]]:
+        """Go on from `snapshot`: the same actions lead to the same trace, bit for bit.
+
+        With `fresh_seed`, an integer >= 0, only what has been observed is kept: the future and all that is hidden are
+        drawn anew given that, a pure function of snapshot and seed, so that a look-ahead is not clairvoyant
+        (`envs.foresight`). Returns (observation, info), as they were then; raises `ValueError` if the snapshot is of
+        another scenario, `ConfigurationError` for a wrong seed.
+        """
+        self._rows.restore(0, snapshot.row, fresh_seed=fresh_seed)
         self._seed, self._episode = snapshot.seed, snapshot.episode
         self._is_running = not self._rows.done[0]
         return self._observe(), self._info(float(self._rows.elapsed_s[0]), bool(self._rows.substituted[0]))

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from envs.actions import action_table
 from envs.demand import DemandSampler
+from envs.errors import ConfigurationError
+from envs.foresight import redraw
 from envs.kernel import reset_rows, step_rows, step_rows_in_parallel
 from envs.metrics import Counts, compute_metrics, read_counts
 from envs.observation import FieldTable, field_table
@@ -172,16 +174,24 @@ class CenterRows:
             self._results[row : row + 1].copy(),
         )
 
-    def restore(self, row: int, snapshot: RowSnapshot) -> None:
-        """Make environment `row` what `snapshot` is, with nothing noted yet; raises `ValueError` if that is of another
-        scenario."""
+    def restore(self, row: int, snapshot: RowSnapshot, *, fresh_seed: int | None = None) -> None:
+        """Make environment `row` what `snapshot` is, with nothing noted yet; with `fresh_seed`, an integer >= 0, as far
+        as it is observed, and with future and hidden quantities drawn anew (`envs.foresight`).
+
+        Raises `ValueError` if the snapshot is of another scenario, `ConfigurationError` for a wrong seed.
+        """
         if snapshot.scenario is not self.scenario and snapshot.scenario != self.scenario:
             raise ValueError(
                 f"snapshot of scenario {snapshot.scenario.name}: must be of the environment's own, {self.scenario.name}"
             )
-        self.load_demand(row, snapshot.demand)
-        self.states[row : row + 1] = snapshot.state
-        self.keys[row] = snapshot.state["key"][0]
+        state, demand = snapshot.state, snapshot.demand
+        if fresh_seed is not None:
+            if not isinstance(fresh_seed, int | np.integer) or fresh_seed < 0:
+                raise ConfigurationError(f"fresh_seed = {fresh_seed!r}: must be an integer >= 0")
+            state, demand = redraw(state, demand, self.parameters, self.scenario, self._sampler, int(fresh_seed))
+        self.load_demand(row, demand)
+        self.states[row : row + 1] = state
+        self.keys[row] = state["key"][0]
         self.states["recording"][row] = self._records
         self.states["n_journalled"][row] = 0
         self.states["notes_lost"][row] = 0

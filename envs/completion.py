@@ -110,6 +110,7 @@ def _end_overdue(state, parameters, contact):
 def _count_end(state, parameters, contact):
     """Count a handled contact, and whether its promise was kept."""
     person = state.contacts[contact]
+    person.handled = 1
     queue = person.queue
     count = state.queue_count[queue]
     count.completed += 1
@@ -197,6 +198,7 @@ def _go_on_unresolved(state, parameters, contact):
         delay_s = look_up_quantile(parameters.return_quantile_s[queue], delay_luck)
         start_over(state, contact, person.handle_s * limits.return_work_frac)
         schedule_attempt(state, parameters, contact, limits.return_to, delay_s)
+        person.return_from = queue
     elif luck < limits.return_prob + limits.escalation_prob:
         state.queue_count[queue].escalated += 1
         note(state, NOTE_ENDED, contact, person.rep, END_ESCALATED)

@@ -86,8 +86,11 @@ def _take_slot(state, demanded, customer, arrival_s):
     person.work_done_s = 0.0
     person.served_s = 0.0
     person.pick_up_left_s = 0.0
+    person.pick_up_s = 0.0
     person.review_s = NEVER
     person.return_s = NEVER
+    person.left_s = NEVER
+    person.request_s = NEVER
     person.value_usd = demanded.value_usd
     person.retention_prob = 1.0
     person.owed_usd = demanded.owed_usd
@@ -106,6 +109,8 @@ def _take_slot(state, demanded, customer, arrival_s):
     person.reached = 0
     person.reach_attempts = 0
     person.customer = customer
+    person.handled = 0
+    person.return_from = NOBODY
     number_contact(state, contact)
     for order in range(N_ORDERS):
         state.heap_place[contact, order] = NOBODY
@@ -368,16 +373,25 @@ def _abandon(state, parameters, contact):
 def schedule_attempt(state, parameters, contact, queue, delay_s):
     """Let the customer come back to `queue` with a next contact, `delay_s` seconds from now."""
     person = state.contacts[contact]
-    return_s = state.now_s + delay_s
-    due_s = NEVER
     person.attempt += 1
-    if parameters.queues[queue].hidden_due:
-        luck = uniform(person.key, LUCK_DUE, person.attempt)
-        due_s = return_s + look_up_quantile(parameters.due_quantile_s[queue], luck)
-    elif not parameters.queues[queue].real_time:
-        due_s = due_time_s(parameters, queue, return_s)
-        return_s = add_promise(parameters, queue, return_s, parameters.queues[queue].opens_after_s)
+    person.left_s = state.now_s
+    person.request_s = state.now_s + delay_s
+    return_s, due_s = window_of_request(state, parameters, contact, queue)
     schedule(state, contact, queue, return_s, due_s)
+
+
+@compiled
+def window_of_request(state, parameters, contact, queue):
+    """Return when `contact` joins `queue`, for which it asks at its `request_s`, and when it is due, seconds."""
+    person = state.contacts[contact]
+    limits = parameters.queues[queue]
+    request_s = person.request_s
+    if limits.real_time:
+        return request_s, NEVER
+    if limits.hidden_due:
+        luck = uniform(person.key, LUCK_DUE, person.attempt)
+        return request_s, request_s + look_up_quantile(parameters.due_quantile_s[queue], luck)
+    return add_promise(parameters, queue, request_s, limits.opens_after_s), due_time_s(parameters, queue, request_s)
 
 
 @compiled
@@ -387,10 +401,17 @@ def schedule(state, contact, queue, return_s, due_s):
     person.status = SCHEDULED
     person.queue = queue
     person.rep = NOBODY
-    person.return_s = return_s
-    person.due_s = due_s
+    expect_return(state, contact, return_s, due_s)
     number_contact(state, contact)
     note(state, NOTE_SCHEDULED, contact, NOBODY, 0)
+
+
+@compiled
+def expect_return(state, contact, return_s, due_s):
+    """Set when the scheduled `contact` joins its queue, and when it is due, seconds."""
+    person = state.contacts[contact]
+    person.return_s = return_s
+    person.due_s = due_s
     set_clock(state, contact, return_s if person.overdue else min(return_s, due_s))
 
 
@@ -401,6 +422,7 @@ def return_scheduled(state, parameters, contact):
     queue = person.queue
     person.arrival_s = state.now_s
     person.return_s = NEVER
+    person.return_from = NOBODY
     person.past_threshold = 0
     person.offered = 0
     if parameters.queues[queue].real_time:

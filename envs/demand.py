@@ -6,6 +6,8 @@ Seeding. The demand is a pure function of (scenario, seed, episode). Every varia
 of its own, `SeedSequence(seed, spawn_key=(episode, channel, variable))`, and so has what a backlog, a script or a
 record leaves open: a change of one channel's handle time leaves every other draw as it was. Every policy meets the same
 customers, and the same later luck, since that is a function of the customer's key.
+
+`sample_rest` draws the part of a demand that has not come yet anew, from streams that no episode has.
 """
 
 from collections.abc import Iterator
@@ -15,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.business_hours import due_times_s
+from envs.distributions import DurationDistribution
 from envs.parameters import build_parameters, weekday_of
-from envs.scenario import DAY_S, Channel, Scenario, Segment
+from envs.scenario import DAY_S, Arrivals, Channel, Scenario, ScriptedContact, Segment
 from envs.state import DEMAND, NOBODY
 
 STREAMS = (
@@ -41,6 +44,9 @@ _SCRIPT_CHANNEL = 1_000_000
 _REPLAY_CHANNEL = 2_000_000
 MAX_LIST = 20_000
 """Contacts drawn of a list of unlimited supply, at most; it then starts over with fresh luck."""
+
+_NO_EPISODE = 2**40
+"""Stands for the episode in streams that belong to none."""
 
 _RECORDED_NEEDS = {
     "handle_s": "handle_s",
@@ -93,14 +99,7 @@ class DemandSampler:
             return _generator(seed, episode, index, variable)
 
         if channel.arrivals is not None:
-            means, days, interval_s = self._rates[index]
-            cv = channel.arrivals.day_factor_cv
-            n_days = int(days[-1]) + 1
-            factors = np.ones(n_days) if cv == 0 else stream("day_factor").gamma(cv**-2, cv**2, n_days)
-            counts = stream("count").poisson(means * factors[days])
-            starts_s = np.repeat(np.arange(len(means)) * interval_s, counts)
-            times_s = starts_s + stream("time").random(len(starts_s)) * interval_s
-            yield self._fill(index, channel, times_s[times_s < self._horizon_s], stream)
+            yield self._fill(index, channel, self._draw_arrivals_s(index, channel.arrivals, stream, 0.0, 0), stream)
         if channel.initial_backlog is not None:
             backlog = stream("backlog")
             count = int(backlog.poisson(channel.initial_backlog.mean_contacts))
@@ -127,6 +126,94 @@ class DemandSampler:
         if not any(group.absence_prob for group in self._scenario.groups):
             return np.uint64(0)
         return np.uint64(_generator(seed, episode, _SCRIPT_CHANNEL - 1, "episode").integers(2**64, dtype=np.uint64))
+
+    def _draw_arrivals_s(
+        self, index: int, arrivals: Arrivals, stream: Any, from_s: float, came_today: int
+    ) -> NDArray[np.float64]:
+        """Return arrival times, seconds, from `from_s` to the horizon, of which `came_today` came earlier on its day.
+
+        The day's factor, a priori gamma with shape k = cv^-2 and rate k, then has shape k + N and rate k + m: N have
+        come where the rates let expect m. Those to come are Poisson whatever came before, given the factor.
+        """
+        means, days, interval_s = self._rates[index]
+        starts_s = np.arange(len(means)) * interval_s
+        left_frac = np.clip((starts_s + interval_s - from_s) / interval_s, 0.0, 1.0)
+        factors = np.ones(int(days[-1]) + 1)
+        variance = arrivals.day_factor_cv**2
+        if variance > 0:
+            today = int(from_s / DAY_S)
+            came, expected = np.zeros(len(factors)), np.zeros(len(factors))
+            came[today] = came_today
+            expected[today] = np.sum((means * (1.0 - left_frac))[days == today])
+            shapes = arrivals.day_factor_cv**-2 + came
+            factors = stream("day_factor").gamma(shapes, variance / (1.0 + variance * expected))
+        counts = stream("count").poisson(means * left_frac * factors[days])
+        begins_s = np.repeat(np.maximum(starts_s, from_s), counts)
+        times_s = begins_s + stream("time").random(len(begins_s)) * np.repeat(left_frac * interval_s, counts)
+        return times_s[times_s < self._horizon_s]
+
+    def sample_rest(self, demand: NDArray[Any], n_came: int, now_s: float, seed: int) -> NDArray[Any]:
+        """Return `demand` with what is still to come at `now_s`, all but its first `n_came` records, drawn anew.
+
+        A pure function of its arguments. Arrivals follow the scenario's law, given those of the present day so far (see
+        `_draw_arrivals_s`; recorded contacts of a channel with both count as such). Of the backlog that the center
+        finds at second 0, and of scripted contacts, the times are known and stay; their needs are drawn anew, and so
+        are those of all that stands on lists. Recorded days go on as any of them does, all equally likely.
+        """
+        places = self.script_places(demand)
+        is_drawn = (places == NOBODY) & (demand["arrival_s"] > 0.0)
+        came_today = is_drawn & (demand["arrival_s"] >= np.floor(now_s / DAY_S) * DAY_S)
+        came_today[n_came:] = False
+        is_backlog = (places == NOBODY) & ~is_drawn
+        is_backlog[:n_came] = False
+        parts = [demand[:0]]
+        for index, channel in enumerate(self._scenario.channels):
+
+            def stream(variable: str, place: int = index) -> np.random.Generator:
+                return _generator(seed, _NO_EPISODE, place, variable)
+
+            def backlog_stream(variable: str, place: int = index) -> np.random.Generator:
+                return _generator(seed, _NO_EPISODE, place + _SCRIPT_CHANNEL + 1, variable)
+
+            mine = demand["queue"] == index
+            if channel.arrivals is not None:
+                count = int(np.count_nonzero(came_today & mine))
+                times_s = self._draw_arrivals_s(index, channel.arrivals, stream, now_s, count)
+                parts.append(self._fill(index, channel, times_s, stream))
+            if (is_backlog & mine).any():
+                parts.append(self._fill(index, channel, demand["arrival_s"][is_backlog & mine], backlog_stream))
+            if channel.is_unlimited:
+                listed_s = demand["arrival_s"][mine & np.isinf(demand["arrival_s"])]
+                parts.append(self._fill(index, channel, listed_s, stream))
+        for place in np.sort(places[n_came:][places[n_came:] != NOBODY]):
+            contact = self._scenario.scripted_contacts[place]
+            parts.append(self._fill_scripted(int(place), contact, seed, _NO_EPISODE))
+        parts += self._sample_replay(seed, _NO_EPISODE, now_s)
+        rest = np.concatenate(parts)
+        return np.concatenate([demand[:n_came], rest[np.argsort(rest["arrival_s"], kind="stable")]])
+
+    def script_places(self, demand: NDArray[Any]) -> NDArray[np.int64]:
+        """Return for each record of a demand of this scenario which scripted contact it is, NOBODY for all others.
+
+        Of one channel and second the scripted contacts come last, in the order of the script.
+        """
+        places = np.full(len(demand), NOBODY)
+        same: dict[tuple[int, float], list[int]] = {}
+        for place, contact in enumerate(self._scenario.scripted_contacts):
+            same.setdefault((self._scenario.channel_index(contact.channel), contact.at_s), []).append(place)
+        for (queue, at_s), members in same.items():
+            found = np.flatnonzero((demand["queue"] == queue) & (demand["arrival_s"] == at_s))
+            places[found[-len(members) :]] = members
+        return places
+
+    def laws_of_needs(self, queue: int, script_place: int) -> tuple[DurationDistribution, DurationDistribution | None]:
+        """Return the laws of handle time and of patience (None: endless) of a first contact on `queue`: those of its
+        channel, unless the scripted contact `script_place` (or NOBODY) has its own."""
+        channel = self._scenario.channels[queue]
+        if script_place == NOBODY:
+            return channel.handle_time, channel.patience
+        contact = self._scenario.scripted_contacts[script_place]
+        return contact.handle_time or channel.handle_time, contact.patience or channel.patience
 
     def _fill(self, index: int, channel: Channel, times_s: NDArray[np.float64], stream: Any) -> NDArray[Any]:
         count = len(times_s)
@@ -178,41 +265,43 @@ class DemandSampler:
         return np.where(has_preferred, reps[generator.integers(len(reps), size=len(segments))], NOBODY)
 
     def _sample_script(self, seed: int, episode: int) -> list[NDArray[Any]]:
-        parts = []
-        for i, contact in enumerate(self._scenario.scripted_contacts):
-            index = self._scenario.channel_index(contact.channel)
-            channel = self._scenario.channels[index]
+        contacts = self._scenario.scripted_contacts
+        return [self._fill_scripted(place, contact, seed, episode) for place, contact in enumerate(contacts)]
 
-            def stream(variable: str, place: int = i) -> np.random.Generator:
-                return _generator(seed, episode, _SCRIPT_CHANNEL + 1000 + place, variable)
+    def _fill_scripted(self, place: int, contact: ScriptedContact, seed: int, episode: int) -> NDArray[Any]:
+        def stream(variable: str) -> np.random.Generator:
+            return _generator(seed, episode, _SCRIPT_CHANNEL + 1000 + place, variable)
 
-            part = np.zeros(1, DEMAND)
-            part["arrival_s"] = contact.at_s
-            part["queue"] = index
-            part["preferred"] = NOBODY if contact.preferred_rep is None else contact.preferred_rep
-            part["handle_s"] = (contact.handle_time or channel.handle_time).sample(stream("handle"), 1)
-            patience = contact.patience or channel.patience
-            part["patience_s"] = np.inf if patience is None else patience.sample(stream("patience"), 1)
-            part["due_s"] = self._draw_due_times_s(index, channel, np.array([contact.at_s]), stream)
-            if channel.collection is not None:
-                owed = contact.amount_owed or channel.collection.amount_owed
-                part["owed_usd"] = owed.sample(stream("owed"), 1)
-            part["value_usd"] = contact.account_value.sample(stream("value"), 1)
-            part["at_risk"] = stream("risk").random(1) < contact.at_risk_prob
-            part["key"] = stream("key").integers(0, 2**64, 1, dtype=np.uint64)
-            parts.append(part)
-        return parts
+        index = self._scenario.channel_index(contact.channel)
+        channel = self._scenario.channels[index]
+        handle_time, patience = self.laws_of_needs(index, place)
+        part = np.zeros(1, DEMAND)
+        part["arrival_s"] = contact.at_s
+        part["queue"] = index
+        part["preferred"] = NOBODY if contact.preferred_rep is None else contact.preferred_rep
+        part["handle_s"] = handle_time.sample(stream("handle"), 1)
+        part["patience_s"] = np.inf if patience is None else patience.sample(stream("patience"), 1)
+        part["due_s"] = self._draw_due_times_s(index, channel, np.array([contact.at_s]), stream)
+        if channel.collection is not None:
+            owed = contact.amount_owed or channel.collection.amount_owed
+            part["owed_usd"] = owed.sample(stream("owed"), 1)
+        part["value_usd"] = contact.account_value.sample(stream("value"), 1)
+        part["at_risk"] = stream("risk").random(1) < contact.at_risk_prob
+        part["key"] = stream("key").integers(0, 2**64, 1, dtype=np.uint64)
+        return part
 
-    def _sample_replay(self, seed: int, episode: int) -> list[NDArray[Any]]:
+    def _sample_replay(self, seed: int, episode: int, from_s: float = -np.inf) -> list[NDArray[Any]]:
+        """Return what the recorded day of an episode brings after `from_s` seconds."""
         replay, recording = self._scenario.replay, self._scenario.recording
         if replay is None or recording is None:
             return []
-        day = episode % len(recording.days)
-        if replay.order == "drawn":
-            day = int(_generator(seed, episode, _REPLAY_CHANNEL, "day").integers(len(recording.days)))
+        place = episode % len(recording.days)
+        if replay.order == "drawn" or episode == _NO_EPISODE:
+            place = int(_generator(seed, episode, _REPLAY_CHANNEL, "day").integers(len(recording.days)))
+        day = recording.days[place]
         parts = []
         for index, channel in enumerate(self._scenario.channels):
-            contacts = recording.days[day][recording.days[day]["queue"] == index]
+            contacts = day[(day["queue"] == index) & (day["at_s"] > from_s)]
 
             def stream(variable: str, place: int = index) -> np.random.Generator:
                 return _generator(seed, episode, _REPLAY_CHANNEL + place, variable)

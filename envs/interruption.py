@@ -38,7 +38,8 @@ def start_work(state, parameters, rep, contact):
     if person.interruptions > 0:
         luck = uniform(person.key, LUCK_PICK_UP, person.pick_ups)
         person.pick_ups += 1
-        person.pick_up_left_s += look_up_quantile(parameters.pick_up_quantile_s[person.queue], luck)
+        person.pick_up_s = look_up_quantile(parameters.pick_up_quantile_s[person.queue], luck)
+        person.pick_up_left_s += person.pick_up_s
         person.status = PICKING_UP
         set_busy(state, parameters, rep, contact, RESUMING, state.now_s + person.pick_up_left_s)
     elif is_reached(state, parameters, contact):

@@ -111,7 +111,8 @@ def _find_supply(state, demand):
 
 
 @compiled
-def _expect_arrival(state, demand):
+def expect_arrival(state, demand):
+    """Set when the next customer of `demand`, DEMAND records in order of arrival, reaches the center."""
     state.next_arrival_s = NEVER
     if state.next_demand < demand.shape[0]:
         state.next_arrival_s = max(demand[state.next_demand].arrival_s, 0.0)
@@ -150,7 +151,7 @@ def _take_next_event(state, parameters, demand, journal):
             state.arrived_today[:] = 0.0
         demanded = demand[state.next_demand]
         state.next_demand += 1
-        _expect_arrival(state, demand)
+        expect_arrival(state, demand)
         admit(state, parameters, demanded)
     elif clock_s == next_s:
         strike_clock(state, parameters, first_contact(state, CLOCK_HEAP))
@@ -207,7 +208,7 @@ def reset_one(state, parameters, demand, center, candidates, mask, result, journ
     for i in range(n_contacts):
         state.unused[i] = n_contacts - 1 - i
     state.just_arrived = NOBODY
-    _expect_arrival(state, demand)
+    expect_arrival(state, demand)
     _find_supply(state, demand)
     state.warm = 1 if parameters.warm_up_s <= 0.0 else 0
     _run_until_decision(state, parameters, demand, center, candidates, mask, journal)

@@ -55,7 +55,7 @@ def uniform(key, purpose, attempt):
 
 @compiled
 def look_up_quantile(table, probability):
-    """Return the quantile, seconds, at `probability` in [0, 1) from a table of `tabulate_quantiles`."""
+    """Return the quantile, seconds, at `probability` in [0, 1) from a table of `tabulate_quantiles`, or one of inf."""
     left = 1.0 - probability
     octave = 0
     while left <= 0.5 and octave < OCTAVES - 1:
@@ -64,4 +64,7 @@ def look_up_quantile(table, probability):
     place = (1.0 - left) * 2.0 * CELLS
     cell = min(int(place), CELLS - 1)
     part = min(place - cell, 1.0)
-    return table[octave, cell] + part * (table[octave, cell + 1] - table[octave, cell])
+    low = table[octave, cell]
+    if low == np.inf:  # endless patience: inf - inf is no number
+        return low
+    return low + part * (table[octave, cell + 1] - low)

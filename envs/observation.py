@@ -241,8 +241,9 @@ def abandonment_rate_per_hour(parameters, queue, waited_s):
 
 
 @compiled
-def _work_done_s(state, contact):
-    """Work done so far, with what the rep who works on it now has done since."""
+def work_done_s(state, contact):
+    """Return the work done on `contact` so far, seconds at speed 1, with what the rep who works on it now has done
+    since the phase began."""
     done_s = state.contacts[contact].work_done_s
     rep = state.contacts[contact].rep
     if state.contacts[contact].status == IN_SERVICE:
@@ -342,7 +343,7 @@ def _write_disturbed(state, parameters, rep, row):
     person = state.contacts[contact]
     queue = person.queue
     limits = parameters.queues[queue]
-    done_s = _work_done_s(state, contact)
+    done_s = work_done_s(state, contact)
     expected_s = expected_remaining_s(parameters, queue, done_s)
     row[C_DISTURBED_VALUE] = person.value_usd
     row[C_DISTURBED_SLACK] = _slack_s(state, parameters, contact, expected_s)

@@ -433,6 +433,10 @@ class Channel(_Part):
             )
         if self.promised and self.due is not None and self.due.hidden_after is not None:
             raise InvalidValueError(("promised",), "must be false where the due time is hidden: nobody told it")
+        if self.reach is not None and self.due is not None and self.due.hidden_after is not None:
+            raise InvalidValueError(
+                ("reach",), "has no meaning where the due time is hidden: such work is not outbound"
+            )
         self._check_supply()
         return self
 
@@ -510,7 +514,7 @@ class Proficiency(_Part):
 class Group(_Part):
     """Reps with the same skills and shift pattern; without `shifts` they are always there.
 
-    A rep misses the shifts that start on a day with `absence_prob`; nobody knows before. `capacity_units` is what a rep
+    A rep misses a whole shift with `absence_prob`; nobody knows before it starts. `capacity_units` is what a rep
     can hold at a time; a channel without `concurrency` takes all of it.
 
     `home_channel` names the channel a walled-off center would give them (baseline `silo`): one name for all,

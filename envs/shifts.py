@@ -2,23 +2,24 @@
 
 Room: `envs`, kernel. Touches reps through `staffing`, `concurrency` and `interruption`.
 
-A rep may be absent for the shifts of a day; that is the episode's luck, which shows when the shift starts.
+A rep may miss a shift; that is the episode's luck, which shows when the shift starts.
 A rep whose shift ends while busy finishes the contact in hand; that time is overtime. Suspended work of a rep who has
 left is open to others. A rep whose break begins while busy finishes the contact too, takes what is left of the break,
 and keeps suspended work.
 """
+
+import numpy as np
 
 from envs.compilation import compiled
 from envs.concurrency import divide_attention
 from envs.interruption import release_suspended
 from envs.journal import NOTE_ABSENT, NOTE_OVERTIME, NOTE_PRESENT, note, note_rep
 from envs.luck import LUCK_ABSENCE, uniform
-from envs.scenario import DAY_S
 from envs.staffing import count_interruptible, join_free, leave_free, send_away
 from envs.state import AWAY, BREAK_START, FREE, NEVER, SHIFT_END, SHIFT_START
 
-DAYS_APART = 4096
-"""More days than a horizon has, so that every day of every rep has luck of its own."""
+SECONDS_APART = 2**32
+"""More seconds than a horizon has, so that every shift of every rep has luck of its own."""
 
 
 @compiled
@@ -61,8 +62,8 @@ def _is_missed(state, parameters, rep):
     """Return True if `rep` will not come to the shift that starts now."""
     if parameters.absence_prob[rep] <= 0.0:
         return False
-    day = int(state.now_s / DAY_S)
-    return uniform(state.key, LUCK_ABSENCE, DAYS_APART * rep + day) < parameters.absence_prob[rep]
+    luck = uniform(state.key, LUCK_ABSENCE, SECONDS_APART * np.int64(rep) + np.int64(state.now_s))
+    return luck < parameters.absence_prob[rep]
 
 
 @compiled

@@ -118,11 +118,14 @@ CONTACT = _record(
         ("due_s", np.float64),
         ("abandon_s", np.float64),
         ("return_s", np.float64),  # of a scheduled contact
+        ("left_s", np.float64),  # of a scheduled contact: when its customer left the center
+        ("request_s", np.float64),  # hidden: when a scheduled customer asks for the contact, before its window opens
         ("handle_s", np.float64),  # hidden: whole work of the present contact, at speed 1
         ("work_left_s", np.float64),  # hidden, at speed 1
         ("work_done_s", np.float64),  # at speed 1
         ("served_s", np.float64),  # rep time spent on it, pick-ups apart
         ("pick_up_left_s", np.float64),  # hidden: unpaid rest of an interrupted pick-up, mode accumulate
+        ("pick_up_s", np.float64),  # hidden: the last pick-up as it was drawn
         ("review_s", np.float64),
         ("value_usd", np.float64),
         ("retention_prob", np.float64),
@@ -149,6 +152,8 @@ CONTACT = _record(
         ("reach_attempts", np.int32),
         ("number", np.int32),  # of this visit to a queue, in the episode
         ("customer", np.int32),  # place in the demand
+        ("handled", np.int32),  # an earlier contact was handled to its end, which told how much work this one is
+        ("return_from", np.int32),  # of a scheduled contact: the queue that it left unresolved, to come back by itself
     ]
 )
 

@@ -134,10 +134,10 @@ class BlendedCenterVector(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
         """Return the episode of `row` as it is now; see `BlendedCenter.snapshot`."""
         return Snapshot(self.rows.snapshot(row), int(self.seeds[row]), int(self.episodes[row]))
 
-    def restore(self, row: int, snapshot: Snapshot) -> None:
+    def restore(self, row: int, snapshot: Snapshot, *, fresh_seed: int | None = None) -> None:
         """Let `row` go on from `snapshot`, which may be of another row or of a `BlendedCenter`; the next `step` shows
-        it. `rows.observation(row)` is its observation now. Raises `ValueError` if it is of another scenario."""
-        self.rows.restore(row, snapshot.row)
+        it. `rows.observation(row)` is its observation now. For `fresh_seed` and errors see `BlendedCenter.restore`."""
+        self.rows.restore(row, snapshot.row, fresh_seed=fresh_seed)
         self.seeds[row], self.episodes[row] = snapshot.seed, snapshot.episode
 
     def action_masks(self) -> NDArray[np.bool_]:

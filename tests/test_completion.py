@@ -57,6 +57,16 @@ def test_a_follow_up_for_which_no_rep_is_free_in_the_window_is_late():
 # Resolution (D13) ---------------------------------------------------------------------------------
 
 
+def test_a_caller_without_end_of_patience_who_returns_is_asked_about_again():
+    voice = {key: value for key, value in VOICE.items() if key != "patience"}
+    returns = channel(voice, resolution={"prob": 0, "returns": {**ALWAYS, "after": 1000}})
+    center = Center(day([returns, EMAIL], call(0)))
+    center.do("assign:longest_idle")  # to 300 s; back at 1,300 s
+    assert center.time_s == 1300
+    center.do("wait").do("wait")  # for the caller and for the rep
+    assert (center.time_s, center.subject[0]) == (1320, "contact")  # the threshold of 20 s passes
+
+
 def test_an_unresolved_contact_costs_and_returns_by_another_channel():
     voice = channel(
         VOICE,

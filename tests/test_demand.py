@@ -8,6 +8,7 @@ from scipy import stats
 
 from envs.demand import DemandSampler
 from envs.scenario import DAY_S, Scenario, load_scenario
+from envs.state import DEMAND
 
 QUARTERS = [0, 60, 30, 10]
 """Arrivals per hour in the four quarters of a day: means 0, 360, 180, 60."""
@@ -263,3 +264,102 @@ def test_the_forecast_of_the_bank_is_the_mean_of_its_arrivals():
             expected = sum(channel.arrivals.rates_on("sunday")) * channel.arrivals.interval_s / 3600
             mean = np.mean([len(of_queue(d, queue)) for d in demands])
             assert mean == pytest.approx(expected, rel=0.05)
+
+
+# What is still to come ----------------------------------------------------------------------------
+
+
+def came(count: int, until_s: float, queue: int = 0) -> np.ndarray:
+    demand = np.zeros(count, DEMAND)
+    demand["arrival_s"] = np.linspace(0, until_s, count + 2)[1:-1]
+    demand["queue"] = queue
+    return demand
+
+
+def fresh_rests(law: Scenario, demand: np.ndarray, n_came: int, now_s: float, count: int) -> list[np.ndarray]:
+    """Return what is drawn anew after the first `n_came` contacts, for `count` seeds."""
+    sampler = DemandSampler(law)
+    rests = []
+    for seed in range(count):
+        whole = sampler.sample_rest(demand, n_came, now_s, seed)
+        assert whole[:n_came].tobytes() == demand[:n_came].tobytes()
+        assert (np.diff(whole["arrival_s"]) >= 0).all()
+        rests.append(whole[n_came:])
+    return rests
+
+
+def test_the_rest_of_a_day_is_poisson_from_now_on():
+    """At 25,000 s there are 43,200 - 25,000 s left of the second quarter of the day: at 60 an hour 303.3 calls."""
+    n, now_s = 300, 25_000.0
+    law = scenario(email={"arrivals": None})
+    rests = fresh_rests(law, DemandSampler(law).sample(7, 0), 50, now_s, n)
+    times_s = np.concatenate([rest["arrival_s"] for rest in rests])
+    assert times_s.min() >= now_s
+    counts = np.array([(rest["arrival_s"] < 43_200).sum() for rest in rests])
+    assert counts.mean() == pytest.approx(18_200 / 60, abs=4 * np.sqrt(18_200 / 60 / n))
+    assert counts.var(ddof=1) == pytest.approx(18_200 / 60, rel=4 * np.sqrt(2 / n))
+    second_quarter_s = times_s[times_s < 43_200]
+    assert stats.kstest(second_quarter_s, stats.uniform(now_s, 18_200).cdf).pvalue > 1e-4
+    later = np.array([(rest["arrival_s"] >= 43_200).sum() for rest in rests])
+    assert later.mean() == pytest.approx(240, abs=4 * np.sqrt(240 / n))
+
+
+@pytest.mark.parametrize("count", [0, 20, 100])
+def test_the_factor_of_the_day_is_that_of_a_day_on_which_so_many_came(count):
+    """k = 0.5^-2 = 4. At 10 an hour 60 are expected by six o'clock and 180 after it; N came: the factor is gamma with
+    shape 4 + N and rate 4 + 60 = 64, so (4 + N) / 64 * 180 come on average. The next day knows nothing of it."""
+    n = 1500
+    law = scenario({"arrivals": arrivals(10, 0.5)}, {"arrivals": None}, horizon={"days": 2})
+    rests = fresh_rests(law, came(count, 21_600), count, 21_600, n)
+    today = np.array([(rest["arrival_s"] < DAY_S).sum() for rest in rests])
+    tomorrow = np.array([len(rest) for rest in rests]) - today
+    mean, variance = (4 + count) / 64 * 180, (4 + count) / 64**2 * 180**2 + (4 + count) / 64 * 180
+    assert today.mean() == pytest.approx(mean, abs=4 * np.sqrt(variance / n))
+    assert today.var(ddof=1) == pytest.approx(variance, rel=0.15)
+    assert tomorrow.mean() == pytest.approx(240, abs=4 * np.sqrt((240 + 240**2 * 0.25) / n))
+    assert abs(np.corrcoef(today, tomorrow)[0, 1]) < 4 / np.sqrt(n)
+
+
+def test_only_arrivals_of_the_channel_and_the_day_tell_of_the_factor():
+    """Of the 90 that came and the 50 that did not yet, 20 came on the second day, on this channel, by themselves: so
+    (4 + 20) / (4 + 60) * 180 = 67.5 are expected."""
+    n = 1000
+    yesterday, other = came(30, 70_000), came(20, DAY_S + 21_000, queue=1)
+    today = came(20, 21_000)
+    today["arrival_s"] += DAY_S
+    backlog = came(10, -1000, queue=1)
+    script = [{"channel": "voice", "at_s": DAY_S + 100 + i, "account_value": 5} for i in range(10)]
+    scripted = came(10, 1)
+    scripted["arrival_s"] = [contact["at_s"] for contact in script]
+    to_come = came(50, 3600)
+    to_come["arrival_s"] += DAY_S + 21_600
+    demand = np.concatenate([backlog, yesterday, other, today, scripted, to_come])
+    demand = demand[np.argsort(demand["arrival_s"])]
+    law = {"arrivals": arrivals(10, 0.5)}
+    two_days = scenario(law, law, horizon={"days": 2}, scripted_contacts=script)
+    rests = fresh_rests(two_days, demand, 90, DAY_S + 21_600, n)
+    counts = np.array([len(of_queue(rest, 0)) for rest in rests])
+    assert counts.mean() == pytest.approx(67.5, abs=4 * counts.std() / np.sqrt(n))
+
+
+def test_scripted_contacts_to_come_keep_their_times_and_have_fresh_needs_of_their_own_law():
+    value = {"distribution": "log_uniform", "low_usd": 500, "high_usd": 1_000_000}
+    script = [{"channel": "voice", "at_s": at_s, "account_value": value, "handle_time": 42} for at_s in (10, 20, 20)]
+    quiet = {"arrivals": None}
+    law = scenario(quiet, quiet, scripted_contacts=script)
+    demand = DemandSampler(law).sample(1, 0)
+    rests = fresh_rests(law, demand, 2, 20.0, 300)
+    assert {tuple(rest["arrival_s"]) for rest in rests} == {(20.0,)}
+    assert {tuple(rest["handle_s"]) for rest in rests} == {(42.0,)}
+    values_usd = np.concatenate([rest["value_usd"] for rest in rests])
+    logs = (np.log(values_usd) - np.log(500)) / np.log(2000)
+    assert stats.kstest(logs, stats.uniform().cdf).pvalue > 1e-4
+    assert len(np.unique([rest["key"] for rest in rests])) == 300
+    assert demand["value_usd"][2] not in values_usd
+
+
+def test_no_episode_is_drawn_again_as_the_rest_of_one():
+    law = scenario()
+    demand = DemandSampler(law).sample(3, 0)
+    rest = DemandSampler(law).sample_rest(demand, 0, 0.0, 3)
+    assert not np.isin(rest["key"], demand["key"]).any()

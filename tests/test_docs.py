@@ -258,6 +258,12 @@ def test_every_command_has_an_example():
     assert named == set(get_command(app).commands)  # type: ignore[attr-defined]
 
 
+def test_the_example_of_looking_ahead_runs(capsys):
+    (example,) = blocks("docs/decision.md", "python")
+    exec(compile(example.replace("futures=20", "futures=2"), "docs/decision.md", "exec"), {})
+    assert float(capsys.readouterr().out) > 0
+
+
 def test_the_examples_in_python_run(tmp_path, monkeypatch, capsys):
     environments, own_policy = blocks("README.md", "python")
     exec(compile(environments.replace('"bank"', '"tiny"').replace("1000", "5"), "README.md", "exec"), {})

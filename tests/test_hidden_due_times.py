@@ -114,6 +114,7 @@ def test_those_who_come_back_have_a_hidden_due_time_of_their_own():
         ("{hidden_after: 0}", "", "due.hidden_after"),
         ("{hidden_after: 60, opens_after_s: 5}", "", "due.opens_after_s = 5: must be 0"),
         ("{hidden_after: 60}", ", promised: true", "promised = true: must be false"),
+        ("{hidden_after: 60}", ", reach: {prob: 0.5, attempt_s: 1, retry_after_s: 5}", "channels[0].reach"),
         ("{hidden_after: 60}", ", follow_up: {prob: 0.5, after: 5, window_s: 5}", "follow_up.to"),
     ],
 )

@@ -160,6 +160,7 @@ def channels(draw, kind: str, number: int, names: list[str], deferred: list[str]
     channel["promised"] = draw(st.booleans())
     if draw(st.integers(0, 5)) == 0 and not is_deferred_to:
         channel["promised"] = False
+        channel.pop("reach", None)
         channel["due"] = {"hidden_after": draw(durations(900))}
     channel["interruptible"] = draw(st.sampled_from([True, True, False]))
     if channel["interruptible"]:

@@ -1,4 +1,4 @@
-"""Snapshots: an episode goes on from one exactly as it went, anywhere."""
+"""Snapshots: an episode goes on from one exactly as it went, anywhere, or as it might have gone."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import pytest
 from playing import bank_day, random_action
 
 from envs.center import BlendedCenter
+from envs.errors import ConfigurationError
 from envs.scenario import load_scenario
 from envs.vector_center import BlendedCenterVector
 
@@ -88,3 +89,50 @@ def test_a_snapshot_of_another_scenario_is_refused():
 def test_there_is_nothing_to_keep_before_the_first_reset():
     with pytest.raises(RuntimeError, match="call reset"):
         BlendedCenter("tiny").snapshot()
+
+
+# Without foresight: laws of what is drawn anew are in test_foresight --------------------------------
+
+
+def test_a_fresh_restore_is_a_function_of_snapshot_and_seed_and_goes_elsewhere_than_the_episode():
+    environment = BlendedCenter(bank_day())
+    environment.reset(seed=5)
+    trace(environment, 400, seed=1)
+    before = environment._observe()
+    snapshot = environment.snapshot()
+    went = trace(environment, 300)
+    traces = []
+    for fresh_seed in (0, 0, 1, 5):
+        observation, info = environment.restore(snapshot, fresh_seed=fresh_seed)
+        assert all(observation[key].tobytes() == before[key].tobytes() for key in before)
+        assert (info["episode"], info["seed"]) == (0, 5)
+        traces.append(trace(environment, 300))
+    assert traces[0] == traces[1]
+    assert went not in traces
+    assert traces[0] != traces[2] != traces[3] != traces[0]
+    environment.restore(snapshot)
+    assert trace(environment, 300) == went  # the snapshot is as it was
+
+
+def test_a_row_of_the_vector_environment_looks_ahead_as_the_scalar_environment_does():
+    scenario = bank_day()
+    single, centers = BlendedCenter(scenario), BlendedCenterVector(scenario, 2)
+    single.reset(seed=5)
+    centers.reset(seed=9)
+    trace(single, 300, seed=1)
+    snapshot = single.snapshot()
+    centers.restore(1, snapshot, fresh_seed=4)
+    single.restore(snapshot, fresh_seed=4)
+    for action, reward, _, elapsed_s, _, values in trace(single, 100):
+        actions = np.array([0, action])
+        observations, rewards, _, _, info = centers.step(actions)
+        assert (rewards[1], info["elapsed_s"][1]) == (reward, elapsed_s)
+        assert [observations[key][1].tobytes() for key in sorted(observations)] == values
+
+
+@pytest.mark.parametrize("fresh_seed", [-1, 0.5, "now"])
+def test_a_seed_that_is_none_is_refused(fresh_seed):
+    environment = BlendedCenter("tiny")
+    environment.reset(seed=0)
+    with pytest.raises(ConfigurationError, match=r"fresh_seed = .*: must be an integer >= 0"):
+        environment.restore(environment.snapshot(), fresh_seed=fresh_seed)
