@@ -65,7 +65,7 @@ def redraw(
         return states, demand.copy()
     known = demand
     demand = sampler.sample_rest(known, int(state["next_demand"]), float(state["now_s"]), seed)
-    _move_lists(state, scenario, len(known), len(demand))
+    _move_lists(state, known, len(demand))
     present = np.flatnonzero(state["contacts"]["status"] != UNUSED)
     _redraw_keys(state, present, _generator(seed, "key"))
     _redraw_work(states, demand, parameters, sampler, present, _generator(seed, "work"))
@@ -96,15 +96,18 @@ def _draw_longer_than(
     return drawn_s
 
 
-def _move_lists(state: Any, scenario: Scenario, length: int, new_length: int) -> None:
-    """Let the places of the lists of unlimited supply, which are the end of a demand, follow its new length."""
-    contacts = state["contacts"]
-    for queue, channel in enumerate(scenario.channels):
-        if channel.is_unlimited:
-            mine = (contacts["queue"] == queue) & (contacts["status"] != UNUSED) & (contacts["attempt"] == 0)
-            contacts["customer"][mine] = contacts["customer"][mine] % length + new_length - length
+def _move_lists(state: Any, demand: NDArray[Any], new_length: int) -> None:
+    """Let the places of the lists of unlimited supply, which are the end of `demand`, follow its new length."""
+    n_listed = int(np.isinf(demand["arrival_s"]).sum())
+    if n_listed == 0:
+        return
+    customers = state["contacts"]["customer"]
+    listed = customers >= len(demand) - n_listed
+    customers[listed] = customers[listed] % len(demand) + new_length - len(demand)
+    for queue in state["queues"]:
+        if queue["end_supply"] > 0:
             for key in ("first_supply", "next_supply", "end_supply"):
-                state["queues"][key][queue] += new_length - length
+                queue[key] += new_length - len(demand)
 
 
 def _redraw_keys(state: Any, present: NDArray[np.int64], generator: np.random.Generator) -> None:

@@ -434,9 +434,7 @@ class Channel(_Part):
         if self.promised and self.due is not None and self.due.hidden_after is not None:
             raise InvalidValueError(("promised",), "must be false where the due time is hidden: nobody told it")
         if self.reach is not None and self.due is not None and self.due.hidden_after is not None:
-            raise InvalidValueError(
-                ("reach",), "has no meaning where the due time is hidden: such work is not outbound"
-            )
+            raise InvalidValueError(("reach",), "has no meaning where the due time is hidden: nobody is called")
         self._check_supply()
         return self
 

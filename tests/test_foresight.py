@@ -27,8 +27,19 @@ LOGNORMAL_LAW = Lognormal.model_validate(LOGNORMAL)
 
 # Nothing observed changes -------------------------------------------------------------------------
 
-HIDDEN_FIELDS = {"next_arrival_s", "rep_event_s", "block_event_s", "contacts", "heap_item", "heap_key", "heap_place"}
-HIDDEN_OF_CONTACTS = {"key", "abandon_s", "handle_s", "work_left_s", "pick_up_left_s", "pick_up_s"}
+HIDDEN_FIELDS = {
+    "key",
+    "next_arrival_s",
+    "queues",
+    "rep_event_s",
+    "block_event_s",
+    "contacts",
+    "heap_item",
+    "heap_key",
+    "heap_place",
+}
+HIDDEN_OF_CONTACTS = {"key", "abandon_s", "handle_s", "work_left_s", "pick_up_left_s", "pick_up_s", "customer"}
+PLACES_IN_DEMAND = {"first_supply", "next_supply", "end_supply"}
 HIDDEN_OF_SCHEDULED = {"return_s", "request_s", "due_s"}
 
 
@@ -38,8 +49,13 @@ def assert_same_but_for_what_is_hidden(snapshot: RowSnapshot, rows: CenterRows) 
         assert before[name].tobytes() == after[name].tobytes(), name
     known, drawn = before["contacts"], after["contacts"]
     is_scheduled = known["status"] == SCHEDULED
+    due_is_hidden = rows.parameters[0]["queues"]["hidden_due"][known["queue"]] & (known["overdue"] == 0)
+    for name in set(before["queues"].dtype.names) - PLACES_IN_DEMAND:
+        np.testing.assert_array_equal(before["queues"][name], after["queues"][name], name)
     for name in set(known.dtype.names) - HIDDEN_OF_CONTACTS:
         compared = ~is_scheduled if name in HIDDEN_OF_SCHEDULED else np.ones(len(known), bool)
+        if name == "due_s":
+            compared &= due_is_hidden == 0
         np.testing.assert_array_equal(known[name][compared], drawn[name][compared], name)
     # Of the heaps, only that of the clocks may have another order, of the same contacts.
     for name in ("heap_key", "heap_place"):
@@ -68,7 +84,13 @@ def assert_none_is_lost_and_nothing_lies_in_the_past(snapshot: RowSnapshot, rows
     came, now_s = int(state["next_demand"]), float(state["now_s"])
     scenario = rows.scenario
     rest, former = demand[came:], snapshot.demand[came:]
-    assert (np.diff(rest["arrival_s"]) >= 0).all()
+    listed = np.isinf(rest["arrival_s"])
+    assert (np.diff(rest["arrival_s"][~listed]) >= 0).all()
+    assert (np.diff(listed.astype(int)) >= 0).all()  # lists are the end
+    assert listed.sum() == np.isinf(former["arrival_s"]).sum()
+    for queue, supply in enumerate(state["queues"]):
+        assert (demand["queue"][supply["first_supply"] : supply["end_supply"]] == queue).all()
+        assert np.isinf(demand["arrival_s"][supply["first_supply"] : supply["end_supply"]]).all()
     assert (np.maximum(rest["arrival_s"], 0.0) >= now_s).all()
     assert state["next_arrival_s"] == (max(rest["arrival_s"][0], 0.0) if len(rest) else np.inf)
     for index, entry in enumerate(scenario.channels):
@@ -105,7 +127,8 @@ def play_with_fresh_restores(scenario: Scenario, seed: int) -> None:
         rows.step(rows.all_rows, np.array([random_action(generator, rows.mask[0])]))
     auditor.check()
     assert rows.metrics(0)["lost"] == 0.0
-    assert rows.states[0]["next_demand"] == rows.demand_counts[0]  # they all came
+    demand = rows.demands[0, : rows.demand_counts[0]]
+    assert rows.states[0]["next_demand"] == np.isfinite(demand["arrival_s"]).sum()  # they all came
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
@@ -468,3 +491,74 @@ def test_the_backlog_that_has_not_entered_at_second_0_keeps_its_times_with_fresh
     is_backlog = former["arrival_s"][came:] < 0
     assert (rest["handle_s"][came:] != former["handle_s"][came:])[is_backlog].all()
     assert rest["handle_s"][came:][~is_backlog].tolist() == former["handle_s"][came:][~is_backlog].tolist()
+
+
+# Rows of later origin -----------------------------------------------------------------------------
+
+
+def test_a_hidden_due_time_exceeds_the_wait_so_far_and_follows_its_law():
+    email = {"name": "email", "kind": "deferred", "handle_time": 600, "due": {"hidden_after": EXPONENTIAL}}
+    contacts = [contact(0, "email") for _ in range(200)]
+    center = Center(scripted(*contacts, contact(400), channels=[VOICE, email], terminal_charge="none"))
+    center.wait_until(400)
+    snapshot = center.snapshot()
+    hidden = np.flatnonzero(
+        (center.record["contacts"]["queue"] == 1) & (center.record["contacts"]["status"] == WAITING)
+    )
+    hidden = hidden[center.record["contacts"]["overdue"][hidden] == 0]
+    left_s = []
+    for seed in range(20):
+        center.restore(snapshot, fresh_seed=seed)
+        left_s.append(center.record["contacts"]["due_s"][hidden] - 400)
+    assert np.min(left_s) > 0
+    # Without memory what is left has the law itself.
+    assert stats.kstest(np.concatenate(left_s), "expon", args=(0, 600)).pvalue > 1e-4
+
+
+def test_chats_side_by_side_end_at_the_pace_of_their_number():
+    chat = channel(VOICE, name="chat", handle_time=EXPONENTIAL, concurrency={"speed_frac": [1, 0.5, 0.5]})
+    groups = [{"name": "all", "count": 1, "skills": ["chat"], "capacity_units": 3}]
+    contacts = [contact(0, "chat", handle_time=EXPONENTIAL) for _ in range(2)] + [contact(1, "chat")]
+    center = Center(scripted(*contacts, channels=[chat], reps=groups, terminal_charge="none"))
+    center.do("assign:longest_idle").do("assign:longest_idle")
+    snapshot = center.snapshot()  # the third chat is asked about
+    assert center.record["reps"]["n_held"][0] == 2
+    first_ends_s = []
+    for seed in range(400):
+        center.restore(snapshot, fresh_seed=seed)
+        first_ends_s.append(center.record["rep_event_s"][:2].min() - center.time_s)
+    # Two of rate 0.5 / 600 each: the first ends after an exponential time of mean 600.
+    assert stats.kstest(first_ends_s, "expon", args=(0, 600)).pvalue > 1e-4
+
+
+def test_who_misses_a_shift_that_has_not_begun_is_open_again():
+    shifts = [{"start": "01:00", "end": "02:00"}]
+    groups = [
+        {"name": "first", "count": 1, "skills": ["voice", "email"], "shifts": [{"start": "00:00", "end": "01:00"}]},
+        {"name": "later", "count": 50, "skills": ["voice"], "shifts": shifts, "absence_prob": 0.4},
+    ]
+    center = Center(scripted(contact(60, "email"), contact(4000, handle_time=60), reps=groups, terminal_charge="none"))
+    snapshot = center.snapshot()
+    absent = []
+    for seed in range(40):
+        _, center.info = center.restore(snapshot, fresh_seed=seed)
+        center.wait_until(4000)
+        absent.append(int(center.record["reps"]["absent"][1:51].sum()))
+    assert len(set(absent)) > 1
+    # 2,000 shifts: standard error sqrt(0.4 * 0.6 / 2000) = 0.011.
+    assert np.sum(absent) / 2000 == pytest.approx(0.4, abs=4 * 0.011)
+
+
+def test_recorded_days_go_on_as_any_of_them_does(tmp_path):
+    record = tmp_path / "days.csv"
+    record.write_text("day,channel,at_s\n0,voice,100\n0,voice,5000\n1,voice,100\n1,voice,6000\n1,voice,7000\n")
+    center = Center(scripted(replay={"file": str(record)}, horizon={"days": 1}))
+    snapshot = center.snapshot()
+    assert center.time_s == 100
+    rests = set()
+    for seed in range(20):
+        center.restore(snapshot, fresh_seed=seed)
+        demand = center._rows.demands[0, : center._rows.demand_counts[0]]
+        assert demand["arrival_s"][0] == 100
+        rests.add(tuple(demand["arrival_s"][1:].tolist()))
+    assert rests == {(5000.0,), (6000.0, 7000.0)}

@@ -160,13 +160,12 @@ def channels(draw, kind: str, number: int, names: list[str], deferred: list[str]
     channel["promised"] = draw(st.booleans())
     if draw(st.integers(0, 5)) == 0 and not is_deferred_to:
         channel["promised"] = False
-        channel.pop("reach", None)
         channel["due"] = {"hidden_after": draw(durations(900))}
     channel["interruptible"] = draw(st.sampled_from([True, True, False]))
     if channel["interruptible"]:
         channel["pick_up"] = draw(durations(draw(st.sampled_from([60, 300]))))
         channel["pick_up_mode"] = draw(st.sampled_from(["restart", "accumulate"]))
-    elif draw(st.booleans()):
+    elif "hidden_after" not in (channel["due"] or {}) and draw(st.booleans()):
         channel["reach"] = {
             "prob": draw(st.sampled_from([0.1, 0.6, 1.0, [0.2, 0.9, 0.5] * 8])),
             "attempt_s": draw(st.sampled_from([0, 60])),
