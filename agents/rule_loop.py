@@ -48,7 +48,7 @@ def _play_rows(
             candidates[row],
             masks[row],
             results[row],
-            journals[row],
+            journals[min(row, journals.shape[0] - 1)],
         )
 
 

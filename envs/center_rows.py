@@ -19,13 +19,9 @@ from envs.metrics import Counts, compute_metrics, read_counts
 from envs.observation import FieldTable, field_table
 from envs.parameters import build_parameters, choose_tier
 from envs.scenario import COST_TERMS, Scenario
-from envs.state import DEMAND, ENTRY, RESULT, state_type
+from envs.state import DEMAND, RESULT, journal_type, state_type
 
 Observation = dict[str, NDArray[Any]]
-
-JOURNAL_PER_CONTACT = 16
-"""Notes that one step may leave, for each contact that the center has room for: an open contact leaves a handful at the
-horizon."""
 
 
 class RowSnapshot(NamedTuple):
@@ -74,7 +70,7 @@ class CenterRows:
         self.keys = np.zeros(n_rows, np.uint64)
         self.all_rows = np.arange(n_rows)
         self._records = record
-        self.journals = np.zeros((n_rows, JOURNAL_PER_CONTACT * tier.contacts if record else 0), ENTRY)
+        self.journals = np.zeros(n_rows if record else 1, journal_type(tier))
         self._sampler = DemandSampler(scenario) if sampler is None else sampler
         self._threads = min(threads, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
@@ -105,7 +101,7 @@ class CenterRows:
         for row in rows:
             state_bytes[row] = 0
             self.states[row]["key"] = self.keys[row]
-        self.states["recording"][rows] = self._records
+        self._start_recording(rows)
         reset_rows(
             rows,
             self.states,
@@ -152,15 +148,22 @@ class CenterRows:
         """
         if not self._records:
             raise RuntimeError("drain() needs CenterRows(..., record=True)")
-        state = self.states[row]
-        if state["notes_lost"] > 0:
+        journal = self.journals[row]
+        if journal["n_lost"] > 0:
             raise RuntimeError(
-                f"the journal of environment {row} is full: {state['notes_lost']} notes of scenario "
+                f"the journal of environment {row} is full: {journal['n_lost']} notes of scenario "
                 f"{self.scenario.name} are lost, so its records would have gaps"
             )
-        entries: NDArray[Any] = self.journals[row, : state["n_journalled"]].copy()
-        state["n_journalled"] = 0
+        entries: NDArray[Any] = journal["entries"][: journal["n_entries"]].copy()
+        journal["n_entries"] = 0
         return entries
+
+    def _start_recording(self, rows: NDArray[np.int64]) -> None:
+        """Let `rows` record from now on, with nothing noted yet, or not, as this object does."""
+        self.states["recording"][rows] = self._records
+        if self._records:
+            self.journals["n_entries"][rows] = 0
+            self.journals["n_lost"][rows] = 0
 
     def snapshot(self, row: int) -> RowSnapshot:
         """Return environment `row` as it is now."""
@@ -192,9 +195,7 @@ class CenterRows:
         self.load_demand(row, demand)
         self.states[row : row + 1] = state
         self.keys[row] = state["key"][0]
-        self.states["recording"][row] = self._records
-        self.states["n_journalled"][row] = 0
-        self.states["notes_lost"][row] = 0
+        self._start_recording(np.array([row]))
         self.center[row] = snapshot.center
         self.candidates[row] = snapshot.candidates
         self.mask[row] = snapshot.mask

@@ -5,8 +5,7 @@ is recording.
 
 Notes are `ENTRY` records. They gather in a small buffer of the state, since what happens deep in the center has no
 other array at hand; after every event and every action the kernel moves them to the journal of the environment, which
-Python reads after every step (`CenterRows.drain`). Nothing is allocated, and what does not fit is counted in
-`notes_lost`.
+Python reads after every step (`CenterRows.drain`). Nothing is allocated, and what does not fit is counted.
 
 Every visit of a customer to a queue is a contact with a number of its own, from 0 on in each episode: the kernel's
 slots stay with the customer and are used again. A customer who will come back has the next contact's number already.
@@ -57,11 +56,10 @@ from envs.state import MAX_NOTES, NEVER, NOBODY
 
 @compiled
 def _write(state, kind, contact, queue, rep, detail, amount_usd, loss_usd):
-    if state.n_notes >= MAX_NOTES:
-        state.notes_lost += 1
-        return
-    entry = state.notes[state.n_notes]
     state.n_notes += 1
+    if state.n_notes > MAX_NOTES:
+        return
+    entry = state.notes[state.n_notes - 1]
     entry.time_s = state.now_s
     entry.kind = kind
     entry.queue = queue
@@ -126,11 +124,12 @@ def number_contact(state, contact):
 
 @compiled
 def move_notes(state, journal):
-    """Move the notes of the state to the end of the environment's `journal`, an array of ENTRY."""
+    """Move the notes of the state to the end of the environment's `journal`; what has no room in either is lost, and
+    counted."""
     for i in range(state.n_notes):
-        if state.n_journalled < journal.shape[0]:
-            journal[state.n_journalled] = state.notes[i]
-            state.n_journalled += 1
+        if i < MAX_NOTES and journal.n_entries < journal.entries.shape[0]:
+            journal.entries[journal.n_entries] = state.notes[i]
+            journal.n_entries += 1
         else:
-            state.notes_lost += 1
+            journal.n_lost += 1
     state.n_notes = 0

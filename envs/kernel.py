@@ -259,14 +259,14 @@ def _step_row(row, states, parameters, demands, demand_counts, actions, centers,
         candidates[row],
         masks[row],
         results[row],
-        journals[row],
+        journals[min(row, journals.shape[0] - 1)],
     )
 
 
 @entry_point
 def step_rows(rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals):
-    """Step each environment of `rows` (int64 indices), one after the other. All arrays have one row an environment;
-    the rows of `journals` may be empty."""
+    """Step each environment of `rows` (int64 indices), one after the other. All arrays have one row an environment, but
+    `journals` may have a single one for all where nothing is recorded."""
     for i in range(rows.shape[0]):
         _step_row(
             rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
@@ -297,5 +297,5 @@ def reset_rows(rows, states, parameters, demands, demand_counts, centers, candid
             candidates[row],
             masks[row],
             results[row],
-            journals[row],
+            journals[min(row, journals.shape[0] - 1)],
         )

@@ -327,8 +327,6 @@ def state_type(tier: Tier) -> np.dtype:
             ("n_unused", np.int64),
             ("n_numbered", np.int64),
             ("n_notes", np.int64),
-            ("n_journalled", np.int64),
-            ("notes_lost", np.int64),
             ("recording", np.int32),
             ("done", np.int32),
             ("started", np.int32),
@@ -370,6 +368,17 @@ def state_type(tier: Tier) -> np.dtype:
             ("notes", ENTRY, (MAX_NOTES,)),
         ]
     )
+
+
+JOURNAL_PER_CONTACT = 16
+"""Notes that one step may leave, for each contact that a tier has room for: an open contact leaves a handful at the
+horizon."""
+
+
+def journal_type(tier: Tier) -> np.dtype:
+    """Return the record type of what was noted in one environment of `tier`."""
+    entries = ("entries", ENTRY, (JOURNAL_PER_CONTACT * tier.contacts,))
+    return _record([("n_entries", np.int64), ("n_lost", np.int64), entries])
 
 
 RESULT = _record(

@@ -7,8 +7,8 @@ describes the tables, and a test holds that page equal to `TABLES`.
     with records.open(scenario, NamedPolicy("fifo", policy), seed=0) as recorder:
         play_episodes(scenario, policy, demand_seeds(0).test, np.arange(64), recorder=recorder)
 
-The kernel's journal (`envs.journal`) tells what happened; here it becomes rows. Contacts, phases and charges are
-written when a batch of episodes ends, decisions whenever enough of them have gathered, so that memory stays bounded.
+The kernel's journal (`envs.journal`) tells what happened; here it becomes rows. They are written whenever enough of
+them have gathered, so that memory stays bounded: decisions as they are made, the others when a batch of episodes ends.
 """
 
 import json
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from agents.catalog import NamedPolicy
 from agents.exported import action_names, field_records
-from agents.policy import Policy, StochasticPolicy
+from agents.policy import StochasticPolicy
 from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
 from envs.journal import (
@@ -66,12 +66,12 @@ from envs.journal import (
     NOTE_WORKING,
 )
 from envs.scenario import COST_TERMS, DAY_S, Scenario
-from envs.state import CONTACT_SUBJECT, NOBODY
+from envs.state import CONTACT_SUBJECT, ENTRY, NOBODY
 from experiments.seeds import demand_seeds
 
 FORMAT_VERSION = 1
-DECISIONS_PER_GROUP = 8192
-"""Rows of a row group of decisions: some 30 MB before compression in the scenario `bank`."""
+ROWS_PER_GROUP = {"contacts": 65_536, "decisions": 8192, "phases": 65_536, "charges": 65_536}
+"""Rows that are written together: of decisions some 30 MB before compression, in the scenario `bank`."""
 
 
 class Column(NamedTuple):
@@ -253,7 +253,7 @@ class RecordFolder:
             with _writing(folder):
                 folder.mkdir(parents=True, exist_ok=True)
                 for table, draft in drafts.items():
-                    writers[table] = pq.ParquetWriter(draft, make_schema(table, scenario, facts), compression="zstd")
+                    writers[table] = _open_writer(draft, make_schema(table, scenario, facts))
             yield Recorder(scenario, named, writers)
             with _writing(folder):
                 for table, draft in drafts.items():
@@ -264,6 +264,12 @@ class RecordFolder:
                 writer.close()
             for draft in drafts.values():
                 draft.unlink(missing_ok=True)
+
+
+def _open_writer(file: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    # Observations hardly repeat: a dictionary of their numbers takes time and saves nothing.
+    plain = [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
+    return pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=plain)
 
 
 @contextmanager
@@ -324,7 +330,7 @@ class Recorder:
     def __init__(self, scenario: Scenario, named: NamedPolicy, writers: Mapping[str, pq.ParquetWriter]) -> None:
         self.scenario = scenario
         self.policy_name = named.name
-        self.policy: Policy = named.policy
+        self.stochastic = named.policy if isinstance(named.policy, StochasticPolicy) else None
         self.channels = [channel.name for channel in scenario.channels]
         self._writers = writers
         self._lock = threading.Lock()
@@ -349,10 +355,10 @@ class BatchRecord:
         self._rows = rows
         self._episodes = episodes
         self._steps = np.zeros(len(episodes), np.int64)
-        self._entries = [[rows.drain(row)] for row in range(len(episodes))]
+        self._noted = [bytearray(rows.drain(row).tobytes()) for row in range(len(episodes))]
         self._question: Rows = {}
-        self._decisions: list[Rows] = []
-        self._n_decisions = 0
+        self._parts: dict[str, list[Rows]] = {table: [] for table in TABLES}
+        self._sizes = dict.fromkeys(TABLES, 0)
 
     def before_step(self, running: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
         """Keep the questions put to the rows `running`, and the answers."""
@@ -387,10 +393,9 @@ class BatchRecord:
         return np.where(seats == NOBODY, NOBODY, self._rows.parameters[0]["owner"][seats])
 
     def _probabilities(self, observation: Rows, actions: NDArray[np.int64]) -> NDArray[np.float64]:
-        policy = self._recorder.policy
-        if not isinstance(policy, StochasticPolicy):
+        if self._recorder.stochastic is None:
             return np.full(len(actions), np.nan)
-        probabilities = np.asarray(policy.action_probabilities(observation))
+        probabilities = np.asarray(self._recorder.stochastic.action_probabilities(observation))
         if probabilities.shape != observation["action_mask"].shape:
             raise ConfigurationError(
                 f"policy {self._recorder.policy_name}: action_probabilities returned shape {probabilities.shape}: "
@@ -401,40 +406,40 @@ class BatchRecord:
     def after_step(self, running: NDArray[np.int64]) -> None:
         """Keep what came of the answers, and what was noted."""
         costs_usd = self._rows.states["step_cost_usd"][running]
-        self._decisions.append(
-            self._question
-            | {
-                "substituted": self._rows.substituted[running] != 0,
-                "until_s": self._rows.time_s[running],
-                "elapsed_s": self._rows.elapsed_s[running],
-            }
-            | {f"cost_{term}_usd": costs_usd[:, i] for i, term in enumerate(COST_TERMS)}
-        )
-        self._n_decisions += len(running)
-        if self._n_decisions >= DECISIONS_PER_GROUP:
-            self._write_decisions()
+        answered = {
+            "substituted": self._rows.substituted[running] != 0,
+            "until_s": self._rows.time_s[running],
+            "elapsed_s": self._rows.elapsed_s[running],
+        }
+        costs = {f"cost_{term}_usd": costs_usd[:, i] for i, term in enumerate(COST_TERMS)}
+        self._add("decisions", self._question | answered | costs)
         for row in running:
-            self._entries[row].append(self._rows.drain(row))
-
-    def _write_decisions(self) -> None:
-        if self._decisions:
-            self._recorder.write("decisions", _join(self._decisions))
-        self._decisions, self._n_decisions = [], 0
+            self._noted[row] += self._rows.drain(row).tobytes()
 
     def finish(self) -> None:
         """Write what is left: the last decisions, and the contacts, phases and charges of all episodes."""
-        self._write_decisions()
-        parts: dict[str, list[Rows]] = {"contacts": [], "phases": [], "charges": []}
         for row, episode in enumerate(self._episodes):
-            entries = np.concatenate(self._entries[row])
-            self._entries[row] = []
+            entries = np.frombuffer(self._noted[row], ENTRY)
             demand = self._rows.demands[row, : self._rows.demand_counts[row]]
             found = tabulate_episode(self._recorder.scenario, entries, demand, self._rows.parameters[0]["owner"])
             for table, columns in found.items():
                 length = len(next(iter(columns.values())))
-                parts[table].append({"episode": np.full(length, episode)} | columns)
-        for table, tables in parts.items():
-            self._recorder.write(table, _join(tables))
+                self._add(table, {"episode": np.full(length, episode)} | columns)
+        for table in TABLES:
+            self._write(table)
+
+    def _add(self, table: str, columns: Rows) -> None:
+        """Keep rows of `table` until there are enough of them for a row group."""
+        self._parts[table].append(columns)
+        self._sizes[table] += len(columns["episode"])
+        if self._sizes[table] >= ROWS_PER_GROUP[table]:
+            self._write(table)
+
+    def _write(self, table: str) -> None:
+        parts = self._parts[table]
+        if self._sizes[table] > 0:
+            self._recorder.write(table, _join(parts))
+        self._parts[table], self._sizes[table] = [], 0
 
 
 def tabulate_episode(

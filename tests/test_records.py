@@ -22,10 +22,10 @@ from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
 from envs.metrics import Counts, add_counts, compute_metrics
 from envs.scenario import COST_TERMS, Scenario, load_scenario
-from envs.state import ENTRY
+from envs.state import MAX_NOTES
 from experiments.cli import main
 from experiments.comparison import run_benchmark
-from experiments.records import TABLES, RecordFolder, make_schema
+from experiments.records import ROWS_PER_GROUP, TABLES, RecordFolder, make_schema
 from experiments.seeds import demand_seeds
 
 EVERYTHING = Path(__file__).parent / "everything.yaml"
@@ -289,15 +289,24 @@ def test_recorded_results_are_those_without_records(name, threads, tmp_path):
     check_recount(scenario, recorded, tmp_path / "records" / "bank" / name)
 
 
-def test_a_full_journal_is_an_error_and_not_a_gap():
+def fill_journal(rows: CenterRows) -> None:
+    rows.journals["n_entries"] = rows.journals["entries"].shape[1] - 1
+
+
+def fill_notes(rows: CenterRows) -> None:
+    rows.states["n_notes"] = MAX_NOTES
+
+
+@pytest.mark.parametrize("fill", [fill_journal, fill_notes])
+def test_a_note_without_room_is_an_error_and_not_a_gap(fill):
     scenario = load_scenario("tiny")
     rows = CenterRows(scenario, 1, record=True)
-    rows.journals = np.zeros((1, 3), ENTRY)
     rows.start(rows.all_rows, np.array([0]), np.array([0]))
-    assert len(rows.drain(0)) == 3  # two reps come, one e-mail joins
-    while not rows.done[0]:
-        rows.step(rows.all_rows, rows.mask.argmax(axis=1))
-    with pytest.raises(RuntimeError, match=r"journal of environment 0 is full: \d+ notes of scenario tiny are lost"):
+    assert len(rows.drain(0)) == 3  # two reps come at 09:00, an e-mail joins
+    fill(rows)
+    # The e-mail is started, and a call joins: of these two notes one has no room.
+    rows.step(rows.all_rows, np.array([rows.action_names.index("serve:email:oldest")]))
+    with pytest.raises(RuntimeError, match="environment 0 is full: 1 notes of scenario tiny are lost"):
         rows.drain(0)
 
 
@@ -346,7 +355,7 @@ def test_files_say_where_they_come_from(tmp_path):
 
 
 def test_decisions_come_in_row_groups_of_bounded_size(tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.records.DECISIONS_PER_GROUP", 10)
+    monkeypatch.setitem(ROWS_PER_GROUP, "decisions", 10)
     scenario = load_scenario("tiny")
     counts, folder = record(scenario, Baseline("fifo", scenario), tmp_path / "records", episodes=6, batch=2)
     file = pq.ParquetFile(folder / "decisions.parquet")
