@@ -9,6 +9,7 @@ be unresolved, and then return, be escalated, or be given up by the customer.
 
 from envs.business_hours import add_promise
 from envs.churn import charge, charge_harm, error_prob, error_usd
+from envs.collection import collect
 from envs.compilation import compiled
 from envs.concurrency import divide_attention, vacate_seat
 from envs.contact_flow import (
@@ -34,13 +35,11 @@ from envs.journal import (
     END_UNRESOLVED,
     NOTE_ENDED,
     note,
-    note_payment,
 )
 from envs.luck import (
     LUCK_ERROR,
     LUCK_FOLLOW_UP,
     LUCK_FOLLOW_UP_DELAY,
-    LUCK_PAYMENT,
     LUCK_RESOLUTION,
     LUCK_RETURN_DELAY,
     LUCK_UNRESOLVED,
@@ -129,19 +128,6 @@ def _count_end(state, parameters, contact):
 
 
 @compiled
-def _collect(state, parameters, contact):
-    """Let the debtor who was reached pay, or not (D6)."""
-    person = state.contacts[contact]
-    limits = parameters.queues[person.queue]
-    if uniform(person.key, LUCK_PAYMENT, person.attempt) < limits.pay_prob:
-        paid_usd = person.owed_usd * limits.recovery_frac
-        person.owed_usd -= paid_usd
-        state.queue_count[person.queue].recovered_usd += paid_usd
-        state.queue_count[person.queue].commission_usd += paid_usd * limits.commission_frac
-        note_payment(state, contact, paid_usd, paid_usd * limits.commission_frac)
-
-
-@compiled
 def _defer(state, parameters, contact):
     """Schedule the follow-up of a contact that ended deferred: its window opens after a delay of the customer's own."""
     person = state.contacts[contact]
@@ -163,7 +149,7 @@ def _conclude(state, parameters, rep, contact):
     """Draw error and resolution of a completed contact, and let the customer go on with what follows."""
     person = state.contacts[contact]
     if parameters.queues[person.queue].collection:
-        _collect(state, parameters, contact)
+        collect(state, parameters, contact)
     expect_error(state, parameters, contact)
     chance = error_prob(state, parameters, contact)
     if chance > 0.0 and uniform(person.key, LUCK_ERROR, person.attempt) < chance:

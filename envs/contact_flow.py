@@ -10,6 +10,7 @@ import numpy as np
 
 from envs.business_hours import add_promise, due_time_s
 from envs.churn import broken_promise_usd, charge, charge_harm
+from envs.collection import is_taken_back, take_back
 from envs.compilation import compiled
 from envs.control_variate import add_luck, expect_abandonment
 from envs.event_list import insert_contact, queue_heap, remove_contact, set_clock
@@ -18,7 +19,6 @@ from envs.journal import (
     END_ABANDONED,
     END_CALLBACK_ACCEPTED,
     END_CALLBACK_REFUSED,
-    END_RECALLED,
     END_REDIALLED,
     NOTE_BLOCKED,
     NOTE_CALLBACK_OFFERED,
@@ -71,7 +71,7 @@ def value_band(parameters, value_usd):
 
 
 @compiled
-def _take_slot(state, demanded, customer, arrival_s):
+def take_slot(state, parameters, demanded, customer, arrival_s):
     """Return a slot that holds the customer `demanded`, the DEMAND record of that place, who arrives at `arrival_s`
     seconds."""
     state.n_unused -= 1
@@ -92,6 +92,7 @@ def _take_slot(state, demanded, customer, arrival_s):
     person.left_s = NEVER
     person.request_s = NEVER
     person.value_usd = demanded.value_usd
+    person.band = value_band(parameters, demanded.value_usd)
     person.retention_prob = 1.0
     person.owed_usd = demanded.owed_usd
     person.queue = demanded.queue
@@ -129,8 +130,7 @@ def free_slot(state, contact):
 @compiled
 def admit(state, parameters, demanded):
     """Let a customer of the demand reach the center: join its queue, or be blocked."""
-    contact = _take_slot(state, demanded, state.next_demand - 1, demanded.arrival_s)
-    state.contacts[contact].band = value_band(parameters, demanded.value_usd)
+    contact = take_slot(state, parameters, demanded, state.next_demand - 1, demanded.arrival_s)
     if state.n_unused == 0:  # the last slot is kept for charging those who find no other
         state.queue_count[demanded.queue].lost += 1
         note(state, NOTE_LOST, contact, NOBODY, 0)
@@ -141,28 +141,6 @@ def admit(state, parameters, demanded):
     if _is_full(state, parameters, demanded.queue):
         _turn_away(state, parameters, contact)
     else:
-        join(state, parameters, contact)
-
-
-@compiled
-def keep_supplied(state, parameters, demand):
-    """Let each queue of unlimited supply have a contact waiting: the next of its list, which starts over at its end,
-    with fresh luck."""
-    for q in range(parameters.n_queues):
-        queue = state.queues[q]
-        is_wanted = parameters.queues[q].unlimited and queue.waiting == 0
-        if not is_wanted or queue.end_supply == 0 or state.n_unused <= 1:
-            continue
-        demanded = demand[queue.next_supply]
-        customer = queue.next_supply + queue.supply_round * demand.shape[0]
-        contact = _take_slot(state, demanded, customer, state.now_s)
-        person = state.contacts[contact]
-        person.band = value_band(parameters, demanded.value_usd)
-        person.key += np.uint64(queue.supply_round)
-        queue.next_supply += 1
-        if queue.next_supply == queue.end_supply:
-            queue.next_supply = queue.first_supply
-            queue.supply_round += 1
         join(state, parameters, contact)
 
 
@@ -300,8 +278,9 @@ def _pass_due(state, parameters, contact):
     state.band_count[person.band].late += 1
     note(state, NOTE_DUE_PASSED, contact, NOBODY, 0)
     charge_lateness(state, parameters, contact, parameters.queues[queue].late_rise, parameters.queues[queue].late_usd)
-    if parameters.queues[queue].collection and (person.status == WAITING or person.status == SCHEDULED):
-        _recall(state, parameters, contact)
+    if is_taken_back(state, parameters, contact):
+        take_back(state, parameters, contact)
+        free_slot(state, contact)
     elif person.status == WAITING:
         remove_contact(state, queue_heap(queue, BY_NEXT_DUE), BY_NEXT_DUE, contact)
         if parameters.queues[queue].hidden_due:
@@ -313,22 +292,6 @@ def _pass_due(state, parameters, contact):
         if parameters.queues[queue].hidden_due:
             rank_suspended(state, parameters, contact)
         state.reps[person.rep].closed_at = -1
-
-
-@compiled
-def _recall(state, parameters, contact):
-    """Let the client take back an overdue contact of a work list that nobody has in hand (D6)."""
-    person = state.contacts[contact]
-    queue = person.queue
-    state.queues[queue].overdue -= 1
-    state.queue_count[queue].recalled += 1
-    if person.status == WAITING:
-        dequeue(state, parameters, contact)
-    else:
-        state.queue_count[queue].recalled_scheduled += 1
-    note(state, NOTE_ENDED, contact, NOBODY, END_RECALLED)
-    forgo_income(state, parameters, contact)
-    free_slot(state, contact)
 
 
 @compiled

@@ -115,7 +115,7 @@ class DemandSampler:
     def _list_length(self, index: int, channel: Channel) -> int:
         """Return more contacts than the planned reps with the skill could handle: the length of an unlimited list.
 
-        One that is exhausted all the same starts over (`envs.contact_flow.keep_supplied`).
+        One that is exhausted all the same starts over (`envs.supply`).
         """
         reps = sum(group.count for group in self._scenario.groups if channel.name in group.skills)
         handled = reps * self._horizon_s / max(channel.handle_time.mean_duration_s, 1.0)

@@ -14,7 +14,7 @@ from numba import prange
 from envs.churn import add_cost
 from envs.compilation import compiled, entry_point, parallel_entry_point
 from envs.completion import complete
-from envs.contact_flow import admit, keep_supplied, strike_clock
+from envs.contact_flow import admit, strike_clock
 from envs.decision import apply_action, find_subject, list_actions, next_class_review
 from envs.event_list import CLOCK_HEAP, first_contact, next_clock_s, next_rep_event, set_rep_event
 from envs.horizon import settle
@@ -34,6 +34,7 @@ from envs.state import (
     TERM_HANDLING,
     WAIT,
 )
+from envs.supply import find_supply, keep_supplied
 
 
 @compiled
@@ -95,19 +96,6 @@ def _end_rep_phase(state, parameters, rep):
         finish_pick_up(state, parameters, rep)
     else:
         complete(state, parameters, rep)
-
-
-@compiled
-def _find_supply(state, demand):
-    """Note where the lists of unlimited supply stand, which are the end of the demand."""
-    for i in range(demand.shape[0] - 1, -1, -1):
-        if demand[i].arrival_s < NEVER:
-            return
-        queue = state.queues[demand[i].queue]
-        if queue.end_supply == 0:
-            queue.end_supply = i + 1
-        queue.first_supply = i
-        queue.next_supply = i
 
 
 @compiled
@@ -209,7 +197,7 @@ def reset_one(state, parameters, demand, center, candidates, mask, result, journ
         state.unused[i] = n_contacts - 1 - i
     state.just_arrived = NOBODY
     expect_arrival(state, demand)
-    _find_supply(state, demand)
+    find_supply(state, demand)
     state.warm = 1 if parameters.warm_up_s <= 0.0 else 0
     _run_until_decision(state, parameters, demand, center, candidates, mask, journal)
     result.time_s = state.now_s
