@@ -72,12 +72,14 @@ FAULTS = (
         (
             Edit(
                 "envs/contact_flow.py",
-                "            expect_abandonment(state, parameters, contact)\n            set_clock(state, contact, NEVER)\n",
+                "            expect_abandonment(state, parameters, contact)\n"
+                "            set_clock(state, contact, NEVER)\n",
                 "            expect_abandonment(state, parameters, contact)\n",
             ),
             Edit(
                 "envs/contact_flow.py",
-                "    wait_s = state.now_s - person.arrival_s\n    dequeue(state, parameters, contact)\n    count.abandoned",
+                "    wait_s = state.now_s - person.arrival_s\n    dequeue(state, parameters, contact)\n"
+                "    count.abandoned",
                 "    wait_s = state.now_s - person.arrival_s\n    if person.status != WAITING:\n"
                 "        set_clock(state, contact, NEVER)\n        count.abandoned += 1\n        return\n"
                 "    dequeue(state, parameters, contact)\n    count.abandoned",
@@ -182,7 +184,8 @@ FAULTS = (
         (
             Edit(
                 "envs/shifts.py",
-                "        count_interruptible(state, parameters, rep, -1)\n        person.on_shift = 0\n        state.n_overtime += 1\n",
+                "        count_interruptible(state, parameters, rep, -1)\n        person.on_shift = 0\n"
+                "        state.n_overtime += 1\n",
                 "        state.n_overtime += 1\n",
             ),
         ),
