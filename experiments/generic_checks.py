@@ -74,14 +74,16 @@ def _check_flow(channel: Channel, counts: list[Any]) -> Check:
         left += count["completed"] + count["abandoned"] + count["callbacks_accepted"] + count["unreached"]
         left += count["recalled"] - count["recalled_scheduled"] + count["open_at_end"]
     n = len(counts)
-    return Check("flow balance", channel.name, "contacts", came / n, left / n, 0.0, None, came == left)
+    return Check(
+        "flow balance", channel.name, "contacts", float(came / n), float(left / n), 0.0, None, bool(came == left)
+    )
 
 
 def _check_little(channel: Channel, counts: list[Any], counted_s: float) -> Check:
     by_contact = float(np.mean([count["line_time_s"] for count in counts])) / counted_s
     by_clock = float(np.mean([count["waiting_time_s"] for count in counts])) / counted_s
     holds = abs(by_clock - by_contact) <= ROUNDING * max(by_clock, by_contact, ROUNDING)
-    return Check("Little's law", channel.name, "contacts", by_contact, by_clock, 0.0, None, holds)
+    return Check("Little's law", channel.name, "contacts", by_contact, by_clock, 0.0, None, bool(holds))
 
 
 def _check_pasta(channel: Channel, counts: list[Any], counted_s: float) -> Check:

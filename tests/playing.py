@@ -93,6 +93,10 @@ class Center(BlendedCenter):
         kind = ("none", "contact", "rep")[int(self.record["subject_kind"])]
         return kind, int(self.record["subject"])
 
+    def subject_contact(self) -> int:
+        """The slot of the contact that the first open action other than wait concerns."""
+        return int(self.record["action_contact"][np.flatnonzero(self.record["action_mask"])[-1]])
+
     def do(self, name: str) -> "Center":
         """Carry out the action of that name."""
         _, self.reward, self.is_done, _, self.info = self.step(self.action_names.index(name))
