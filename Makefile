@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format bench clean
+.PHONY: help setup demo test test-slow check format bench validate mutate clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ format: $(INSTALLED)  ## Mend style where ruff can
 
 bench: $(INSTALLED)  ## Measure the speed of the center and of training
 	$(BIN)/python -m experiments.bench
+
+validate: $(INSTALLED)  ## Hold the simulator against every known value of queueing theory
+	$(BIN)/blended validate --tier full
+
+mutate: $(INSTALLED)  ## Plant faults in copies of the simulator, and see the fast validation turn red
+	$(BIN)/python tests/mutate.py
 
 clean:  ## Remove .venv and caches; runs/ stays
 	rm -rf .venv .numba_cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache *.egg-info

@@ -4,6 +4,7 @@ A test of a model is one run of it: fixed seed, 64 independent batches.
 """
 
 import math
+import re
 
 import pytest
 
@@ -124,3 +125,10 @@ def test_the_files_are_those_of_the_folder():
     files = sorted((REPOSITORY_FOLDER / "configs" / "validation").glob("*.yaml"))
     assert len(files) >= 8
     assert len(load_validation(files)) == len(MODELS)
+
+
+def test_the_example_of_the_docs_holds(tmp_path):
+    (example,) = re.findall(r"```yaml\n(.*?)```", (REPOSITORY_FOLDER / "docs" / "validation.md").read_text(), re.DOTALL)
+    (tmp_path / "mine.yaml").write_text(example)
+    (model,) = load_validation([tmp_path / "mine.yaml"])
+    assert simulate(model, "fast", threads=usable_cpus()).failures == []
