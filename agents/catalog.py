@@ -12,12 +12,14 @@ from pathlib import Path
 
 from agents.baselines import Baseline
 from agents.policy import Policy
+from agents.priority import PriorityRule
 from agents.rules import RULES
+from envs.config_file import load_yaml, validate
 from envs.config_message import did_you_mean
 from envs.errors import ConfigurationError
 from envs.scenario import Scenario
 
-FORMS = "a baseline's name, an exported FILE.onnx, or module:Class"
+FORMS = "a baseline's name, a policy FILE.yaml, an exported FILE.onnx, or module:Class"
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,12 @@ class NamedPolicy:
     deterministic: bool = True
 
 
-def load_policy(text: str, scenario: Scenario, *, threads: int = 1) -> NamedPolicy:
+def load_policy(text: str | PriorityRule, scenario: Scenario, *, threads: int = 1) -> NamedPolicy:
     """Return the policy that `text` means, made for `scenario`.
 
-    `text` is one of
+    `text` is a rule as a configuration states it, or one of
     * a baseline's name, such as `fifo`;
+    * the path of a policy file, `FILE.yaml`, that states a rule (`agents.priority`); its `name` is the row's;
     * the path of an exported policy, `FILE.onnx`; it acts in the mode that stands in the file;
     * `module:Class`, a policy of the user's own. The module is looked up as Python does, and in the working
       directory. It is made as `Class(scenario)`, or as `Class()` if it takes no argument, and needs the
@@ -45,6 +48,8 @@ def load_policy(text: str, scenario: Scenario, *, threads: int = 1) -> NamedPoli
         ConfigurationError: there is no such policy, or it does not fit the scenario. An error inside the
             user's own code is left as it is, since its traceback is what the user needs.
     """
+    if isinstance(text, PriorityRule):
+        return NamedPolicy(text.name, text.make(scenario))
     name, equals, source = (part.strip() for part in text.partition("="))
     if not equals or "/" in name:  # a folder may have a = in its name
         name = source = text.strip()
@@ -52,6 +57,9 @@ def load_policy(text: str, scenario: Scenario, *, threads: int = 1) -> NamedPoli
         raise ConfigurationError(f"policy = {text!r}: must be {FORMS}, or name= and one of these")
     if source in RULES:
         return NamedPolicy(name, Baseline(source, scenario))
+    if source.endswith((".yaml", ".yml")):
+        rule = validate(load_yaml(Path(source)), PriorityRule, "policy")
+        return NamedPolicy(name if equals else rule.name, rule.make(scenario))
     if source.endswith(".onnx"):
         from agents.exported import ExportedPolicy
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.action_layout import ActionLayout
-from agents.rules import EXPECTED_LOSS, choose, expected_loss
+from agents.rules import choose
 from envs.center_rows import CenterRows
 from envs.compilation import compiled, entry_point
 from envs.kernel import step_one
@@ -19,19 +19,16 @@ from envs.state import WAIT
 
 @compiled
 def _play_row(
-    rule, layout, adjustment, until_s, state, parameters, demand, center, candidates, mask, result, journal
+    rule, layout, settings, until_s, state, parameters, demand, center, candidates, mask, result, journal
 ):  # fmt: skip
     while not result.done and result.time_s < until_s:
-        if rule == EXPECTED_LOSS:
-            action = expected_loss(layout, center, candidates, mask, adjustment)
-        else:
-            action = choose(rule, layout, center, candidates, mask)
+        action = choose(rule, layout, settings, center, candidates, mask)
         step_one(state, parameters, demand, max(action, WAIT), center, candidates, mask, result, journal)
 
 
 @entry_point
 def _play_rows(
-    rule, layout, adjustments, until_s, rows, states, parameters, demands, demand_counts, centers, candidates, masks,
+    rule, layout, settings, until_s, rows, states, parameters, demands, demand_counts, centers, candidates, masks,
     results, journals,
 ):  # fmt: skip
     for i in range(rows.shape[0]):
@@ -39,7 +36,7 @@ def _play_rows(
         _play_row(
             rule,
             layout,
-            adjustments[row],
+            settings[row],
             until_s[row],
             states[row],
             parameters[0],
@@ -55,7 +52,7 @@ def _play_rows(
 def play_rule(
     rule: int,
     layout: ActionLayout,
-    adjustments: NDArray[np.float64],
+    settings: NDArray[np.float64],
     rows: CenterRows,
     running: NDArray[np.int64],
     until_s: NDArray[np.float64],
@@ -64,9 +61,9 @@ def play_rule(
     after its `until_s`, one environment after the other.
 
     Args:
-        rule: its code, the place in `agents.rules.RULES`.
+        rule: its code (`agents.rules`).
         layout: of the scenario (`agents.action_layout`).
-        adjustments: float64 (rows, len(`ADJUSTMENTS`)); only `expected_loss` reads them, and 0 is the rule itself.
+        settings: of the rule, float64 with one line for each of the rows.
         rows: `CenterRows`; afterwards as if every action had been a `step`.
         running: int64 indices.
         until_s: float64 (rows,), seconds since the start of the horizon; `inf` is the horizon.
@@ -74,7 +71,7 @@ def play_rule(
     _play_rows(
         rule,
         layout,
-        np.array(adjustments, order="C"),  # a copy: for an array that is read-only numba would compile anew
+        np.array(settings, order="C"),  # a copy: for an array that is read-only numba would compile anew
         np.array(until_s, order="C"),
         running,
         rows.states,

@@ -2,7 +2,8 @@
 
 Room: `agents`. A rule sees what a learned policy sees: `center`, `candidates`, `mask`, and the fixed action layout.
 Each returns the index of an open action. `choose` picks the rule by its code: `choose_rows`, which a baseline's
-`predict` calls, and the compiled loop (`agents.rule_loop`) both call it.
+`predict` calls, and the compiled loop (`agents.rule_loop`) both call it. A rule with parameters finds them in
+`settings`, a line of float64.
 """
 
 import math
@@ -14,6 +15,7 @@ from envs.observation import (
     C_ABANDON_RATE,
     C_ACCEPT,
     C_ACTION_COST,
+    C_CHANNEL,
     C_DISTURBED_ERROR,
     C_DISTURBED_SLACK,
     C_DISTURBED_STAKE,
@@ -35,6 +37,7 @@ from envs.observation import (
     Q_FORECAST_NOW,
     Q_MOST_VALUE,
     Q_OLDEST_WAIT,
+    Q_REPS_FREE,
     Q_WAITING,
 )
 from envs.state import (
@@ -52,8 +55,17 @@ from envs.state import (
 )
 
 RULES = ("fifo", "voice_first", "voice_first_interrupting", "value_first", "silo", "expected_loss")
-"""Names of the rules; the place is the code."""
+"""Names of the rules that need no settings: the baselines. The place is the code."""
 (FIFO, VOICE_FIRST, VOICE_FIRST_INTERRUPTING, VALUE_FIRST, SILO, EXPECTED_LOSS) = range(len(RULES))
+PRIORITY = len(RULES)
+"""Code of the rule `priority`, whose settings `agents.priority` makes."""
+
+# Settings of `priority`: the lens of `assign`, then of every queue its place in the order, the reps kept free of it,
+# whether its contacts interrupt, and how many waiting an arrival must find to be offered a callback.
+P_ASSIGN = 0
+P_FIRST_QUEUE = 1
+P_PLACE, P_RESERVE, P_INTERRUPTS, P_OFFER_AT = range(4)
+N_QUEUE_SETTINGS = 4
 
 DUE_SCALE_H = 1.0
 """Scale of the apparent tardiness form, hours: due times further off than a few of these hardly count."""
@@ -98,7 +110,6 @@ calls an hour forecast. `interrupt_value`, `offer_value` and `offer_queue` (per 
 ) = range(len(ADJUSTMENTS))
 IDLE_UNIT = 10.0
 VALUE_UNIT_USD = 10.0
-_NO_ADJUSTMENT = np.zeros(len(ADJUSTMENTS))
 OFFER_SCORE = -0.15
 """Score of `offer_callback` in `expected_loss`: below `wait`, so that the rule never offers, but not by much, so that a
 learner who starts from it tries."""
@@ -173,18 +184,24 @@ def voice_first(layout, center, candidates, mask):
 
 
 @compiled
+def _interrupt_or_wait(layout, mask):
+    """Return the interruption of a rep who is picking up anyway, else of the one with the least progress, else WAIT."""
+    for lens in (LATEST_PICK_UP, LEAST_PROGRESS):
+        action = _find_action(layout, mask, INTERRUPT, lens)
+        if action >= 0:
+            return action
+    for action in range(mask.shape[0]):
+        if mask[action] and layout.kind[action] == INTERRUPT:
+            return action
+    return WAIT
+
+
+@compiled
 def voice_first_interrupting(layout, center, candidates, mask):
     """As `voice_first`, and a waiting call always takes a rep out of deferred work: one who is picking up anyway, else
     the one with the least progress."""
     if center[G_SUBJECT_IS_CONTACT] and _find_action(layout, mask, ASSIGN, LONGEST_IDLE) < 0:
-        for lens in (LATEST_PICK_UP, LEAST_PROGRESS):
-            action = _find_action(layout, mask, INTERRUPT, lens)
-            if action >= 0:
-                return action
-        for action in range(mask.shape[0]):
-            if mask[action] and layout.kind[action] == INTERRUPT:
-                return action
-        return WAIT
+        return _interrupt_or_wait(layout, mask)
     return voice_first(layout, center, candidates, mask)
 
 
@@ -335,8 +352,82 @@ def expected_loss(layout, center, candidates, mask, adjustment):
 
 
 @compiled
-def choose(rule, layout, center, candidates, mask):
-    """Return the action of the rule with code `rule`."""
+def _setting(settings, queue, which):
+    return settings[P_FIRST_QUEUE + queue * N_QUEUE_SETTINGS + which]
+
+
+@compiled
+def _is_reserved(settings, center, queue):
+    """Return True if no contact of `queue` is to be started now, because too few reps with its skill would be left."""
+    reserve = _setting(settings, queue, P_RESERVE)
+    return reserve > 0.0 and _queue_field(center, queue, Q_REPS_FREE) <= reserve
+
+
+@compiled
+def _is_preceded(layout, settings, center, queue, waited_s):
+    """Return True if somebody is before the contact of `queue` who has waited `waited_s` seconds: older in its queue,
+    or waiting in a queue of an earlier place, whether or not the same reps serve that."""
+    for other in range(layout.real_time.shape[0]):
+        if other == queue:
+            if _queue_field(center, queue, Q_OLDEST_WAIT) > waited_s:
+                return True
+        elif _queue_field(center, other, Q_WAITING) > 0.0:
+            if _setting(settings, other, P_PLACE) < _setting(settings, queue, P_PLACE):
+                return True
+    return False
+
+
+@compiled
+def _place_contact(layout, settings, center, candidates, mask):
+    """Return what `priority` does with a waiting contact."""
+    queue = int(candidates[WAIT, C_CHANNEL]) - 1
+    waited_s = candidates[WAIT, C_WAITED]
+    offer = _find_action(layout, mask, OFFER_CALLBACK, -1)
+    if offer >= 0 and waited_s == 0.0:
+        if _queue_field(center, queue, Q_WAITING) - 1.0 >= _setting(settings, queue, P_OFFER_AT):
+            return offer
+    if _is_preceded(layout, settings, center, queue, waited_s):
+        return WAIT  # whom a free rep is to serve is settled when the rep is asked
+    action = _find_action(layout, mask, ASSIGN, int(settings[P_ASSIGN]))
+    if action < 0:  # that lens means the same rep as the first one, or there is no free rep
+        action = _find_action(layout, mask, ASSIGN, LONGEST_IDLE)
+    if action >= 0:
+        return WAIT if _is_reserved(settings, center, queue) else action
+    if _setting(settings, queue, P_INTERRUPTS):
+        return _interrupt_or_wait(layout, mask)
+    return WAIT
+
+
+@compiled
+def priority(layout, settings, center, candidates, mask):
+    """The contact of the channel with the earliest place, first come first served within it; with reservation of reps,
+    interruption and callback offers as the `settings` say (`agents.priority`)."""
+    if center[G_SUBJECT_IS_CONTACT]:
+        return _place_contact(layout, settings, center, candidates, mask)
+    best = WAIT
+    best_place = np.inf
+    for action in range(mask.shape[0]):
+        kind = layout.kind[action]
+        if not mask[action]:
+            continue
+        if kind == RESUME:  # before new work of the same channel
+            place = _setting(settings, int(candidates[action, C_CHANNEL]) - 1, P_PLACE) - 0.5
+        elif kind == SERVE and layout.lens[action] == OLDEST:
+            queue = layout.queue[action]
+            if _is_reserved(settings, center, queue):
+                continue
+            place = _setting(settings, queue, P_PLACE)
+        else:
+            continue
+        if place < best_place:
+            best = action
+            best_place = place
+    return best
+
+
+@compiled
+def choose(rule, layout, settings, center, candidates, mask):
+    """Return the action of the rule with code `rule`: -1 or `WAIT` where it finds no work."""
     if rule == FIFO:
         return fifo(layout, center, candidates, mask)
     if rule == VOICE_FIRST:
@@ -347,21 +438,16 @@ def choose(rule, layout, center, candidates, mask):
         return value_first(layout, center, candidates, mask)
     if rule == SILO:
         return silo(layout, center, candidates, mask)
-    return expected_loss(layout, center, candidates, mask, _NO_ADJUSTMENT)
+    if rule == EXPECTED_LOSS:
+        return expected_loss(layout, center, candidates, mask, settings)
+    return priority(layout, settings, center, candidates, mask)
 
 
 @entry_point
-def choose_rows(rule, layout, rows, centers, candidates, masks, actions):
-    """Write the action of rule `rule` for each observation of `rows` (int64 indices) into int64 `actions`."""
+def choose_rows(rule, layout, settings, rows, centers, candidates, masks, actions):
+    """Write the action of rule `rule` for each observation of `rows` (int64 indices) into int64 `actions`; `settings`
+    has a line for every observation."""
     for i in range(rows.shape[0]):
         row = rows[i]
         # After the horizon only `wait` is open, and a rule that looks for work finds none.
-        actions[row] = max(choose(rule, layout, centers[row], candidates[row], masks[row]), WAIT)
-
-
-@entry_point
-def choose_adjusted_rows(layout, rows, centers, candidates, masks, adjustments, actions):
-    """As `choose_rows` with the rule `expected_loss`, adjusted for each row by its line of float64 `adjustments`."""
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        actions[row] = expected_loss(layout, centers[row], candidates[row], masks[row], adjustments[row])
+        actions[row] = max(choose(rule, layout, settings[row], centers[row], candidates[row], masks[row]), WAIT)

@@ -42,9 +42,12 @@ def work_off(parameters, start_s, work_s):
 
 @compiled
 def remaining_work_s(state, parameters, contact):
-    """Return the expected work, seconds, still to be done on an open contact, with the pick-up that it needs."""
+    """Return the expected work, seconds, still to be done on an open contact, with the pick-up that it needs and,
+    unless it is in service, its after-contact work."""
     person = state.contacts[contact]
     work_s = expected_remaining_s(parameters, person.queue, work_done_s(state, contact))
+    if person.status != IN_SERVICE:
+        work_s += parameters.queues[person.queue].after_work_mean_s
     if person.interruptions > 0 and person.status != IN_SERVICE:
         work_s += parameters.queues[person.queue].pick_up_mean_s
     return work_s

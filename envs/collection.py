@@ -47,6 +47,7 @@ def take_back(state, parameters, contact):
     if person.status == WAITING:
         dequeue(state, parameters, contact)
     else:
+        state.queues[queue].scheduled -= 1
         state.queue_count[queue].recalled_scheduled += 1
     note(state, NOTE_ENDED, contact, NOBODY, END_RECALLED)
     forgo_income(state, parameters, contact)

@@ -2,6 +2,8 @@
 
 Room: `envs`, kernel. Touches the contact in hand, the rep who is done with it, and their counters.
 
+After-contact work begins as the contact ends: the customer has left, and the rep is busy with it until it is done.
+
 In this order: an outbound attempt that did not reach the customer is repeated or given up. A contact may end deferred:
 a follow-up is scheduled. Otherwise it is completed; an error in it may come back as rework, and without an error it may
 be unresolved, and then return, be escalated, or be given up by the customer.
@@ -33,28 +35,32 @@ from envs.journal import (
     END_REWORKED,
     END_UNREACHED,
     END_UNRESOLVED,
+    NOTE_AFTER_WORK,
     NOTE_ENDED,
     note,
 )
 from envs.luck import (
+    LUCK_AFTER_WORK,
     LUCK_ERROR,
     LUCK_FOLLOW_UP,
     LUCK_FOLLOW_UP_DELAY,
     LUCK_RESOLUTION,
     LUCK_RETURN_DELAY,
     LUCK_UNRESOLVED,
+    LUCK_WORK,
     look_up_quantile,
     uniform,
 )
 from envs.reach import was_missed
-from envs.staffing import end_phase, join_free, resolution_of, send_away
+from envs.staffing import begin_after_work, end_after_work, end_phase, join_free, resolution_of, send_away
 from envs.state import NOBODY, TERM_ERROR, TERM_HANDLING, TERM_UNRESOLVED
 from envs.statement_of_work import forgo_income
 
 
 @compiled
 def complete(state, parameters, rep):
-    """End the work of `rep` on the contact in hand; the rep comes free, or leaves if break or shift end have come."""
+    """End the work of `rep` on the contact in hand. After-contact work begins if there is any; else the rep comes free,
+    or leaves if break or shift end have come."""
     contact = state.reps[rep].contact
     person = state.contacts[contact]
     queue = person.queue
@@ -62,6 +68,7 @@ def complete(state, parameters, rep):
     person.served_s += state.now_s - state.reps[rep].phase_start_s
     end_phase(state, parameters, rep)
     state.queues[queue].in_service -= 1
+    after_work_s = _after_work_s(state, parameters, rep, contact)
     if was_missed(state, parameters, contact):
         _try_again(state, parameters, contact)
     elif limits.follow_up_prob > 0.0 and uniform(person.key, LUCK_FOLLOW_UP, person.attempt) < limits.follow_up_prob:
@@ -70,6 +77,28 @@ def complete(state, parameters, rep):
     else:
         _count_end(state, parameters, contact)
         _conclude(state, parameters, rep, contact)
+    if after_work_s > 0.0:
+        state.queue_count[queue].handle_s += min(after_work_s, parameters.horizon_s - state.now_s)
+        begin_after_work(state, rep, queue, state.now_s + after_work_s)
+    else:
+        finish_contact(state, parameters, rep)
+
+
+@compiled
+def _after_work_s(state, parameters, rep, contact):
+    """Return how long the after-contact work of `contact`, which `rep` ends now, will take, seconds."""
+    person = state.contacts[contact]
+    if parameters.queues[person.queue].after_work_mean_s <= 0.0 or was_missed(state, parameters, contact):
+        return 0.0
+    note(state, NOTE_AFTER_WORK, contact, rep, 0)
+    luck = uniform(person.key, LUCK_AFTER_WORK, person.attempt)
+    return look_up_quantile(parameters.after_work_quantile_s[person.queue], luck) / state.reps[rep].speed
+
+
+@compiled
+def finish_after_work(state, parameters, rep):
+    """End the after-contact work of `rep`, who comes free or leaves."""
+    end_after_work(state, rep)
     finish_contact(state, parameters, rep)
 
 
@@ -183,18 +212,32 @@ def _go_on_unresolved(state, parameters, contact):
         delay_luck = uniform(person.key, LUCK_RETURN_DELAY, person.attempt)
         delay_s = look_up_quantile(parameters.return_quantile_s[queue], delay_luck)
         start_over(state, contact, person.handle_s * limits.return_work_frac)
+        if limits.return_new_work:
+            _draw_work(state, parameters, contact, limits.return_to)
         schedule_attempt(state, parameters, contact, limits.return_to, delay_s)
         person.return_from = queue
     elif luck < limits.return_prob + limits.escalation_prob:
         state.queue_count[queue].escalated += 1
         note(state, NOTE_ENDED, contact, person.rep, END_ESCALATED)
         start_over(state, contact, person.handle_s * limits.escalation_work_frac)
+        if limits.escalation_new_work:
+            _draw_work(state, parameters, contact, limits.escalate_to)
         schedule_attempt(state, parameters, contact, limits.escalate_to, 0.0)
         if person.return_s <= state.now_s:
             return_scheduled(state, parameters, contact)
     else:
         note(state, NOTE_ENDED, contact, person.rep, END_UNRESOLVED)
         free_slot(state, contact)
+
+
+@compiled
+def _draw_work(state, parameters, contact, queue):
+    """Give the customer's next contact work of its own, by the law of `queue`."""
+    person = state.contacts[contact]
+    luck = uniform(person.key, LUCK_WORK, person.attempt)
+    person.handle_s = look_up_quantile(parameters.handle_quantile_s[queue], luck)
+    person.work_left_s = person.handle_s
+    person.new_work = 1
 
 
 @compiled

@@ -15,7 +15,7 @@ from envs.compilation import compiled
 from envs.event_list import set_rep_event
 from envs.journal import NOTE_WORKING, note
 from envs.staffing import is_idle_longer, join_free, leave_free, send_away, speed_of
-from envs.state import FREE, NEVER, NOBODY, WORKING
+from envs.state import AFTER_WORK, FREE, NEVER, NOBODY, WORKING
 
 
 @compiled
@@ -108,6 +108,8 @@ def divide_attention(state, parameters, rep):
     if parameters.first_seat[rep] == NOBODY:
         return
     person = state.reps[rep]
+    if person.status == AFTER_WORK:  # takes the rep whole
+        return
     n_held = person.n_held
     units_left = parameters.capacity_units[person.seat_class]
     for place in range(n_held):

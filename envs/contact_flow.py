@@ -56,6 +56,8 @@ from envs.state import (
     TERM_LATENESS,
     TERM_WAIT,
     UNUSED,
+    WAIT_CELLS,
+    WAIT_OCTAVES,
     WAITING,
 )
 from envs.statement_of_work import forgo_income
@@ -112,6 +114,7 @@ def take_slot(state, parameters, demanded, customer, arrival_s):
     person.customer = customer
     person.handled = 0
     person.return_from = NOBODY
+    person.new_work = 0
     number_contact(state, contact)
     for order in range(N_ORDERS):
         state.heap_place[contact, order] = NOBODY
@@ -136,6 +139,10 @@ def admit(state, parameters, demanded):
         note(state, NOTE_LOST, contact, NOBODY, 0)
         _turn_away(state, parameters, contact)
         return
+    if demanded.arrival_s > 0.0:
+        queue = state.queues[demanded.queue]
+        state.queue_count[demanded.queue].came += 1
+        state.queue_count[demanded.queue].found_open += queue.waiting + queue.in_service + queue.suspended
     state.arrived_today[demanded.queue] += 1
     state.arrived_stake_usd[demanded.queue] += broken_promise_usd(state, parameters, contact)
     if _is_full(state, parameters, demanded.queue):
@@ -230,6 +237,26 @@ def charge_wait(state, parameters, contact):
 
 
 @compiled
+def _count_wait(state, queue, wait_s, has_waited):
+    """Count a wait in `queue` that has ended, by start, abandonment or callback."""
+    count = state.queue_count[queue]
+    count.wait_s += wait_s
+    count.wait_squared_s2 += wait_s * wait_s
+    if not has_waited:
+        return
+    count.waited += 1
+    octave = 0
+    place = wait_s
+    if wait_s >= 1.0:
+        octave = 1
+        while place >= 2.0 and octave < WAIT_OCTAVES:
+            place *= 0.5
+            octave += 1
+        place -= 1.0
+    state.wait_count[queue, octave, min(int(place * WAIT_CELLS), WAIT_CELLS - 1)] += 1
+
+
+@compiled
 def serve_waiting(state, parameters, rep, contact):
     """Let `rep`, who is not in the list of free reps any more, start the waiting `contact`."""
     person = state.contacts[contact]
@@ -240,15 +267,13 @@ def serve_waiting(state, parameters, rep, contact):
         count = state.queue_count[queue]
         wait_s = state.now_s - person.arrival_s
         count.started += 1
+        _count_wait(state, queue, wait_s, wait_s > 0.0)
         state.band_count[person.band].started += 1
         state.band_count[person.band].real_time_started += parameters.queues[queue].real_time
-        count.wait_s += wait_s
         count.wait_started_s += wait_s
         if person.preferred != NOBODY:
             count.preferring_started += 1
             count.preferred_started += person.preferred == parameters.owner[rep]
-        if wait_s > 0.0:
-            count.waited += 1
         if parameters.queues[queue].real_time:
             if wait_s <= parameters.queues[queue].threshold_s:
                 count.started_within_threshold += 1
@@ -311,8 +336,7 @@ def _abandon(state, parameters, contact):
     dequeue(state, parameters, contact)
     count.abandoned += 1
     state.band_count[person.band].abandoned += 1
-    count.waited += 1
-    count.wait_s += wait_s
+    _count_wait(state, queue, wait_s, True)  # no patience at all: nobody was free
     count.wait_abandoned_s += wait_s
     charge_wait(state, parameters, contact)
     expect_abandonment(state, parameters, contact)
@@ -362,6 +386,7 @@ def schedule(state, contact, queue, return_s, due_s):
     """Let `contact` be no one's business until it joins `queue` at `return_s`, due at `due_s`, both in seconds."""
     person = state.contacts[contact]
     person.status = SCHEDULED
+    state.queues[queue].scheduled += 1
     person.queue = queue
     person.rep = NOBODY
     expect_return(state, contact, return_s, due_s)
@@ -383,6 +408,7 @@ def return_scheduled(state, parameters, contact):
     """Let the scheduled `contact` join its queue, or be turned away from a full real-time one."""
     person = state.contacts[contact]
     queue = person.queue
+    state.queues[queue].scheduled -= 1
     person.arrival_s = state.now_s
     person.return_s = NEVER
     person.return_from = NOBODY
@@ -410,6 +436,7 @@ def start_over(state, contact, work_s):
     person.overdue = 0
     person.reached = 0
     person.reach_attempts = 0
+    person.new_work = 0
 
 
 @compiled
@@ -427,9 +454,7 @@ def offer_callback(state, parameters, contact):
     wait_s = state.now_s - person.arrival_s
     dequeue(state, parameters, contact)
     count.callbacks_accepted += 1
-    count.wait_s += wait_s
-    if wait_s > 0.0:
-        count.waited += 1
+    _count_wait(state, queue, wait_s, wait_s > 0.0)
     charge_wait(state, parameters, contact)
     expect_abandonment(state, parameters, contact)
     charge(state, parameters, contact, TERM_CALLBACK, parameters.callback_usd, 0.0)

@@ -118,7 +118,7 @@ class DemandSampler:
         One that is exhausted all the same starts over (`envs.supply`).
         """
         reps = sum(group.count for group in self._scenario.groups if channel.name in group.skills)
-        handled = reps * self._horizon_s / max(channel.handle_time.mean_duration_s, 1.0)
+        handled = reps * self._horizon_s / max(channel.mean_rep_time_s, 1.0)
         return min(int(handled) + 100, MAX_LIST)
 
     def episode_key(self, seed: int, episode: int) -> np.uint64:

@@ -12,6 +12,8 @@ quantity in a function of its own, from a random stream of its own:
   after this contact are open again. Whether an attempt under way has reached its customer is known to the rep;
 * work: the handle time of everybody present, given that it exceeds the work done so far. The work of a follow-up, a
   return, an escalation or a rework is a share of a handling that the center has seen to its end, hence known: it stays;
+  unless it is new work;
+* after-contact work, given that it exceeds what was done of it;
 * patience of those who wait, given that it exceeds the wait so far;
 * due times that nobody told, given that they have not passed;
 * pick-ups, given that they exceed what was paid of them. Where pick-ups of one contact were interrupted one after the
@@ -40,9 +42,9 @@ from envs.kernel import expect_arrival
 from envs.observation import work_done_s
 from envs.reach import was_missed
 from envs.scenario import Scenario
-from envs.state import NOBODY, PICKING_UP, RESUMING, SCHEDULED, UNUSED, WAITING, WORKING
+from envs.state import AFTER_WORK, NOBODY, PICKING_UP, RESUMING, SCHEDULED, UNUSED, WAITING, WORKING
 
-HIDDEN = ("key", "work", "patience", "pick_up", "request", "due")
+HIDDEN = ("key", "work", "patience", "pick_up", "request", "due", "after_work")
 """Kinds of hidden quantities of those present; each has a random stream of its own. Append only."""
 
 
@@ -73,7 +75,8 @@ def redraw(
     _redraw_pick_ups(state, scenario, present, _generator(seed, "pick_up"))
     returning = _redraw_requests(state, scenario, _generator(seed, "request"))
     due = _redraw_due_times(state, scenario, _generator(seed, "due"))
-    _set_events(states, parameters, demand, np.concatenate([impatient, due]), returning)
+    after_work_ends_s = _redraw_after_work(state, scenario, _generator(seed, "after_work"))
+    _set_events(states, parameters, demand, np.concatenate([impatient, due]), returning, after_work_ends_s)
     return states, demand
 
 
@@ -140,11 +143,16 @@ def _redraw_work(
     generator: np.random.Generator,
 ) -> None:
     contacts = states[0]["contacts"]
-    hidden = present[contacts["handled"][present] == 0]
+    is_new = contacts["new_work"][present] != 0
+    hidden = present[(contacts["handled"][present] == 0) | is_new]
     done_s = np.empty(len(hidden))
     _write_work_done(states, parameters, hidden, done_s)
-    laws = [handle_time for handle_time, _ in _laws_of_needs(demand, sampler, contacts["customer"][hidden])]
-    handle_s = _draw_longer_than(list(laws), done_s, generator)
+    first_laws = _laws_of_needs(demand, sampler, contacts["customer"][hidden])
+    laws: list[DurationDistribution | None] = [
+        sampler.laws_of_needs(int(contact["queue"]), NOBODY)[0] if contact["new_work"] else handle_time
+        for contact, (handle_time, _) in zip(contacts[hidden], first_laws, strict=True)
+    ]
+    handle_s = _draw_longer_than(laws, done_s, generator)
     contacts["handle_s"][hidden] = handle_s
     contacts["work_left_s"][hidden] = handle_s - contacts["work_done_s"][hidden]
 
@@ -190,6 +198,18 @@ def _redraw_pick_ups(
     contacts["pick_up_s"][hidden] = drawn_s
 
 
+def _redraw_after_work(state: Any, scenario: Scenario, generator: np.random.Generator) -> NDArray[np.float64]:
+    """Returns for each seat when its after-contact work ends, seconds."""
+    reps = state["reps"]
+    hidden = np.flatnonzero(reps["status"] == AFTER_WORK)
+    mine = reps[hidden]
+    laws = [scenario.channels[queue].after_work for queue in mine["after_work_of"]]
+    done_s = (state["now_s"] - mine["phase_start_s"]) * mine["speed"]
+    ends_s = np.full(len(reps), np.inf)
+    ends_s[hidden] = state["now_s"] + (_draw_longer_than(laws, done_s, generator) - done_s) / mine["speed"]
+    return ends_s
+
+
 def _redraw_requests(state: Any, scenario: Scenario, generator: np.random.Generator) -> NDArray[np.int64]:
     """Returns the contacts whose return has to be set again: those who come back by themselves, at a time of their own,
     and those whose due time, which nobody tells them, then follows from their new luck."""
@@ -229,7 +249,7 @@ def _write_work_done(states, parameters, contacts, done_s):
 
 
 @entry_point
-def _set_events(states, parameters, demand, impatient, returning):
+def _set_events(states, parameters, demand, impatient, returning, after_work_ends_s):
     """Put the next arrival, the ends of the reps' phases and the clocks of the contacts named on the event list."""
     state = states[0]
     limits = parameters[0]
@@ -240,6 +260,8 @@ def _set_events(states, parameters, demand, impatient, returning):
         if person.status == RESUMING:
             until_s = person.phase_start_s + state.contacts[contact].pick_up_left_s
             set_rep_event(state, rep, max(until_s, state.now_s))
+        elif person.status == AFTER_WORK:
+            set_rep_event(state, rep, after_work_ends_s[rep])
         elif person.status == WORKING and not was_missed(state, limits, contact):
             until_s = person.phase_start_s + state.contacts[contact].work_left_s / person.speed
             set_rep_event(state, rep, max(until_s, state.now_s))

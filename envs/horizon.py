@@ -23,6 +23,7 @@ from envs.control_variate import expect_abandonment, expect_error_of_interruptio
 from envs.event_list import CLOCK_HEAP, first_contact, insert_contact, remove_contact
 from envs.interruption import pay_pick_up
 from envs.journal import move_notes
+from envs.queues import cut_line_time
 from envs.state import (
     BY_CLOCK,
     IN_SERVICE,
@@ -45,6 +46,10 @@ from envs.statement_of_work import charge_agreements, forgo_income
 @compiled
 def settle(state, parameters, journal):
     """Charge and count what is left open at the horizon; what is noted goes to the `journal`."""
+    for q in range(parameters.n_queues):
+        queue = state.queues[q]
+        state.queue_count[q].open_at_end = queue.waiting + queue.in_service + queue.suspended
+    cut_line_time(state, 1.0)
     for rep in range(parameters.n_reps):
         if state.reps[rep].status == RESUMING:
             pay_pick_up(state, parameters, rep)

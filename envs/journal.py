@@ -34,7 +34,8 @@ from envs.state import MAX_NOTES, NEVER, NOBODY
     NOTE_ABSENT,  # a shift begins that the rep misses
     NOTE_PRESENT,  # that shift is over
     NOTE_PAID,  # amount and loss: what a debtor paid, and the commission on it
-) = range(19)
+    NOTE_AFTER_WORK,  # the after-contact work of the contact, which is about to end
+) = range(20)
 
 (
     END_RESOLVED,
@@ -86,9 +87,10 @@ def _write(state, kind, contact, queue, rep, detail, amount_usd, loss_usd):
 
 @compiled
 def note(state, kind, contact, rep, detail):
-    """Note that `kind` happened to `contact`, a slot, by `rep`."""
+    """Note that `kind` happened to `contact`, a slot or NOBODY, by `rep`."""
     if state.recording:
-        _write(state, kind, contact, state.contacts[contact].queue, rep, detail, 0.0, 0.0)
+        queue = NOBODY if contact == NOBODY else state.contacts[contact].queue
+        _write(state, kind, contact, queue, rep, detail, 0.0, 0.0)
 
 
 @compiled

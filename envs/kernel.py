@@ -13,7 +13,7 @@ from numba import prange
 
 from envs.churn import add_cost
 from envs.compilation import compiled, entry_point, parallel_entry_point
-from envs.completion import complete
+from envs.completion import complete, finish_after_work
 from envs.contact_flow import admit, strike_clock
 from envs.decision import apply_action, find_subject, list_actions, next_class_review
 from envs.event_list import CLOCK_HEAP, first_contact, next_clock_s, next_rep_event, set_rep_event
@@ -21,9 +21,11 @@ from envs.horizon import settle
 from envs.interruption import finish_pick_up
 from envs.journal import move_notes
 from envs.observation import write_observation
+from envs.queues import cut_line_time
 from envs.scenario import DAY_S
 from envs.shifts import change_shift, next_shift_change_s
 from envs.state import (
+    AFTER_WORK,
     FREE,
     N_TERMS,
     NEVER,
@@ -40,6 +42,10 @@ from envs.supply import find_supply, keep_supplied
 @compiled
 def _pass_time(state, parameters, until_s):
     """Let time pass to `until_s`, with all integrals over time."""
+    while state.next_census < parameters.n_censuses and parameters.census_s[state.next_census] <= until_s:
+        for q in range(parameters.n_queues):
+            state.census_waiting[q, state.next_census] = state.queues[q].waiting
+        state.next_census += 1
     elapsed_s = until_s - state.now_s
     if elapsed_s > 0.0:
         holding_usd = 0.0
@@ -49,15 +55,25 @@ def _pass_time(state, parameters, until_s):
             count.waiting_time_s += queue.waiting * elapsed_s
             count.in_service_time_s += queue.in_service * elapsed_s
             count.suspended_time_s += queue.suspended * elapsed_s
+            count.after_work_time_s += queue.after_work * elapsed_s
+            count.scheduled_time_s += queue.scheduled * elapsed_s
             present = queue.waiting + queue.in_service + queue.suspended
             holding_usd += present * parameters.queues[q].holding_usd_per_s
         if holding_usd > 0.0:
             add_cost(state, parameters, TERM_BACKLOG, holding_usd * elapsed_s)
         center = state.center_count
-        center.busy_s += (state.n_working + state.n_resuming) * elapsed_s
+        n_busy = state.n_working + state.n_resuming
+        n_on_floor = state.n_staffed + state.n_overtime
+        center.busy_s += n_busy * elapsed_s
         center.pick_up_s += state.n_resuming * elapsed_s
         center.absent_s += state.n_absent * elapsed_s
-        center.staffed_s += (state.n_staffed + state.n_overtime) * elapsed_s
+        center.staffed_s += n_on_floor * elapsed_s
+        if n_busy > 0 and n_busy == n_on_floor:
+            center.all_busy_s += elapsed_s
+            center.all_busy_spells += state.all_busy == 0
+            state.all_busy = 1
+        else:
+            state.all_busy = 0
         if state.n_overtime > 0:
             center.overtime_s += state.n_overtime * elapsed_s
             add_cost(state, parameters, TERM_HANDLING, state.n_overtime * elapsed_s * parameters.overtime_usd_per_s)
@@ -69,7 +85,11 @@ def _clear_counts(state, parameters):
     """Forget all counts and costs: the end of the warm-up."""
     state.warm = 1
     for q in range(parameters.n_queues):
+        queue = state.queues[q]
         state.queue_count[q] = state.no_queue_count
+        state.queue_count[q].open_at_start = queue.waiting + queue.in_service + queue.suspended
+        state.wait_count[q] = 0
+    cut_line_time(state, -1.0)
     for band in range(parameters.n_bands):
         state.band_count[band] = state.no_band_count
     center = state.center_count
@@ -78,6 +98,8 @@ def _clear_counts(state, parameters):
     center.pick_up_s = 0.0
     center.overtime_s = 0.0
     center.absent_s = 0.0
+    center.all_busy_s = 0.0
+    center.all_busy_spells = 0.0
     center.decisions = 0.0
     center.events = 0.0
     center.substituted = 0.0
@@ -94,6 +116,8 @@ def _end_rep_phase(state, parameters, rep):
         set_rep_event(state, rep, NEVER)
     elif status == RESUMING:
         finish_pick_up(state, parameters, rep)
+    elif status == AFTER_WORK:
+        finish_after_work(state, parameters, rep)
     else:
         complete(state, parameters, rep)
 

@@ -27,7 +27,9 @@ from envs.distributions import CELLS, OCTAVES
     LUCK_DUE,
     LUCK_PAYMENT,
     LUCK_ABSENCE,
-) = range(17)
+    LUCK_AFTER_WORK,
+    LUCK_WORK,
+) = range(19)
 
 _INCREMENT = np.uint64(0x9E3779B97F4A7C15)
 _PURPOSE = np.uint64(0xD1B54A32D192ED03)

@@ -66,13 +66,15 @@ CENTER_FIELDS = (
     Field("seats_free", "contacts", 0, 1e4, 2, True),
     Field("reps_interruptible", "reps", 0, 1e4, 2, True),
     Field("reps_resuming", "reps", 0, 1e4, 2, True),
+    Field("reps_after_work", "reps", 0, 1e4, 2, True),
     Field("reps_overtime", "reps", 0, 1e4, 2),
     Field("reps_planned_now", "reps", 0, 1e4, 5),
     Field("reps_planned_in_1h", "reps", 0, 1e4, 5),
     Field("release_per_hour", "reps/h", 0, 1e6, 60, True),
 )
-"""Fields of `center` about the whole center; `release_per_hour` is the sum over contacts in hand of one over the mean
-handle time of their channel."""
+"""Fields of `center` about the whole center; `reps_after_work` do after-contact work; `release_per_hour` is the sum
+over contacts in hand of one over the mean time that a contact of their channel takes of a rep, and over the reps in
+after-contact work of one over its mean."""
 
 QUEUE_FIELDS = (
     Field("waiting", "contacts", 0, 1e6, 3, True),
@@ -88,10 +90,13 @@ QUEUE_FIELDS = (
     Field("expected_today", "contacts", 0, 1e6, 100),
     Field("attained_frac", "fraction", 0, 1, 1),
     Field("target_frac", "fraction", 0, 1, 1),
+    Field("reps_free", "reps", 0, 1e4, 2, True),
 )
-"""Fields of `center` of each queue, in the order of the scenario's channels."""
+"""Fields of `center` of each queue, in the order of the scenario's channels; `reps_free` are those with its skill who
+hold nothing."""
 
 CANDIDATE_FIELDS = (
+    Field("channel", "number", 0, 1e3, 4, True),
     Field("real_time", "0/1", 0, 1, 1, True),
     Field("value_usd", "USD", 0, _BIG, 10_000, True),
     Field("at_risk", "0/1", 0, 1, 1, True),
@@ -119,6 +124,7 @@ CANDIDATE_FIELDS = (
     Field("rep_shift_left_s", "s", 0, FAR_S, 3600),
     Field("rep_suspended", "contacts", 0, 1e3, 1, True),
     Field("rep_holds", "contacts", 0, 1e3, 1, True),
+    Field("disturbed_channel", "number", 0, 1e3, 4, True),
     Field("disturbed_value_usd", "USD", 0, _BIG, 10_000, True),
     Field("disturbed_slack_s", "s", -FAR_S, FAR_S, 3600),
     Field("disturbed_progress_s", "s", 0, FAR_S, 300),
@@ -127,11 +133,12 @@ CANDIDATE_FIELDS = (
     Field("disturbed_error_usd", "USD", 0, _BIG, 100, True),
     Field("pick_up_s", "s", 0, FAR_S, 300, True),
 )
-"""Fields of a row of `candidates`. `stake_usd` is what breaking the promise costs now (abandonment; missing the due
-time), `loss_usd_per_hour` what further waiting costs once the promise is broken, `income_usd` what handling it earns,
-`action_usd` the action's own price, `rep_holds` how many contacts the rep has in hand already.
-`disturbed_…` is the work that an interruption suspends: `disturbed_error_usd` the expected cost of the error that it
-makes likelier, `pick_up_s` the mean pick-up time that it adds (0 if the rep is picking up anyway)."""
+"""Fields of a row of `candidates`. `channel` counts the scenario's channels from 1 (0: no contact). `stake_usd` is what
+breaking the promise costs now (abandonment; missing the due time), `loss_usd_per_hour` what further waiting costs once
+the promise is broken, `income_usd` what handling it earns, `action_usd` the action's own price, `rep_holds` how many
+contacts the rep has in hand already. `disturbed_…` is the work that an interruption suspends: `disturbed_error_usd` the
+expected cost of the error that it makes likelier, `pick_up_s` the mean pick-up time that it adds (0 if the rep is
+picking up anyway)."""
 
 
 class FieldTable(NamedTuple):
@@ -150,6 +157,7 @@ def field_table(channel_names: tuple[str, ...]) -> FieldTable:
 
 
 (
+    C_CHANNEL,
     C_REAL_TIME,
     C_VALUE,
     C_AT_RISK,
@@ -177,6 +185,7 @@ def field_table(channel_names: tuple[str, ...]) -> FieldTable:
     C_REP_SHIFT_LEFT,
     C_REP_SUSPENDED,
     C_REP_HOLDS,
+    C_DISTURBED_CHANNEL,
     C_DISTURBED_VALUE,
     C_DISTURBED_SLACK,
     C_DISTURBED_PROGRESS,
@@ -195,6 +204,7 @@ def field_table(channel_names: tuple[str, ...]) -> FieldTable:
     G_SEATS_FREE,
     G_INTERRUPTIBLE,
     G_RESUMING,
+    G_AFTER_WORK,
     G_OVERTIME,
     G_PLANNED_NOW,
     G_PLANNED_LATER,
@@ -214,6 +224,7 @@ def field_table(channel_names: tuple[str, ...]) -> FieldTable:
     Q_EXPECTED_TODAY,
     Q_ATTAINED,
     Q_TARGET,
+    Q_REPS_FREE,
 ) = range(len(QUEUE_FIELDS))
 N_CENTER_FIELDS = len(CENTER_FIELDS)
 N_QUEUE_FIELDS = len(QUEUE_FIELDS)
@@ -289,6 +300,7 @@ def _write_contact(state, parameters, contact, row):
     queue = person.queue
     limits = parameters.queues[queue]
     expected_s = expected_remaining_s(parameters, queue, person.work_done_s)
+    row[C_CHANNEL] = queue + 1
     row[C_REAL_TIME] = limits.real_time
     row[C_VALUE] = person.value_usd
     row[C_AT_RISK] = person.at_risk
@@ -299,7 +311,7 @@ def _write_contact(state, parameters, contact, row):
     row[C_OVERDUE] = person.overdue
     if person.interruptions > 0:
         expected_s += limits.pick_up_mean_s
-    row[C_EXPECTED_WORK] = expected_s
+    row[C_EXPECTED_WORK] = expected_s + limits.after_work_mean_s
     row[C_PROGRESS] = person.work_done_s
     row[C_INTERRUPTIONS] = person.interruptions
     row[C_ATTEMPT] = person.attempt
@@ -345,10 +357,11 @@ def _write_disturbed(state, parameters, rep, row):
     limits = parameters.queues[queue]
     done_s = work_done_s(state, contact)
     expected_s = expected_remaining_s(parameters, queue, done_s)
+    row[C_DISTURBED_CHANNEL] = queue + 1
     row[C_DISTURBED_VALUE] = person.value_usd
     row[C_DISTURBED_SLACK] = _slack_s(state, parameters, contact, expected_s)
     row[C_DISTURBED_PROGRESS] = done_s
-    row[C_DISTURBED_WORK] = expected_s
+    row[C_DISTURBED_WORK] = expected_s + limits.after_work_mean_s
     row[C_DISTURBED_STAKE] = broken_promise_usd(state, parameters, contact)
     row[C_DISTURBED_ERROR] = limits.error_per_interruption_prob * error_usd(state, parameters, contact)
     pick_up_s = 0.0 if state.reps[rep].status == RESUMING else limits.pick_up_mean_s
@@ -383,10 +396,13 @@ def _write_queue(state, parameters, queue, interval, later_interval, passed_h, c
 
 @compiled
 def release_per_hour(state, parameters):
-    """Return how many reps an hour come free: the sum over contacts in hand of one over their mean handle time."""
+    """Return how many reps an hour come free: the sum over contacts in hand of one over the mean time that they take of
+    a rep, and over reps in after-contact work of one over its mean."""
     rate = 0.0
     for q in range(parameters.n_queues):
         rate += state.queues[q].in_service * parameters.queues[q].completions_per_hour
+        if state.queues[q].after_work > 0:
+            rate += state.queues[q].after_work * 3600.0 / parameters.queues[q].after_work_mean_s
     return rate
 
 
@@ -410,11 +426,18 @@ def _write_center(state, parameters, center):
             n_seats_free += state.classes[k].n_free
         else:
             n_free += state.classes[k].n_free
+            for q in range(parameters.n_queues):
+                if parameters.skill[k, q]:
+                    center[N_CENTER_FIELDS + q * N_QUEUE_FIELDS + Q_REPS_FREE] += state.classes[k].n_free
         n_interruptible += state.classes[k].n_interruptible
     center[G_FREE] = n_free
     center[G_SEATS_FREE] = n_seats_free
     center[G_INTERRUPTIBLE] = n_interruptible
     center[G_RESUMING] = state.n_resuming
+    n_after_work = 0
+    for q in range(parameters.n_queues):
+        n_after_work += state.queues[q].after_work
+    center[G_AFTER_WORK] = n_after_work
     center[G_OVERTIME] = state.n_overtime
     center[G_PLANNED_NOW] = parameters.planned_reps[interval]
     center[G_PLANNED_LATER] = parameters.planned_reps[later_interval]

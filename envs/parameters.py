@@ -240,7 +240,7 @@ def spare_reps(scenario: Scenario) -> NDArray[np.float64]:
     planned = planned_reps(scenario, count_absence=True)
     real_time, deferred = np.zeros(N_WEEK_INTERVALS), 0.0
     for channel in scenario.channels:
-        handle_s = channel.handle_time.mean_duration_s * scenario.attention_frac(channel)
+        handle_s = channel.mean_rep_time_s * scenario.attention_frac(channel)
         load = week_forecast(scenario, channel) * handle_s / 3600.0
         if channel.is_real_time:
             real_time += load
@@ -284,7 +284,10 @@ def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Chann
     _fill_outbound(record, queue, channel)
     _fill_outcomes(record, scenario, queue, channel)
     handle_mean_s = max(channel.handle_time.mean_duration_s, 1e-9)
-    target.completions_per_hour = 3600.0 / handle_mean_s
+    target.completions_per_hour = 3600.0 / max(channel.mean_rep_time_s, 1e-9)
+    target.after_work_mean_s = 0.0 if channel.after_work is None else channel.after_work.mean_duration_s
+    record.after_work_quantile_s[queue] = tabulate_quantiles(channel.after_work)
+    record.handle_quantile_s[queue] = tabulate_quantiles(channel.handle_time)
     target.pick_up_mean_s = 0.0 if pick_up is None else pick_up.mean_duration_s
     target.redial_prob = 0.0 if channel.redial is None else channel.redial.prob
     target.error_prob = channel.error.prob
@@ -378,11 +381,13 @@ def _fill_outcomes(record: Record, scenario: Scenario, queue: int, channel: Chan
         target.return_prob = resolution.returns.prob
         target.return_to = place(resolution.returns.to)
         target.return_work_frac = resolution.returns.work_frac
+        target.return_new_work = resolution.returns.new_work
         record.return_quantile_s[queue] = tabulate_quantiles(resolution.returns.after)
     if resolution is not None and resolution.escalates is not None:
         target.escalation_prob = resolution.escalates.prob
         target.escalate_to = place(resolution.escalates.to)
         target.escalation_work_frac = resolution.escalates.work_frac
+        target.escalation_new_work = resolution.escalates.new_work
 
 
 def _hazard_table(patience: DurationDistribution, step_s: float) -> NDArray[np.float64]:
@@ -531,6 +536,8 @@ def build_parameters(scenario: Scenario) -> NDArray[Any]:
     record.callback_usd = costs.callback_usd
     record.overtime_usd_per_s = costs.overtime_usd_per_hour / 3600.0
     record.term_weight[:] = [costs.weights.get(term, 1.0) for term in COST_TERMS]  # type: ignore[call-overload]
+    record.n_censuses = len(scenario.census_at_s)
+    record.census_s[: len(scenario.census_at_s)] = scenario.census_at_s
     fill_business_hours(record, scenario)
     for queue, channel in enumerate(scenario.channels):
         _fill_channel(record, scenario, queue, channel)

@@ -123,6 +123,7 @@ def enqueue(state, parameters, contact):
     queue = person.queue
     person.status = WAITING
     person.closed_at = -1
+    person.queued_s = state.now_s
     state.queues[queue].waiting += 1
     insert_contact(state, queue_heap(queue, BY_ARRIVAL), BY_ARRIVAL, contact, person.arrival_s)
     insert_contact(state, queue_heap(queue, BY_VALUE), BY_VALUE, contact, -person.value_usd)
@@ -137,10 +138,21 @@ def enqueue(state, parameters, contact):
 
 
 @compiled
+def cut_line_time(state, sign):
+    """Add `sign` times what all waiting contacts have stood in line so far to the counters: -1 where the counting
+    begins, +1 where it ends, so that both count the same stretch of every contact."""
+    for contact in range(state.contacts.shape[0]):
+        person = state.contacts[contact]
+        if person.status == WAITING:
+            state.queue_count[person.queue].line_time_s += sign * (state.now_s - person.queued_s)
+
+
+@compiled
 def dequeue(state, parameters, contact):
     """Take the waiting `contact` out of its queue; the caller sets the new status."""
     queue = state.contacts[contact].queue
     state.queues[queue].waiting -= 1
+    state.queue_count[queue].line_time_s += state.now_s - state.contacts[contact].queued_s
     remove_contact(state, queue_heap(queue, BY_ARRIVAL), BY_ARRIVAL, contact)
     remove_contact(state, queue_heap(queue, BY_VALUE), BY_VALUE, contact)
     if state.contacts[contact].preferred != NOBODY:

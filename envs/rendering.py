@@ -10,9 +10,15 @@ import numpy as np
 from envs.center_rows import CenterRows
 from envs.parameters import weekday_of
 from envs.scenario import DAY_S
-from envs.state import AWAY, CONTACT_SUBJECT, FREE, NO_SUBJECT, RESUMING, WORKING
+from envs.state import AFTER_WORK, AWAY, CONTACT_SUBJECT, FREE, NO_SUBJECT, RESUMING, WORKING
 
-_REP_STATES = {AWAY: "away", FREE: "free", WORKING: "working on", RESUMING: "picking up"}
+_REP_STATES = {
+    AWAY: "away",
+    FREE: "free",
+    WORKING: "working on",
+    RESUMING: "picking up",
+    AFTER_WORK: "after-contact work",
+}
 
 
 def format_clock(time_s: float) -> str:

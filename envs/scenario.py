@@ -272,29 +272,41 @@ class FollowUp(_Part):
     work_frac: float = Field(default=1.0, gt=0)
 
 
+def _check_new_work(new_work: bool, work_frac: float) -> None:
+    if new_work and work_frac != 1.0:
+        raise InvalidValueError(("work_frac",), "must be left out where new_work is true")
+
+
 class Return(_Part):
-    """An unresolved contact comes back with `prob`, `after` some time, on channel `to` (default: the same), with
-    `work_frac` of the first handling."""
+    """An unresolved contact comes back with `prob`, `after` some time (0: at once, to the end of the line), on channel
+    `to` (default: the same), with `work_frac` of the first handling, or with `new_work` by the law of that channel."""
 
     prob: Probability
     after: Duration
     to: str | None = None
     work_frac: float = Field(default=1.0, gt=0)
+    new_work: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> "Return":
-        if self.after.mean_duration_s <= 0:
-            raise InvalidValueError(("after",), "must be > 0 seconds")
+        _check_new_work(self.new_work, self.work_frac)
         return self
 
 
 class Escalation(_Part):
     """An unresolved contact is escalated with `prob` to channel `to`, at once, with `work_frac` of the first handling:
-    to a deferred channel as an internal escalation, to a real-time one as a live transfer."""
+    to a deferred channel as an internal escalation, to a real-time one as a live transfer; or with `new_work` by the
+    law of that channel."""
 
     prob: Probability
     to: str
     work_frac: float = Field(default=1.0, gt=0)
+    new_work: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> "Escalation":
+        _check_new_work(self.new_work, self.work_frac)
+        return self
 
 
 class Resolution(_Part):
@@ -370,6 +382,7 @@ class Channel(_Part):
     name: str
     kind: Literal["real_time", "deferred"]
     handle_time: Duration
+    after_work: Duration | None = None
     arrivals: Arrivals | None = None
     supply: Literal["arrivals", "unlimited"] = "arrivals"
     offered_per_day: float = Field(default=0.0, ge=0)
@@ -435,8 +448,20 @@ class Channel(_Part):
             raise InvalidValueError(("promised",), "must be false where the due time is hidden: nobody told it")
         if self.reach is not None and self.due is not None and self.due.hidden_after is not None:
             raise InvalidValueError(("reach",), "has no meaning where the due time is hidden: nobody is called")
+        self._check_times()
         self._check_supply()
         return self
+
+    def _check_times(self) -> None:
+        if self.concurrency is not None and self.after_work is not None:
+            raise InvalidValueError(
+                ("after_work",), "has no meaning with concurrency: it goes on while the rep holds other contacts"
+            )
+        returns = None if self.resolution is None else self.resolution.returns
+        if returns is not None and returns.after.mean_duration_s <= 0 and self.handle_time.mean_duration_s <= 0:
+            raise InvalidValueError(
+                ("resolution", "returns", "after"), "must be > 0 seconds where the handle time is 0: no time would pass"
+            )
 
     def _check_supply(self) -> None:
         if self.supply == "arrivals":
@@ -459,6 +484,12 @@ class Channel(_Part):
         for key, value in limited.items():
             if value is not None:
                 raise InvalidValueError((key,), f"has no meaning where the supply is unlimited ({self.name})")
+
+    @property
+    def mean_rep_time_s(self) -> float:
+        """Mean time in seconds that a contact takes of a rep: handle time and after-contact work."""
+        after_s = 0.0 if self.after_work is None else self.after_work.mean_duration_s
+        return self.handle_time.mean_duration_s + after_s
 
     @property
     def is_unlimited(self) -> bool:
@@ -690,6 +721,7 @@ class Scenario(_Part):
     review_interval_s: float = Field(default=120.0, gt=0)
     observation: Literal["full", "markov"] = "full"
     terminal_charge: Literal["expected", "none"] = "expected"
+    census_at_s: tuple[Annotated[float, Field(ge=0)], ...] = Field(default=(), max_length=16)
     _recording: Recording | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
@@ -705,8 +737,19 @@ class Scenario(_Part):
         for i, (low, high) in enumerate(pairwise(self.value_bands_usd), start=1):
             if high <= low:
                 raise InvalidValueError(("value_bands_usd", i), f"must be > {low:g} USD: value bands increase")
+        self._check_censuses()
         self._read_replay()
         return self
+
+    def _check_censuses(self) -> None:
+        horizon_s = self.horizon.days * DAY_S
+        for i, time_s in enumerate(self.census_at_s):
+            if time_s > horizon_s:
+                raise InvalidValueError(("census_at_s", i), f"must be <= {horizon_s:g} seconds, the end of the horizon")
+            if i and time_s <= self.census_at_s[i - 1]:
+                raise InvalidValueError(
+                    ("census_at_s", i), f"must be > {self.census_at_s[i - 1]:g} seconds: they increase"
+                )
 
     def _read_replay(self) -> None:
         if self.replay is None:

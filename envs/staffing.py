@@ -11,7 +11,7 @@ from envs.compilation import compiled
 from envs.event_list import set_rep_event
 from envs.journal import NOTE_AWAY, NOTE_FREE, NOTE_PICKING_UP, NOTE_WORKING, note, note_rep
 from envs.queues import tell_contacts
-from envs.state import AWAY, FREE, NEVER, NOBODY, RESUMING, WORKING
+from envs.state import AFTER_WORK, AWAY, FREE, NEVER, NOBODY, RESUMING, WORKING
 
 
 @compiled
@@ -161,6 +161,26 @@ def end_phase(state, parameters, rep):
             state.n_working -= 1
         else:
             state.n_resuming -= 1
+
+
+@compiled
+def begin_after_work(state, rep, queue, until_s):
+    """Let `rep`, whose contact of `queue` has just ended, do its after-contact work until `until_s` seconds."""
+    person = state.reps[rep]
+    person.status = AFTER_WORK
+    person.contact = NOBODY
+    person.after_work_of = queue
+    person.phase_start_s = state.now_s
+    state.n_working += 1
+    state.queues[queue].after_work += 1
+    set_rep_event(state, rep, until_s)
+
+
+@compiled
+def end_after_work(state, rep):
+    """End the after-contact work of `rep`; the caller decides what comes next."""
+    state.n_working -= 1
+    state.queues[state.reps[rep].after_work_of].after_work -= 1
 
 
 @compiled

@@ -20,7 +20,7 @@ NEVER = np.inf
 # What a contact is doing.
 UNUSED, WAITING, IN_SERVICE, PICKING_UP, SUSPENDED, SCHEDULED = range(6)
 # What a rep is doing.
-AWAY, FREE, WORKING, RESUMING = range(4)
+AWAY, FREE, WORKING, RESUMING, AFTER_WORK = range(5)
 # Whom the router is asked about.
 NO_SUBJECT, CONTACT_SUBJECT, REP_SUBJECT = range(3)
 # What a shift change is; at the same second they happen in this order.
@@ -67,6 +67,12 @@ RESIDUAL_POINTS = 65
 CUMULATIVE_POINTS = 1025
 BLOCK = 16
 """Width of a block of the block argmin over reps (DESIGN section 4.5)."""
+WAIT_OCTAVES = 22
+"""Octaves of the histogram of waits: row 0 covers waits of less than a second, row k those from 2^(k-1) to 2^k."""
+WAIT_CELLS = 16
+"""Equal cells in each row of the histogram."""
+MAX_CENSUSES = 16
+"""Times at which those waiting are counted, at most."""
 MAX_NOTES = 64
 """Notes that one event or one action may leave (`envs.journal`)."""
 
@@ -130,6 +136,8 @@ CONTACT = _record(
         ("value_usd", np.float64),
         ("retention_prob", np.float64),
         ("owed_usd", np.float64),
+        ("queued_s", np.float64),  # of a waiting contact: since when it stands in line
+        ("new_work", np.int64),  # an earlier contact was handled, but this one's work has nothing to do with it
         ("sequence", np.int64),
         ("closed_at", np.int64),
         ("queue", np.int32),
@@ -183,6 +191,7 @@ REP = _record(
         ("review_s", np.float64),
         ("shift_end_s", np.float64),
         ("speed", np.float64),  # at the present contact
+        ("after_work_of", np.int64),  # in after-contact work: the queue
         ("closed_at", np.int64),
         ("status", np.int32),
         ("contact", np.int32),
@@ -224,6 +233,8 @@ QUEUE = _record(
         ("waiting", np.int32),
         ("in_service", np.int32),
         ("suspended", np.int32),
+        ("after_work", np.int32),  # reps who do the after-contact work of one of its contacts
+        ("scheduled", np.int32),
         ("overdue", np.int32),
         ("first_supply", np.int32),  # of the demand, where the supply is unlimited
         ("end_supply", np.int32),
@@ -281,6 +292,14 @@ QUEUE_COUNT = _record(
             "recalled_scheduled",
             "recovered_usd",
             "commission_usd",
+            "wait_squared_s2",
+            "after_work_time_s",
+            "scheduled_time_s",
+            "line_time_s",
+            "came",
+            "found_open",
+            "open_at_start",
+            "open_at_end",
         )
     ]
 )
@@ -307,7 +326,18 @@ BAND_COUNT = _record(
 CENTER_COUNT = _record(
     [
         (name, np.float64)
-        for name in ("busy_s", "staffed_s", "pick_up_s", "overtime_s", "absent_s", "decisions", "events", "substituted")
+        for name in (
+            "busy_s",
+            "staffed_s",
+            "pick_up_s",
+            "overtime_s",
+            "absent_s",
+            "all_busy_s",
+            "all_busy_spells",
+            "decisions",
+            "events",
+            "substituted",
+        )
     ]
 )
 
@@ -340,6 +370,8 @@ def state_type(tier: Tier) -> np.dtype:
             ("n_resuming", np.int32),
             ("n_overtime", np.int32),
             ("n_absent", np.int32),
+            ("all_busy", np.int32),
+            ("next_census", np.int32),
             ("day", np.int32),
             ("arrived_today", np.float64, (tier.queues,)),
             ("cost_usd", np.float64, (N_TERMS,)),
@@ -349,6 +381,8 @@ def state_type(tier: Tier) -> np.dtype:
             ("center_count", CENTER_COUNT),
             ("queue_count", QUEUE_COUNT, (tier.queues,)),
             ("band_count", BAND_COUNT, (MAX_BANDS,)),
+            ("wait_count", np.int32, (tier.queues, 1 + WAIT_OCTAVES, WAIT_CELLS)),
+            ("census_waiting", np.int32, (tier.queues, MAX_CENSUSES)),
             ("no_queue_count", QUEUE_COUNT),  # always 0: what the counts become at the end of the warm-up
             ("no_band_count", BAND_COUNT),
             ("queues", QUEUE, (tier.queues,)),
@@ -433,8 +467,10 @@ QUEUE_PARAMETERS = _record(
         ("resolution_prob", np.float64),
         ("return_prob", np.float64),
         ("return_work_frac", np.float64),
+        ("return_new_work", np.int32),
         ("escalation_prob", np.float64),
         ("escalation_work_frac", np.float64),
+        ("escalation_new_work", np.int32),
         ("unresolved_rise", np.float64),
         ("unresolved_usd", np.float64),
         ("fee_usd", np.float64),
@@ -443,6 +479,7 @@ QUEUE_PARAMETERS = _record(
         ("penalty_usd_per_point", np.float64),
         ("completions_per_hour", np.float64),  # of one rep
         ("pick_up_mean_s", np.float64),
+        ("after_work_mean_s", np.float64),
         ("accept_prob", np.float64),
         ("redial_prob", np.float64),
         ("error_prob", np.float64),
@@ -506,6 +543,8 @@ def parameters_type(tier: Tier) -> np.dtype:
             ("preferred_resolution", np.float64),
             ("fairness_floor_frac", np.float64),
             ("fairness_usd_per_point", np.float64),
+            ("n_censuses", np.int64),
+            ("census_s", np.float64, (MAX_CENSUSES,)),
             ("n_open_periods", np.int64),
             ("open_start_s", np.float64, (MAX_OPEN_PERIODS,)),
             ("open_end_s", np.float64, (MAX_OPEN_PERIODS,)),
@@ -549,6 +588,8 @@ def parameters_type(tier: Tier) -> np.dtype:
             ("due_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
             ("hazard_per_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
             ("cumulative_hazard", np.float64, (tier.queues, CUMULATIVE_POINTS)),
+            ("handle_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
+            ("after_work_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
             ("pick_up_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
             ("redial_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
             ("patience_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),

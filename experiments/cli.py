@@ -57,6 +57,13 @@ class Mode(StrEnum):
     sampled = "sampled"
 
 
+class ValidationTier(StrEnum):
+    """How long validation runs: a minute or two, or as long as every known value needs."""
+
+    fast = "fast"
+    full = "full"
+
+
 def main() -> None:
     """Run the command line; a mistake of the user ends in one message and exit code 2."""
     try:
@@ -257,6 +264,55 @@ def evaluate(
     show(result)
     if json_file is not None:
         write_result(json_file, result)
+
+
+@app.command()
+def validate(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE]...", help="Names in configs/validation or files; default: all of them."),
+    ] = None,
+    tier: Annotated[
+        ValidationTier, typer.Option(help="fast checks what a minute or two can tell; full every known value.")
+    ] = ValidationTier.fast,
+    models: Annotated[
+        list[str] | None, typer.Option("--model", metavar="NAME", help="Only this model; may be given again.")
+    ] = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Print the SHA-256 of a million decisions instead; it depends on no option.")
+    ] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Default: one for each CPU; no result depends on it.", show_default=False)
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Episodes side by side in a trace.")] = 64,
+    json_file: JsonFile = None,
+) -> None:
+    """Simulate models with a known answer, and check the simulator against it; exit code 1 if anything fails."""
+    require_folders(json=json_file)
+    from experiments.processors import usable_cpus
+
+    threads = threads or usable_cpus()
+    if trace:
+        if files or models:
+            from envs.errors import ConfigurationError
+
+            raise ConfigurationError("--trace: must stand without FILE and --model, since it plays no validation model")
+        from experiments.validate import run_trace
+
+        found = run_trace(threads=threads, batch=batch)
+        typer.echo(f"{found.sha256}  {found.decisions} decisions, {found.scenario}, {found.policy}, seed {found.seed}")
+        if json_file is not None:
+            write_result(json_file, found._asdict())
+        return
+    from experiments.validate import describe_results, passed, show
+    from experiments.validate import validate as run
+
+    results = run(files or (), tier=tier.value, models=models or (), threads=threads)
+    show(results)
+    if json_file is not None:
+        write_result(json_file, describe_results(results))
+    if not passed(results):
+        raise typer.Exit(code=1)
 
 
 @app.command()

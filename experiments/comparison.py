@@ -25,6 +25,7 @@ from rich.table import Table
 
 from agents.catalog import NamedPolicy, fitting_baselines, load_policy
 from agents.episodes import Episodes
+from agents.priority import PriorityRule
 from envs.errors import ConfigurationError
 from envs.scenario import COST_TERMS, Scenario
 from experiments.intervals import Interval, bootstrap_intervals
@@ -152,7 +153,7 @@ class BenchmarkResult:
 
 def run_benchmark(
     scenarios: Scenario | Sequence[Scenario],
-    policies: Sequence[str | NamedPolicy] | None = None,
+    policies: Sequence[str | PriorityRule | NamedPolicy] | None = None,
     *,
     episodes: int = 64,
     seed: int = 0,

@@ -5,8 +5,8 @@ Room: `experiments`. Reads a scenario; simulates nothing.
 Traffic equations as in a network of queues (Jackson 1957, Operations Research 5(4)): the contacts of a channel are its
 first contacts and, of the contacts of every channel, the share that goes on to it. Follow-ups, rework of errors without
 interruptions, returns and escalations are followed; they bring `work_frac` of the contact's own handle time, so that
-handle time obeys equations of the same form. Left out is what depends on the policy (abandonment and redials, callback
-offers, interruptions) or on the rep (proficiency, preferred reps).
+handle time obeys equations of the same form, or new work by the law of their channel. Left out is what depends on the
+policy (abandonment and redials, callback offers, interruptions) or on the rep (proficiency, preferred reps).
 """
 
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ class Flows(NamedTuple):
 
     Attributes:
         contacts: that join the queue; outbound attempts at the same contact are one.
-        handle_h: their handle time, hours, if all are reached.
+        handle_h: their handle time without after-contact work, hours, if all are reached.
     """
 
     contacts: Floats
@@ -57,9 +57,10 @@ def rep_hours(scenario: Scenario, flows: Flows) -> Floats:
 
 
 def rep_time_h(scenario: Scenario, channel: Channel, contacts: Any, handle_h: Any) -> Any:
-    """Return the time that reps need for `contacts` of one channel with `handle_h` in all, hours; numbers or arrays.
-    Where reps can hold several contacts, that of reps who hold as many as serve most."""
-    served_h = handle_h * scenario.attention_frac(channel)
+    """Return the time that reps need for `contacts` of one channel with `handle_h` in all, after-contact work added,
+    hours; numbers or arrays. Where reps can hold several contacts, that of reps who hold as many as serve most."""
+    after_h = 0.0 if channel.after_work is None else channel.after_work.mean_duration_s / HOUR_S
+    served_h = (handle_h + contacts * after_h) * scenario.attention_frac(channel)
     return served_h * reached_frac(channel) + contacts * missed_attempts_h(channel)
 
 
@@ -69,38 +70,44 @@ def flows_from(scenario: Scenario, first: Flows) -> tuple[Flows, tuple[str, ...]
     A channel is endless where contacts lead to contacts, or their work to work, faster than they end. Nothing that the
     contacts of an endless channel lead to is followed.
     """
-    contacts, work = _transitions(scenario)
+    contacts, work, new_work_h = _transitions(scenario)
     is_reached, is_endless = _find_endless(contacts, work, first.contacts > 0.0)
-    for transitions in (contacts, work):
+    for transitions in (contacts, work, new_work_h):
         transitions[is_endless | ~is_reached] = 0.0
     names = tuple(channel.name for channel, found in zip(scenario.channels, is_endless, strict=True) if found)
-    return Flows(_solve(contacts, first.contacts), _solve(work, first.handle_h)), names
+    following = _solve(contacts, contacts.T @ first.contacts)
+    new_h = new_work_h.T @ (first.contacts + following)
+    return Flows(following, _solve(work, work.T @ first.handle_h + new_h)), names
 
 
-def _solve(transitions: Floats, first: Floats) -> Floats:
-    """Return x of the traffic equations x = P' (first + x)."""
-    onward = transitions.T
-    return np.asarray(np.linalg.solve(np.eye(len(first)) - onward, onward @ first), np.float64)
+def _solve(transitions: Floats, begun: Floats) -> Floats:
+    """Return x of the traffic equations x = begun + P' x."""
+    return np.asarray(np.linalg.solve(np.eye(len(begun)) - transitions.T, begun), np.float64)
 
 
-def _transitions(scenario: Scenario) -> tuple[Floats, Floats]:
-    """Return [from, to] the mean contacts that follow from a contact, and the hours that follow from an hour."""
+def _transitions(scenario: Scenario) -> tuple[Floats, Floats, Floats]:
+    """Return [from, to] the mean contacts that follow from a contact, the hours that follow from an hour, and the hours
+    of new work that follow from a contact."""
     contacts = np.zeros((len(scenario.channels), len(scenario.channels)))
-    work = np.zeros_like(contacts)
+    work, new_work_h = np.zeros_like(contacts), np.zeros_like(contacts)
     for q, channel in enumerate(scenario.channels):
         for to, prob, work_frac in _what_follows(channel):
             target = q if to is None else scenario.channel_index(to)
             contacts[q, target] += prob
-            work[q, target] += prob * work_frac
-    return contacts, work
+            if work_frac is None:
+                new_work_h[q, target] += prob * scenario.channels[target].handle_time.mean_duration_s / HOUR_S
+            else:
+                work[q, target] += prob * work_frac
+    return contacts, work, new_work_h
 
 
-def _what_follows(channel: Channel) -> list[tuple[str | None, float, float]]:
-    """Return (channel, None for the same; probability; share of the work) of all that a contact may lead to.
+def _what_follows(channel: Channel) -> list[tuple[str | None, float, float | None]]:
+    """Return (channel, None for the same; probability; share of the work, None for new work) of all that a contact may
+    lead to.
 
     In the order of `envs.completion`: not reached, deferred, an error, unresolved.
     """
-    found: list[tuple[str | None, float, float]] = []
+    found: list[tuple[str | None, float, float | None]] = []
     prob = reached_frac(channel)
     if channel.follow_up is not None:
         found.append((channel.follow_up.to, prob * channel.follow_up.prob, channel.follow_up.work_frac))
@@ -113,7 +120,7 @@ def _what_follows(channel: Channel) -> list[tuple[str | None, float, float]]:
         prob *= 1.0 - channel.resolution.prob
         for part in (channel.resolution.returns, channel.resolution.escalates):
             if part is not None:
-                found.append((part.to, prob * part.prob, part.work_frac))
+                found.append((part.to, prob * part.prob, None if part.new_work else part.work_frac))
     return found
 
 

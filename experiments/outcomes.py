@@ -131,7 +131,7 @@ def episode_progress() -> Iterator[Progress]:
 
 def _subtract(total: Counts, part: Counts) -> Counts:
     """Return counters less those of one episode."""
-    rest: Counts = {"cost_usd": total["cost_usd"] - part["cost_usd"]}
+    rest: Counts = {key: total[key] - part[key] for key in ("cost_usd", "wait_count", "census_waiting")}
     for key in ("center_count", "queue_count", "band_count"):
         left = total[key].copy()
         for name in left.dtype.names:

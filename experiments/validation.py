@@ -1,28 +1,35 @@
-"""Validation models: scenarios with an exact answer, and what the simulator says to them.
+"""Validation models: scenarios with a known answer, and what the simulator says to them.
 
 Room: `experiments`. Reads `configs/validation/`; touches `agents.episodes` to play.
 
-A file holds one model of queueing theory as an ordinary scenario, the policy that the theory assumes, and the
-exact values of some metrics with their source. The simulation agrees with a value if it is within four
-standard errors of it and the standard error is small enough to mean something (`Reference.agrees`).
+A file lists models of queueing theory as ordinary scenarios, each with the policy that the theory assumes and the known
+values of some metrics with their source. The simulation agrees with a value if it is within four standard errors of it
+and the standard error is small enough to mean something (`Reference.judge`). Every model is also put to the generic
+checks of `experiments.generic_checks`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from agents.baselines import Baseline
+from agents.catalog import load_policy
 from agents.episodes import play_episodes
-from envs.config_file import find_config, load_yaml, validate
-from envs.metrics import add_counts, compute_metrics
-from envs.scenario import Scenario
+from agents.priority import PriorityRule
+from envs.config_file import REPOSITORY_FOLDER, find_config, load_yaml, validate
+from envs.errors import ConfigurationError, InvalidValueError
+from envs.metrics import Counts, add_counts, compute_metrics, metric_glossary
+from envs.scenario import Scenario, load_scenario
+from experiments.generic_checks import Check, check_batches
 
-Tier = Literal["fast", "slow"]
+Tier = Literal["fast", "full"]
 
 AGREEMENT_STANDARD_ERRORS = 4.0
+LARGEST_BATCH = 16
+"""Episodes that run side by side on a thread, at most: long ones need much memory."""
 
 
 class Estimate(NamedTuple):
@@ -36,72 +43,202 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Verdict(NamedTuple):
+    """How an estimate compares with a reference: z in standard errors, and why it fails, if it does."""
+
+    z: float
+    failure: str | None
+
+
 class Reference(_Part):
-    """The exact value of one metric; `tier` says which run is long enough to check it."""
+    """The known value of one metric; `tier` says which run is long enough to check it.
+
+    Attributes:
+        metric: a key of docs/metrics.md.
+        value: the known value, in `unit`, that of the glossary.
+        source: the formula, paper or program that it comes from.
+        tier: `fast` is checked in both tiers, `full` in the full one only.
+        max_relative_error: of the simulation's standard error, as a share of the value.
+        value_error: standard error of the value itself, where it was simulated.
+    """
 
     metric: str
     value: float = Field(gt=0)
     unit: str
     source: str
-    tier: Tier
+    tier: Tier = "full"
     max_relative_error: float = Field(default=0.01, gt=0)
+    value_error: float = Field(default=0.0, ge=0)
 
-    def agrees(self, estimate: Estimate) -> bool:
-        """Return True if `estimate` is precise enough and no further from the value than chance allows."""
-        is_precise = estimate.standard_error <= self.max_relative_error * self.value
-        distance = abs(estimate.mean - self.value)
-        return is_precise and distance <= AGREEMENT_STANDARD_ERRORS * estimate.standard_error
+    def judge(self, estimate: Estimate) -> Verdict:
+        """Return whether `estimate` is precise enough, and no further from the value than chance allows."""
+        error = float(np.hypot(estimate.standard_error, self.value_error))
+        z = (estimate.mean - self.value) / error if error > 0 else float("inf") * (estimate.mean - self.value)
+        if not estimate.standard_error <= self.max_relative_error * self.value:
+            return Verdict(z, f"standard error above {100 * self.max_relative_error:g} % of the value: too short a run")
+        if not abs(z) <= AGREEMENT_STANDARD_ERRORS:
+            return Verdict(z, f"more than {AGREEMENT_STANDARD_ERRORS:g} standard errors away")
+        return Verdict(z, None)
 
 
 class EpisodesPerBatch(_Part):
-    """How many independent episodes make up one batch in the fast and in the slow tier."""
+    """How many independent episodes make up one batch in the fast and in the full tier."""
 
     fast: int = Field(default=1, ge=1)
-    slow: int = Field(default=1, ge=1)
+    full: int = Field(default=1, ge=1)
+
+
+def _load_named(value: Any) -> Any:
+    return load_scenario(value) if isinstance(value, str) else value
 
 
 class ValidationModel(_Part):
-    """A model with an exact answer: its scenario, policy, size of the run and reference values."""
+    """A model with a known answer: its scenario, policy, size of the run and reference values.
 
+    Attributes:
+        name: unique among all models that run together.
+        title: what queueing theory calls it.
+        source: where the values come from, with the model's parameters there.
+        scenario: inline, or the name or path of one.
+        overrides: `dotted.key=value` texts, where the scenario is named.
+        policy: what `agents.catalog.load_policy` understands, or a rule (`agents.priority`).
+        seed: of the demand.
+        batches: independent batches, of which standard errors are made.
+        episodes_per_batch: by tier.
+        references: the known values.
+    """
+
+    name: str
     title: str
     source: str
-    scenario: Scenario
-    policy: str
+    scenario: Annotated[Scenario, BeforeValidator(_load_named)]
+    overrides: tuple[str, ...] = ()
+    policy: str | PriorityRule
     seed: int = Field(ge=0)
     batches: int = Field(default=64, ge=2)
     episodes_per_batch: EpisodesPerBatch = EpisodesPerBatch()
     references: tuple[Reference, ...] = Field(min_length=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _override(cls, data: Any) -> Any:
+        """Apply the overrides to a scenario that is named."""
+        if not isinstance(data, dict) or not data.get("overrides"):
+            return data
+        if not isinstance(data.get("scenario"), str):
+            raise InvalidValueError(("overrides",), "has a meaning where the scenario is named, not written here")
+        return {**data, "scenario": load_scenario(data["scenario"], tuple(data["overrides"]))}
+
+    @model_validator(mode="after")
+    def _check(self) -> "ValidationModel":
+        glossary = metric_glossary(self.scenario)
+        for i, reference in enumerate(self.references):
+            if reference.metric not in glossary:
+                raise InvalidValueError(
+                    ("references", i, "metric"), "no such metric of this scenario (docs/metrics.md lists them)"
+                )
+            unit = glossary[reference.metric][0]
+            if reference.unit != unit:
+                raise InvalidValueError(("references", i, "unit"), f"must be {unit!r}, the unit of {reference.metric}")
+        return self
+
     def references_of(self, tier: Tier) -> tuple[Reference, ...]:
-        """Return the references that a run of `tier` has to meet; the slow tier, being longer, has all."""
-        return tuple(reference for reference in self.references if tier in ("slow", reference.tier))
+        """Return the references that a run of `tier` has to meet; the full tier, being longer, has all."""
+        return tuple(reference for reference in self.references if tier in ("full", reference.tier))
+
+    def n_episodes(self, tier: Tier) -> int:
+        """Return the number of episodes of a run of `tier`."""
+        return self.batches * (self.episodes_per_batch.full if tier == "full" else self.episodes_per_batch.fast)
 
 
-def load_validation_model(name_or_path: str | Path) -> ValidationModel:
-    """Return the checked model of that name in `configs/validation/`, or of that file.
+class ValidationFile(_Part):
+    """A file in `configs/validation/`."""
+
+    description: str = ""
+    models: tuple[ValidationModel, ...] = Field(min_length=1)
+
+
+def load_validation(names_or_paths: Iterable[str | Path] = ()) -> list[ValidationModel]:
+    """Return the checked models of those files, each a name in `configs/validation/` or a path; by default of all files
+    there.
 
     Raises `ConfigurationError` with file, line, path and rule for whatever is wrong.
     """
-    return validate(load_yaml(find_config(name_or_path, "validation")), ValidationModel, "model")
+    wanted = list(names_or_paths) or sorted((REPOSITORY_FOLDER / "configs" / "validation").glob("*.yaml"))
+    models: list[ValidationModel] = []
+    for name_or_path in wanted:
+        document = load_yaml(find_config(name_or_path, "validation"))
+        for model in validate(document, ValidationFile, "validation").models:
+            if model.name in [other.name for other in models]:
+                raise ConfigurationError(f"validation model {model.name}: stands twice; names must differ")
+            models.append(model)
+    return models
 
 
-def simulate(model: ValidationModel, tier: Tier, progress: Callable[[int], None] | None = None) -> dict[str, Estimate]:
-    """Return the estimate of every metric that the references of `tier` name.
+@dataclass(frozen=True)
+class ModelResult:
+    """What the simulator said to one model.
+
+    Attributes:
+        model: the model.
+        tier: of the run.
+        estimates: of every metric that the references of the tier name.
+        checks: the generic checks.
+        wall_s: seconds by the clock.
+    """
+
+    model: ValidationModel
+    tier: Tier
+    estimates: dict[str, Estimate]
+    checks: tuple[Check, ...]
+    wall_s: float = 0.0
+
+    @property
+    def failures(self) -> list[str]:
+        """What did not hold, a text each."""
+        found = []
+        for reference in self.model.references_of(self.tier):
+            estimate = self.estimates[reference.metric]
+            failure = reference.judge(estimate).failure
+            if failure is not None:
+                found.append(
+                    f"{self.model.name} {reference.metric}: {estimate.mean:.6g} +- {estimate.standard_error:.2g} "
+                    f"(standard error), known {reference.value:.6g}: {failure}"
+                )
+        found += [f"{self.model.name} {check.text}" for check in self.checks if not check.passed]
+        return found
+
+
+def simulate(
+    model: ValidationModel, tier: Tier, *, threads: int = 1, progress: Callable[[int], None] | None = None
+) -> ModelResult:
+    """Play the episodes of `tier` and return what came of them.
 
     A batch is the sum over its independent episodes, warm-up left out, so a ratio metric is a ratio of sums;
     mean and standard error are those of the batches. `progress` is told the number of episodes just finished.
     """
-    size = model.episodes_per_batch.slow if tier == "slow" else model.episodes_per_batch.fast
-    policy = Baseline(model.policy, model.scenario)
-    batches = []
+    n_episodes = model.n_episodes(tier)
+    size = n_episodes // model.batches
+    named = load_policy(model.policy, model.scenario)
     counts = play_episodes(
-        model.scenario, policy, model.seed, np.arange(model.batches * size), batch=32, progress=progress
+        model.scenario,
+        named.policy,
+        model.seed,
+        np.arange(n_episodes),
+        deterministic=named.deterministic,
+        threads=threads,
+        batch=LARGEST_BATCH,
+        progress=progress,
     )
-    for start in range(0, len(counts), size):
-        batches.append(compute_metrics(model.scenario, add_counts(counts[start : start + size]), size))
+    batches = [add_counts(counts[start : start + size]) for start in range(0, n_episodes, size)]
+    return ModelResult(model, tier, _estimate(model, tier, batches, size), check_batches(model.scenario, batches, size))
+
+
+def _estimate(model: ValidationModel, tier: Tier, batches: list[Counts], size: int) -> dict[str, Estimate]:
+    by_batch = [compute_metrics(model.scenario, batch, size) for batch in batches]
     estimates = {}
     for reference in model.references_of(tier):
-        values = np.array([batch[reference.metric] for batch in batches])
+        values = np.array([metrics[reference.metric] for metrics in by_batch])
         error = float(values.std(ddof=1) / np.sqrt(len(values)))
         estimates[reference.metric] = Estimate(float(values.mean()), error)
     return estimates

@@ -9,7 +9,7 @@ from agents.adjustment import AdjustedPlay, fit_adjustment
 from agents.baselines import Baseline
 from agents.episodes import play_episodes
 from agents.learned import LearnedPolicy, make_network
-from agents.rules import ADJUSTMENTS, choose_adjusted_rows
+from agents.rules import ADJUSTMENTS, EXPECTED_LOSS, choose_rows
 from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
 from envs.scenario import Scenario, load_scenario
@@ -64,9 +64,8 @@ def test_a_network_with_adjustments_acts_as_the_compiled_rule_with_them(bank_day
     actions, agreed, compared = np.zeros(n_rows, np.int64), 0, 0
     for _ in range(200):
         observation = rows.observation()
-        choose_adjusted_rows(
-            layout, rows.all_rows, *observation.values(), np.repeat(adjustment, n_rows, axis=0), actions
-        )
+        settings = np.repeat(adjustment, n_rows, axis=0)
+        choose_rows(EXPECTED_LOSS, layout, settings, rows.all_rows, *observation.values(), actions)
         with torch.no_grad():
             scores = network.prior.scores(*(torch.as_tensor(value) for value in observation.values()))
         best = scores.topk(2, dim=1).values
