@@ -70,6 +70,7 @@ QUEUE_METRICS = {
 }
 REAL_TIME_METRICS = {
     "service_level_frac": ("fraction", "started within the threshold / (arrived - blocked)"),
+    "abandoned": ("1/day", "contacts that hung up"),
     "abandoned_frac": ("fraction", "abandoned / arrived"),
     "mean_wait_abandoned_s": ("s", "total wait of abandoned contacts / abandoned"),
     "redialled": ("1/day", "abandoned contacts that will dial again"),
@@ -230,6 +231,7 @@ def _queue_metrics(
     if real_time:
         values |= {
             "service_level_frac": _ratio(count["started_within_threshold"], admitted),
+            "abandoned": count["abandoned"] / days,
             "abandoned_frac": _ratio(count["abandoned"], count["arrived"]),
             "mean_wait_abandoned_s": _ratio(count["wait_abandoned_s"], count["abandoned"]),
             "redialled": count["redialled"] / days,
