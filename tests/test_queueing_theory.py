@@ -7,9 +7,9 @@ Values of published models come from the reference file; here they meet an indep
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -62,13 +62,19 @@ def models() -> dict[str, dict[str, Any]]:
     return found
 
 
-def agreed_values(name: str) -> Values:
-    return {reference["metric"]: reference["value"] for reference in models()[name]["references"]}
+def exact_values(name: str) -> Values:
+    """Return the values of the model `name` by metric, those left out that were simulated."""
+    references = models()[name]["references"]
+    return {reference["metric"]: reference["value"] for reference in references if "value_error" not in reference}
 
 
-@pytest.mark.parametrize("name", sorted(models()))
-def test_every_value_of_a_model_is_derived_a_second_time(name):
-    written = agreed_values(name)
+def models_with_exact_values() -> list[str]:
+    return [name for name in sorted(models()) if exact_values(name)]
+
+
+@pytest.mark.parametrize("name", models_with_exact_values())
+def test_every_exact_value_of_a_model_is_derived_a_second_time(name):
+    written = exact_values(name)
     derived = DERIVATIONS[name]()
     missing = sorted(set(written) - set(derived))
     assert not missing, f"{name}: no derivation of {missing}"
@@ -76,7 +82,7 @@ def test_every_value_of_a_model_is_derived_a_second_time(name):
 
 
 def test_no_derivation_stands_without_a_model():
-    assert set(DERIVATIONS) == set(models())
+    assert sorted(DERIVATIONS) == models_with_exact_values()
 
 
 # Erlang's models and their relatives.
@@ -114,7 +120,10 @@ def one_rep():
 def one_rep_with_due_times():
     arrival_rate, service_rate, due_after = 0.8, 1.0, 10.0
     # The time in M/M/1 is exponential with rate 1 - 0.8.
-    return {"email.on_time_frac": 1.0 - math.exp(-(service_rate - arrival_rate) * due_after)}
+    return {
+        "email.mean_cycle_s": MIN_S / (service_rate - arrival_rate),
+        "email.on_time_frac": 1.0 - math.exp(-(service_rate - arrival_rate) * due_after),
+    }
 
 
 def erlang_c_values(reps: int, threshold_min: float) -> Values:
@@ -358,45 +367,78 @@ def birth_and_death(most: int, birth_rate: Callable[[int], float], death_rate: C
     return chain.generator
 
 
-@derives("V11a")
-def one_day_of_changing_demand():
-    service_rate, reps, abandonment_rate, end_min, most = 0.25, 6, 0.5, 480.0, 50
+class Day(NamedTuple):
+    """What M(t)/M/n+M does from an empty start to an end: totals, and the mean number waiting at some times."""
+
+    arrived: float
+    abandoned: float
+    waited: float
+    waiting_min: float
+    busy_min: float
+    waiting_at: dict[float, float]
+
+
+def day_from_empty(
+    rate: Callable[[float], float],
+    service_rate: float,
+    reps: int,
+    abandonment_rate: float,
+    times_min: Sequence[float],
+    most: int,
+) -> Day:
+    """Return what happens from 0 to the last of `times_min`, by the forward equations on 0 ... `most` calls."""
     births = birth_and_death(most, lambda present: 1.0, lambda present: 0.0)
     deaths = birth_and_death(
         most,
         lambda present: 0.0,
         lambda present: min(present, reps) * service_rate + max(present - reps, 0) * abandonment_rate,
     )
-
-    def rate(time_min: float) -> float:
-        return 1.2 + 0.9 * math.sin(2.0 * math.pi * (time_min - 120.0) / 480.0)
-
     present = np.arange(most + 1)
     waiting = np.maximum(present - reps, 0)
     busy = np.minimum(present, reps)
 
     def rewards(time_min: float):
         now = rate(time_min)
-        return np.array([np.full(most + 1, now), abandonment_rate * waiting, waiting, busy, now * (present >= reps)])
+        return np.array([np.full(most + 1, now), abandonment_rate * waiting, now * (present >= reps), waiting, busy])
 
     probability = np.zeros(most + 1)
     probability[0] = 1.0
     totals = np.zeros(5)
-    values: Values = {}
-    for start, end in pairwise([0.0, 120.0, 240.0, 300.0, 360.0, end_min]):
+    waiting_at = {}
+    for start, end in pairwise([0.0, *times_min]):
         probability, gained = solve_transient(
             lambda time_min: rate(time_min) * births + deaths, probability, start, end, rewards
         )
         totals += gained
-        values[f"voice.waiting_at_{end * MIN_S:.0f}_s"] = float(probability @ waiting)
-    arrived, abandoned, waiting_min, busy_min, waited = totals
-    return values | {
-        "voice.arrived": arrived,
-        "voice.abandoned_frac": abandoned / arrived,  # sums over the day, not a mean of days' shares
-        "voice.mean_waiting": waiting_min / end_min,
-        "voice.mean_in_service": busy_min / end_min,
-        "voice.wait_prob": waited / arrived,
+        waiting_at[end] = float(probability @ waiting)
+    return Day(*totals.tolist(), waiting_at)
+
+
+@derives("V11a")
+def one_day_of_changing_demand():
+    day = day_from_empty(
+        lambda time_min: 1.2 + 0.9 * math.sin(2.0 * math.pi * (time_min - 120.0) / 480.0),
+        service_rate=0.25,
+        reps=6,
+        abandonment_rate=0.5,
+        times_min=(120.0, 240.0, 300.0, 360.0, 480.0),
+        most=50,
+    )
+    return {f"voice.waiting_at_{time * MIN_S:.0f}_s": waiting for time, waiting in day.waiting_at.items()} | {
+        "voice.arrived": day.arrived,
+        "voice.abandoned_frac": day.abandoned / day.arrived,  # sums over the day, not a mean of days' shares
+        "voice.wait_prob": day.waited / day.arrived,
+        "voice.mean_waiting": day.waiting_min / 480.0,
+        "voice.mean_in_service": day.busy_min / 480.0,
     }
+
+
+@derives("contact_centers_day")
+def one_day_from_empty():
+    day = day_from_empty(
+        lambda time_min: 4.2, service_rate=0.5, reps=12, abandonment_rate=1.0, times_min=(480.0,), most=50
+    )
+    return {"voice.abandoned": day.abandoned, "occupancy_frac": day.busy_min / (12 * 480.0)}
 
 
 # Customers who come back.
@@ -870,7 +912,7 @@ def test_steps_of_two_minutes_hardly_change_the_numbers_waiting_of_v11a():
         )
         probability = expm_multiply(2.0 * generator.T, probability)
         counted[f"voice.waiting_at_{120 * step}_s"] = float(probability @ waiting)
-    written = agreed_values("V11a")
+    written = exact_values("V11a")
     points = [metric for metric in written if ".waiting_at_" in metric]
     assert len(points) == 4
     assert [counted[point] for point in points] == pytest.approx([written[point] for point in points], rel=5e-3)
