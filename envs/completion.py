@@ -237,7 +237,7 @@ def _draw_work(state, parameters, contact, queue):
     luck = uniform(person.key, LUCK_WORK, person.attempt)
     person.handle_s = look_up_quantile(parameters.handle_quantile_s[queue], luck)
     person.work_left_s = person.handle_s
-    person.new_work = 1
+    person.new_work = 1 + queue
 
 
 @compiled

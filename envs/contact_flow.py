@@ -458,7 +458,9 @@ def offer_callback(state, parameters, contact):
     charge_wait(state, parameters, contact)
     expect_abandonment(state, parameters, contact)
     charge(state, parameters, contact, TERM_CALLBACK, parameters.callback_usd, 0.0)
+    new_work = person.new_work
     start_over(state, contact, person.handle_s)
+    person.new_work = new_work  # nobody has seen to this work yet
     limits = parameters.queues[queue]
     if uniform(person.key, LUCK_APPROVAL, person.attempt) < limits.refusal_prob:
         count.callbacks_refused += 1

@@ -149,7 +149,7 @@ def _redraw_work(
     _write_work_done(states, parameters, hidden, done_s)
     first_laws = _laws_of_needs(demand, sampler, contacts["customer"][hidden])
     laws: list[DurationDistribution | None] = [
-        sampler.laws_of_needs(int(contact["queue"]), NOBODY)[0] if contact["new_work"] else handle_time
+        sampler.laws_of_needs(int(contact["new_work"]) - 1, NOBODY)[0] if contact["new_work"] else handle_time
         for contact, (handle_time, _) in zip(contacts[hidden], first_laws, strict=True)
     ]
     handle_s = _draw_longer_than(laws, done_s, generator)

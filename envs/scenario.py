@@ -721,7 +721,7 @@ class Scenario(_Part):
     review_interval_s: float = Field(default=120.0, gt=0)
     observation: Literal["full", "markov"] = "full"
     terminal_charge: Literal["expected", "none"] = "expected"
-    census_at_s: tuple[Annotated[float, Field(ge=0)], ...] = Field(default=(), max_length=16)
+    census_at_s: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(), max_length=16)
     _recording: Recording | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")

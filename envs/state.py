@@ -137,7 +137,7 @@ CONTACT = _record(
         ("retention_prob", np.float64),
         ("owed_usd", np.float64),
         ("queued_s", np.float64),  # of a waiting contact: since when it stands in line
-        ("new_work", np.int64),  # an earlier contact was handled, but this one's work has nothing to do with it
+        ("new_work", np.int64),  # 1 + the queue by whose law this contact's own work was drawn; 0: as the earlier ones'
         ("sequence", np.int64),
         ("closed_at", np.int64),
         ("queue", np.int32),

@@ -52,7 +52,8 @@ class ChannelDescription:
         kind: `real_time` or `deferred`.
         promise: the service-level threshold or the due time, in words.
         patience: of real-time customers, in words; None for deferred channels.
-        mean_handle_s: the mean handle time of a first contact, seconds.
+        mean_handle_s: the mean handle time of a first contact without after-contact work, seconds.
+        mean_after_work_s: the mean of its after-contact work, seconds.
         arrivals_per_weekday: mean arrivals of each weekday.
         scripted_contacts: number of them.
         initial_backlog: mean number of contacts already there at the start.
@@ -69,6 +70,7 @@ class ChannelDescription:
     promise: str
     patience: str | None
     mean_handle_s: float
+    mean_after_work_s: float
     arrivals_per_weekday: dict[str, float]
     scripted_contacts: int
     initial_backlog: float
@@ -298,6 +300,7 @@ def _channel(scenario: Scenario, q: int, load: OfferedLoad, sources: tuple[str, 
         promise=_promise(channel),
         patience=_patience(channel),
         mean_handle_s=channel.handle_time.mean_duration_s,
+        mean_after_work_s=0.0 if channel.after_work is None else channel.after_work.mean_duration_s,
         arrivals_per_weekday=dict(zip(WEEKDAYS, per_day.tolist(), strict=True)),
         scripted_contacts=sum(contact.channel == channel.name for contact in scenario.scripted_contacts),
         initial_backlog=0.0 if channel.initial_backlog is None else channel.initial_backlog.mean_contacts,
@@ -646,10 +649,15 @@ def _channel_table(description: Description) -> Table:
             channel.kind.replace("_", "-"),
             channel.promise,
             channel.patience or "",
-            duration_text(channel.mean_handle_s),
+            _handle_text(channel),
             "\n".join(channel.sources) or "nothing",
         )
     return table
+
+
+def _handle_text(channel: ChannelDescription) -> str:
+    after = f", after-contact work {duration_text(channel.mean_after_work_s)}" if channel.mean_after_work_s > 0 else ""
+    return duration_text(channel.mean_handle_s) + after
 
 
 def _work_table(description: Description) -> Table:

@@ -46,6 +46,7 @@ from envs.journal import (
     END_UNREACHED,
     END_UNRESOLVED,
     NOTE_ABSENT,
+    NOTE_AFTER_WORK,
     NOTE_ATTEMPTED,
     NOTE_AWAY,
     NOTE_BLOCKED,
@@ -114,7 +115,7 @@ CONTACTS = (
     Column("last_rep", "int32 or null", "", "the rep who had it last"),
     Column("overdue", "bool", "", "its due time had passed when it ended, or at the horizon"),
     Column("reached", "bool or null", "", "the outbound attempt reached the customer"),
-    Column("handle_s", "float64", "s", "rep time spent on it, pick-ups apart"),
+    Column("handle_s", "float64", "s", "rep time spent on it, after-contact work included, pick-ups apart"),
     Column("pick_up_s", "float64", "s", "rep time spent picking it up"),
     Column("interruptions", "int32", "", "times it was interrupted"),
     Column("recovered_usd", "float64", "USD", "paid by the debtor"),
@@ -144,9 +145,16 @@ DECISIONS = (
 )
 PHASES = (
     _EPISODE,
-    Column("phase", "string", "", "`waiting`, `working`, `picking_up`, `suspended`, `idle`, `overtime`, `absent`"),
+    Column(
+        "phase",
+        "string",
+        "",
+        "`waiting`, `working`, `picking_up`, `after_work`, `suspended`, `idle`, `overtime`, `absent`",
+    ),
     Column("channel", "string or null", "", "the contact's queue"),
-    Column("contact", "int32 or null", "", "the contact; null: `idle`, `absent`"),
+    Column(
+        "contact", "int32 or null", "", "the contact; null: `idle`, `absent`, and `overtime` from after-contact work on"
+    ),
     Column("rep", "int32 or null", "", "the rep, who may work on several contacts at a time; null: `waiting`"),
     Column("start_s", "float64", "s", "beginning"),
     Column("end_s", "float64", "s", "end, or the horizon"),
@@ -213,7 +221,12 @@ _LEFT = {
     NOTE_BLOCKED: "blocked",
 }
 _CONTACT_PHASES = {NOTE_JOINED: "waiting", NOTE_RELEASED: "waiting", NOTE_SUSPENDED: "suspended"}
-_REP_PHASES = {NOTE_FREE: "idle", NOTE_WORKING: "working", NOTE_PICKING_UP: "picking_up"}
+_REP_PHASES = {
+    NOTE_FREE: "idle",
+    NOTE_WORKING: "working",
+    NOTE_PICKING_UP: "picking_up",
+    NOTE_AFTER_WORK: "after_work",
+}
 
 Rows = dict[str, Any]
 """Columns of a table by name: arrays, lists, or arrays of pyarrow."""
@@ -598,7 +611,7 @@ def _contacts(
         "last_rep": last_rep,
         "overdue": overdue != 0,
         "reached": np.where(reached == NOBODY, None, reached != 0),
-        "handle_s": total(length_s, phases["phase"] == "working", phases),
+        "handle_s": total(length_s, np.isin(phases["phase"], ("working", "after_work")), phases),
         "pick_up_s": total(length_s, phases["phase"] == "picking_up", phases),
         "interruptions": np.bincount(_of_kind(noted, NOTE_SUSPENDED)["contact"], minlength=count),
         "recovered_usd": np.bincount(paid["contact"], paid["amount_usd"], count),

@@ -4,6 +4,7 @@ Written from the definitions in docs/metrics.md and docs/records.md, without a l
 """
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ Rows = dict[str, np.ndarray]
 
 COMPLETED = ("resolved", "unresolved", "returned", "escalated", "deferred", "erred", "reworked")
 CONCLUDED = tuple(name for name in COMPLETED if name != "deferred")
+BUSY = ("working", "picking_up", "after_work")
 
 
 def read_records(folder: Path) -> dict[str, Rows]:
@@ -48,6 +50,7 @@ class Recount:
         self.counted_s = (self.end_s - self.begin_s) * n_episodes
         last_day, first_day = math.ceil(scenario.horizon.days), math.floor(scenario.horizon.warm_up_days)
         self.days = (last_day - first_day) * n_episodes
+        self.visits: dict[tuple[int, int], list[int]] | None = None  # rows of the contacts of each customer
 
     def counts(self, time_s: np.ndarray) -> np.ndarray:
         """Return what happened after the warm-up; what never happened (NaN) did not."""
@@ -65,8 +68,8 @@ class Recount:
         return float(np.maximum(self.phases["end_s"][chosen] - start_s, 0.0).sum())
 
     def busy_s(self) -> float:
-        """Return the time in which reps work or pick up, seconds; one who holds several contacts is one rep."""
-        chosen = np.isin(self.phases["phase"], ("working", "picking_up"))
+        """Return the time in which reps are busy, seconds; one who holds several contacts is one rep."""
+        chosen = np.isin(self.phases["phase"], BUSY)
         start_s = np.maximum(self.phases["start_s"][chosen], self.begin_s)
         whose = zip(self.phases["episode"][chosen], self.phases["rep"][chosen], strict=True)
         spans = sorted(zip(whose, start_s.tolist(), self.phases["end_s"][chosen].tolist(), strict=True))
@@ -78,6 +81,27 @@ class Recount:
             until_s = max(until_s, end_s)
         return total_s
 
+    def all_busy(self) -> tuple[float, int]:
+        """Return the counted time in which somebody is busy and nobody idle, seconds, and how many such spells begin
+        in it."""
+        phases, total_s, n_spells = self.phases, 0.0, 0
+        is_idle, is_busy = phases["phase"] == "idle", np.isin(phases["phase"], BUSY)
+        for episode in range(self.n_episodes):
+            mine = (phases["episode"] == episode) & (is_idle | is_busy)
+            changes: dict[float, list[int]] = {}  # by time: of the idle reps, and of what is in the hands of others
+            for key, change in (("start_s", 1), ("end_s", -1)):
+                for time_s, idle in zip(phases[key][mine].tolist(), is_idle[mine].tolist(), strict=True):
+                    changes.setdefault(time_s, [0, 0])[0 if idle else 1] += change
+            n_idle, n_in_hand, was_all_busy = 0, 0, False
+            for time_s, next_s in pairwise(sorted(changes)):
+                n_idle += changes[time_s][0]
+                n_in_hand += changes[time_s][1]
+                is_all_busy = n_idle == 0 and n_in_hand > 0
+                total_s += is_all_busy * max(next_s - max(time_s, self.begin_s), 0.0)
+                n_spells += is_all_busy and not was_all_busy and time_s >= self.begin_s
+                was_all_busy = is_all_busy
+        return total_s, n_spells
+
     def metrics(self) -> dict[str, float]:
         """Return every metric by its key."""
         scenario, contacts, charges = self.scenario, self.contacts, self.charges
@@ -86,11 +110,16 @@ class Recount:
         completed = np.isin(contacts["disposition"], COMPLETED) & ended
         on_floor_s = self.spent_s("idle") + self.busy_s()
         suspended = self.phases["phase"] == "suspended"
+        busy_s, (all_busy_s, n_spells) = self.busy_s(), self.all_busy()
         found = {
             "total_cost_usd": sum(costs.values()) / self.days,
             **{f"cost_{term}_usd": usd / self.days for term, usd in costs.items()},
             "account_loss_usd": self.per_day(charges["account_loss_usd"][self.counts(charges["time_s"])]),
-            "occupancy_frac": share(self.busy_s(), on_floor_s),
+            "occupancy_frac": share(busy_s, on_floor_s),
+            "mean_busy_reps": busy_s / self.counted_s,
+            "contacts_per_busy_rep": share(self.spent_s("working", "picking_up"), busy_s - self.spent_s("after_work")),
+            "all_busy_frac": all_busy_s / self.counted_s,
+            "mean_all_busy_s": share(all_busy_s, n_spells),
             "pick_up_min": self.spent_s("picking_up") / 60 / self.days,
             "absent_min": self.spent_s("absent") / 60 / self.days,
             "overtime_min": self.spent_s("overtime") / 60 / self.days,
@@ -103,6 +132,8 @@ class Recount:
         }
         for channel in scenario.channels:
             of_channel = self.channel_metrics(channel.name, channel.is_real_time)
+            for time_s in scenario.census_at_s:
+                of_channel[f"waiting_at_{time_s:g}_s"] = self.waiting_at(channel.name, time_s) / self.n_episodes
             found |= {f"{channel.name}.{key}": value for key, value in of_channel.items()}
         if scenario.value_bands_usd:
             for band in range(len(scenario.value_bands_usd) + 1):
@@ -131,6 +162,83 @@ class Recount:
         keys = ("episode", "customer", "attempt")
         _, same = np.unique(np.array([self.contacts[key] for key in keys]), axis=1, return_inverse=True)
         return np.bincount(same, self.contacts["handle_s"])[same]
+
+    def waiting_at(self, name: str, time_s: float) -> int:
+        """Return how many contacts of a channel wait just before `time_s`, in all episodes."""
+        phases = self.phases
+        waiting = (phases["phase"] == "waiting") & (phases["channel"] == name)
+        return int((waiting & (phases["start_s"] < time_s) & (phases["end_s"] >= time_s)).sum())
+
+    def scheduled_s(self, mine: np.ndarray) -> float:
+        """Return the counted time between the settling of a return and its arrival, seconds: `mine` are the chosen
+        contacts; a debt taken back before that has an end and no arrival."""
+        contacts = self.contacts
+        mine = mine & ~np.isnan(contacts["scheduled_s"])
+        until_s = np.where(np.isnan(contacts["arrived_s"]), contacts["ended_s"], contacts["arrived_s"])
+        until_s = np.where(np.isnan(until_s), self.end_s, until_s)[mine]
+        return float(np.maximum(until_s - np.maximum(contacts["scheduled_s"][mine], self.begin_s), 0.0).sum())
+
+    def found_open(self, name: str) -> tuple[int, int, int]:
+        """Return how many new customers come to a channel after second 0, how many of its contacts they find open, and
+        how many of these may have left in the same second already, for all that the records tell.
+
+        Within a second work ends first, then customers come, then clocks strike; contacts are numbered as they begin.
+        """
+        contacts = self.contacts
+        of_channel = (contacts["channel"] == name) & (contacts["disposition"] != "lost")
+        new = of_channel & (contacts["attempt"] == 0) & np.isnan(contacts["scheduled_s"])
+        new &= (contacts["arrived_s"] > 0) & self.counts(contacts["arrived_s"])
+        if self.scenario.channels[self.scenario.channel_index(name)].is_unlimited:
+            new[:] = False
+        n_found, n_unclear = 0, 0
+        for customer in np.flatnonzero(new):
+            time_s = contacts["arrived_s"][customer]
+            others = of_channel & (contacts["episode"] == contacts["episode"][customer])
+            others &= (contacts["disposition"] != "blocked") & (contacts["arrived_s"] <= time_s)
+            others &= ~(contacts["ended_s"] < time_s)
+            others[customer] = False
+            for other in np.flatnonzero(others):
+                if self.came_before(other, customer):
+                    left = self.left_before(other, customer)
+                    n_found += left is not True
+                    n_unclear += left is None
+        return int(new.sum()), n_found, n_unclear
+
+    def came_before(self, other: int, customer: int) -> bool:
+        """Return True if a contact, which joined when `customer` came or earlier, did so before."""
+        contacts = self.contacts
+        time_s = contacts["arrived_s"][customer]
+        if contacts["arrived_s"][other] < time_s:
+            return True
+        begins_before = contacts["contact"][other] < contacts["contact"][customer]
+        if np.isnan(contacts["scheduled_s"][other]):
+            return bool(begins_before)
+        # Of those who come back, only these do so without a clock.
+        ended = contacts["disposition"][self.neighbor(other, -1)]
+        is_at_once = contacts["scheduled_s"][other] == time_s and ended in ("escalated", "callback_accepted")
+        return bool(is_at_once and begins_before)
+
+    def left_before(self, other: int, customer: int) -> bool | None:
+        """Return True if a contact, which did not end before the second in which `customer` came, ended before, None if
+        the records do not tell."""
+        contacts = self.contacts
+        time_s, ended = contacts["arrived_s"][customer], contacts["disposition"][other]
+        if contacts["ended_s"][other] != time_s or ended in ("abandoned", "redialled", "recalled"):  # by a clock
+            return False
+        following = self.neighbor(other, 1)
+        if following is not None:
+            return bool(contacts["contact"][following] < contacts["contact"][customer])
+        return True if contacts["first_start_s"][other] < time_s else None
+
+    def neighbor(self, contact: int, step: int) -> int | None:
+        """Return the contact, a row, that the same customer had next (`step` 1) or before (-1)."""
+        if self.visits is None:
+            self.visits = {}
+            for row, key in enumerate(zip(self.contacts["episode"], self.contacts["customer"], strict=True)):
+                self.visits.setdefault(key, []).append(row)
+        mine = self.visits[self.contacts["episode"][contact], self.contacts["customer"][contact]]
+        place = mine.index(contact) + step
+        return mine[place] if 0 <= place < len(mine) else None
 
     def on_time_frac(self, mine: np.ndarray) -> float:
         contacts = self.contacts
@@ -161,7 +269,11 @@ class Recount:
         to_end_s = contacts["ended_s"] - contacts["arrived_s"]
         wait_s = to_start_s[started].sum() + to_end_s[abandoned].sum() + to_end_s[called_back].sum()
         n_waits = (to_start_s[started] > 0).sum() + abandoned.sum() + (to_end_s[called_back] > 0).sum()
+        waits_s = np.concatenate([to_start_s[started], to_end_s[abandoned], to_end_s[called_back]])
         first = contacts["attempt"] == 0
+        n_first = (ending(*CONCLUDED) & first).sum()
+        n_customers, n_found, _ = self.found_open(name)
+        present_s = self.spent_s("waiting", "working", "picking_up", "suspended", channel=name)
         preferring = started & ~np.isnan(contacts["preferred_rep"].astype(float))
         left = mine & np.isin(
             contacts["disposition"],
@@ -180,10 +292,18 @@ class Recount:
             "mean_wait_s": share(wait_s, started.sum() + abandoned.sum() + called_back.sum()),
             "mean_wait_started_s": share(to_start_s[started].sum(), started.sum()),
             "mean_cycle_s": share(to_end_s[completed].sum(), completed.sum()),
+            "wait_variance_s2": float(waits_s.var()) if len(waits_s) else math.nan,
+            "wait_p95_s": float(np.sort(waits_s)[math.floor(0.95 * len(waits_s))]) if len(waits_s) else math.nan,
+            "mean_customer_s": share(to_end_s[completed].sum(), n_first),
+            "contacts_per_customer": share(completed.sum(), n_first),
             "mean_handle_s": share(self.handle_s()[completed].sum(), completed.sum()),
+            "after_work_frac": self.spent_s("after_work", channel=name) / self.counted_s,
             "mean_waiting": self.spent_s("waiting", channel=name) / self.counted_s,
             "mean_in_service": self.spent_s("working", "picking_up", channel=name) / self.counted_s,
-            "fcr_frac": share((ending("resolved") & first).sum(), (ending(*CONCLUDED) & first).sum()),
+            "mean_open": present_s / self.counted_s,
+            "mean_scheduled": self.scheduled_s(mine) / self.counted_s,
+            "found_open": share(n_found, n_customers),
+            "fcr_frac": share((ending("resolved") & first).sum(), n_first),
             "unresolved": self.per_day(unresolved),
             "returned": self.per_day(ending("returned")),
             "escalated": self.per_day(ending("escalated")),
@@ -198,9 +318,11 @@ class Recount:
             threshold_s = self.scenario.channels[self.scenario.channel_index(name)].service_level_threshold_s
             return found | {
                 "service_level_frac": share((to_start_s[started] <= threshold_s).sum(), admitted),
+                "abandoned": self.per_day(abandoned),
                 "abandoned_frac": share(abandoned.sum(), arrived.sum()),
                 "mean_wait_abandoned_s": share(to_end_s[abandoned].sum(), abandoned.sum()),
                 "redialled": self.per_day(ending("redialled")),
+                "callback_frac": share(called_back.sum(), arrived.sum()),
                 "callbacks_offered": self.per_day(mine & self.counts(contacts["callback_offered_s"])),
                 "callbacks_accepted": self.per_day(called_back),
                 "callbacks_refused": self.per_day(ending("callback_refused")),
@@ -210,11 +332,9 @@ class Recount:
         paid = (phases["phase"] == "picking_up") & (phases["channel"] == name) & self.counts(phases["end_s"])
         attempts = started & (contacts["reached"] != None)  # noqa: E711 (element by element)
         unreached = ending("unreached", "given_up")
-        present_s = self.spent_s("waiting", "working", "picking_up", "suspended", channel=name)
         return found | {
             "on_time_frac": self.on_time_frac(mine),
             "mean_suspended": self.spent_s("suspended", channel=name) / self.counted_s,
-            "mean_open": present_s / self.counted_s,
             "left_overdue": float((left & contacts["overdue"]).sum()) / self.n_episodes,
             "left_age_s": share((self.end_s - contacts["arrived_s"][left]).sum(), left.sum()),
             "interruptions_per_contact": share(suspended.sum(), completed.sum()),

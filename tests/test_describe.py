@@ -235,6 +235,28 @@ def test_outbound_attempts_are_work_of_the_hours():
     assert described.work_rep_hours == pytest.approx(990 / 3600)
 
 
+def test_after_contact_work_is_load_and_is_shown():
+    # 4/h * (10 + 2 min) = 0.8 reps. A scripted contact of 20 min at 1:00 takes 20 + 2 min: 22/30 more in that half-hour.
+    contact = {"channel": "email", "at_s": 3600, "handle_time": 1200, "account_value": 0}
+    content = one_channel(arrivals={"rate_per_hour": 4}, after_work=120).model_dump() | {"scripted_contacts": [contact]}
+    described = describe(Scenario.model_validate(content))
+    assert [hour.load_reps for hour in described.days[0].hours[:3]] == pytest.approx([0.8, 0.8 + 22 / 60, 0.8])
+    assert described.work_rep_hours == pytest.approx(0.8 * 24 + 22 / 60)
+    assert (described.channels[0].mean_handle_s, described.channels[0].mean_after_work_s) == (600, 120)
+    assert "10 min, after-contact work 2 min" in " ".join(shown(described).split())
+    assert "after-contact work" not in shown(describe(one_channel(arrivals={"rate_per_hour": 4})))
+
+
+def test_returns_with_work_of_their_own_and_their_after_contact_work_are_load():
+    # 3/h for 24 h, 72 e-mails. A quarter of the contacts comes back: 72 / 3 = 24 more, each of 10 min like the first,
+    # and 5 min of after-contact work follow each: 96 * 15 min = 24 h, of which 24 * 15 min = 6 h come back.
+    returns = {"prob": 0.5, "after": 0, "new_work": True}
+    resolution = {"prob": 0.5, "returns": returns}
+    described = describe(one_channel(arrivals={"rate_per_hour": 3}, after_work=300, resolution=resolution))
+    assert (described.work_rep_hours, described.returning_rep_hours) == pytest.approx((24, 6))
+    assert described.channels[0].returning_contacts == pytest.approx(24)
+
+
 def test_contacts_that_come_back_for_ever_are_named():
     follow_up = {"prob": 1, "after": 3600, "window_s": 3600}
     described = describe(one_channel(arrivals={"rate_per_hour": 3}, follow_up=follow_up))

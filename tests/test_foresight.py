@@ -19,7 +19,7 @@ from envs.compilation import entry_point
 from envs.distributions import Lognormal, LogUniformValue
 from envs.observation import write_observation
 from envs.scenario import Scenario
-from envs.state import BY_CLOCK, IN_SERVICE, PICKING_UP, SCHEDULED, SUSPENDED, WAITING
+from envs.state import AFTER_WORK, BY_CLOCK, IN_SERVICE, PICKING_UP, SCHEDULED, SUSPENDED, WAITING
 
 EXPONENTIAL = {"distribution": "exponential", "mean_s": 600}
 LOGNORMAL = {"distribution": "lognormal", "mean_s": 600, "cv": 1.5}
@@ -107,6 +107,9 @@ def assert_none_is_lost_and_nothing_lies_in_the_past(snapshot: RowSnapshot, rows
     waiting = (contacts["status"] == WAITING) & is_real_time[contacts["queue"]]
     assert (contacts["abandon_s"][waiting] >= now_s - 1e-6).all()
     assert (contacts["return_s"][contacts["status"] == SCHEDULED] >= now_s - 1e-6).all()
+    in_after_work = state["reps"]["status"] == AFTER_WORK
+    ends_s = state["rep_event_s"][: len(in_after_work)][in_after_work]
+    assert (np.isfinite(ends_s) & (ends_s >= now_s)).all()
 
 
 def play_with_fresh_restores(scenario: Scenario, seed: int) -> None:
@@ -295,6 +298,70 @@ def test_a_caller_hangs_up_when_the_fresh_patience_ends():
             assert center.time_s <= abandon_s
             center.do("wait")
         assert center.time_s >= abandon_s
+
+
+# After-contact work and new work ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("speed", [1.0, 0.5])
+def test_the_rest_of_after_contact_work_is_that_of_one_that_has_taken_so_long(speed):
+    """Twenty calls of 100 s, at half the speed of 200 s; of their after-contact work some hundred seconds are over."""
+    group = {"proficiency": {"voice": {"speed": speed}}}
+    voice = channel(VOICE, handle_time=100, after_work=LOGNORMAL)
+    center = play(watched([voice], *[contact(0)] * 20, group=group), 300)
+    (reps,) = np.nonzero(center.record["reps"]["status"] == AFTER_WORK)
+    assert len(reps) > 10
+    done_s = speed * (center.time_s - 100 / speed)
+    left_s = fresh_values(center, 200, lambda record: record["rep_event_s"][reps] - record["now_s"])
+    assert_mean(left_s, LOGNORMAL_LAW.mean_residual_s(np.array([done_s]))[0] / speed)
+    assert len(np.unique(left_s)) == left_s.size
+
+
+def test_a_rep_comes_free_when_the_fresh_after_contact_work_ends():
+    voice = channel(VOICE, handle_time=100, after_work=EXPONENTIAL)
+    center = play(watched([voice], contact(0), reps=1), 110)
+    snapshot, ends_s = center.snapshot(), []
+    for fresh_seed in range(5):
+        restore(center, snapshot, fresh_seed=fresh_seed)
+        ends_s.append(float(center.record["rep_event_s"][0]))
+        while center.record["reps"]["status"][0] == AFTER_WORK:
+            assert center.time_s <= ends_s[-1]
+            center.do("wait")
+        assert center.time_s >= ends_s[-1]
+    assert len(set(ends_s)) == 5
+
+
+def returned_with_new_work(**keys: Any) -> Center:
+    """Return a center where ten calls of 100 s are all unresolved, and call again at 200 s with work of their own."""
+    returns = {"prob": 1, "after": 100, "to": "second", "new_work": True}
+    voice = channel(VOICE, handle_time=100, resolution={"prob": 0, "returns": returns})
+    second = channel(VOICE, name="second", handle_time=LOGNORMAL, **keys)
+    return watched([voice, second, channel(EMAIL, handle_time=7)], *[contact(0)] * 10, reps=10)
+
+
+def test_new_work_of_those_who_will_come_back_is_drawn_from_the_law_of_their_channel():
+    center = play(returned_with_new_work(), 150)
+    scheduled = of_status(center, SCHEDULED, "second")
+    assert len(scheduled) == 10
+    handle_s = fresh_values(center, 200, lambda record: record["contacts"]["handle_s"][scheduled])
+    law = stats.lognorm(s=np.sqrt(np.log1p(1.5**2)), scale=600 / np.sqrt(1 + 1.5**2))
+    assert stats.kstest(handle_s.ravel(), law.cdf).pvalue > 1e-4
+
+
+def test_new_work_in_hand_exceeds_what_was_done_of_it():
+    center = play(returned_with_new_work(), 400)
+    done_s = center.time_s - 200
+    assert_mean(fresh_work_s(center, 300), LOGNORMAL_LAW.mean_residual_s(np.array([done_s]))[0])
+
+
+def test_new_work_stays_unknown_when_it_is_put_off_to_a_callback():
+    center = play(returned_with_new_work(callback_offer={"to": "email", "accept_prob": 1}), 150)
+    while of_status(center, WAITING, "email").size < 10:
+        center.do("offer_callback" if "offer_callback" in center.open else "wait")
+    waiting = of_status(center, WAITING, "email")
+    handle_s = fresh_values(center, 200, lambda record: record["contacts"]["handle_s"][waiting])
+    law = stats.lognorm(s=np.sqrt(np.log1p(1.5**2)), scale=600 / np.sqrt(1 + 1.5**2))
+    assert stats.kstest(handle_s.ravel(), law.cdf).pvalue > 1e-4
 
 
 # Pick-ups -----------------------------------------------------------------------------------------

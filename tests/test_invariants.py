@@ -12,9 +12,11 @@ from envs.actions import action_table
 from envs.center import observation_space
 from envs.center_rows import CenterRows
 from envs.event_list import CLOCK_HEAP
+from envs.metrics import Counts, read_counts
 from envs.parameters import shift_changes
 from envs.scenario import DAY_S, Scenario
 from envs.state import (
+    AFTER_WORK,
     ASSIGN,
     AWAY,
     BLOCK,
@@ -45,6 +47,7 @@ from envs.state import (
     WAITING,
     WORKING,
 )
+from experiments.generic_checks import check_batches
 
 # --- random centers -----------------------------------------------------------------------------------------
 
@@ -100,9 +103,15 @@ def outcomes(draw, names: list[str], deferred: list[str]) -> dict[str, Any]:
         to = st.sampled_from(names)
         outcomes["resolution"] = {"prob": draw(st.sampled_from([0.0, 0.6, 1.0]))}
         if draw(st.booleans()):
-            outcomes["resolution"]["returns"] = {"prob": 0.5, "after": draw(durations(300)), "to": draw(to)}
+            outcomes["resolution"]["returns"] = {
+                "prob": 0.5,
+                "after": draw(st.one_of(st.just(0), durations(300))),
+                "to": draw(to),
+                "new_work": draw(st.booleans()),
+            }
         if draw(st.booleans()):
-            outcomes["resolution"]["escalates"] = {"prob": 0.4, "to": draw(to), "work_frac": 0.5}
+            work = draw(st.sampled_from([{"work_frac": 0.5}, {"new_work": True}]))
+            outcomes["resolution"]["escalates"] = {"prob": 0.4, "to": draw(to)} | work
     return outcomes
 
 
@@ -143,6 +152,8 @@ def channels(draw, kind: str, number: int, names: list[str], deferred: list[str]
     if kind == "real_time":
         if draw(st.booleans()):
             channel["concurrency"] = {"units": draw(st.integers(1, 2)), "speed_frac": [1.0, 0.75, 0.75, 0.25]}
+        elif draw(st.booleans()):
+            channel["after_work"] = draw(durations(draw(st.sampled_from([30, 200]))))
         channel["patience"] = draw(st.one_of(st.none(), durations(draw(st.sampled_from([20, 180, 900])))))
         channel["service_level_threshold_s"] = draw(st.sampled_from([0, 20, 60]))
         if draw(st.booleans()):
@@ -158,6 +169,7 @@ def channels(draw, kind: str, number: int, names: list[str], deferred: list[str]
     business = {"clock": "business", "after_s": 900, "opens_after_s": 200}
     channel["due"] = draw(st.sampled_from([None, {"after_s": 600}, {"after_s": 3600.5}, business]))
     channel["promised"] = draw(st.booleans())
+    channel["after_work"] = draw(st.one_of(st.none(), durations(120)))
     if draw(st.integers(0, 5)) == 0 and not is_deferred_to:
         channel["promised"] = False
         channel["due"] = {"hidden_after": draw(durations(900))}
@@ -296,9 +308,12 @@ def scenarios(draw) -> Scenario:
             "review_interval_s": draw(st.sampled_from([30, 120, 600])),
             "observation": draw(st.sampled_from(["full", "markov"])),
             "terminal_charge": draw(st.sampled_from(["expected", "none"])),
+            "census_at_s": draw(st.lists(minutes.filter(bool), max_size=3, unique=True).map(sorted)),
         }
     )
 
+
+BUSY = (WORKING, RESUMING, AFTER_WORK)
 
 # --- what must hold -----------------------------------------------------------------------------------------
 
@@ -365,10 +380,12 @@ class Auditor:
         assert center["staffed_s"] <= self.n_reps * self.now_s + 1e-6
         most_held = max(self.scenario.most_held(group) for group in self.scenario.groups)
         in_service_s = queues["in_service_time_s"].sum()
-        assert center["busy_s"] <= in_service_s + 1e-6
-        assert in_service_s <= most_held * center["busy_s"] + 1e-6
+        holding_s = center["busy_s"] - queues["after_work_time_s"].sum()
+        assert holding_s <= in_service_s + 1e-6
+        assert in_service_s <= most_held * holding_s + 1e-6
         if most_held == 1:
-            assert in_service_s == pytest.approx(float(center["busy_s"]))
+            assert in_service_s == pytest.approx(float(holding_s), abs=1e-6)
+        assert center["all_busy_s"] <= center["busy_s"] + 1e-6
         assert queues["pick_up_s"].sum() <= center["pick_up_s"] + 1e-6
         self.events = float(state["center_count"]["events"])
         present = self.contacts[self.status != UNUSED]
@@ -388,6 +405,10 @@ class Auditor:
         np.testing.assert_array_equal(queues["waiting"], self._count(WAITING))
         np.testing.assert_array_equal(queues["in_service"], self._count(IN_SERVICE, PICKING_UP))
         np.testing.assert_array_equal(queues["suspended"], self._count(SUSPENDED))
+        np.testing.assert_array_equal(queues["scheduled"], self._count(SCHEDULED))
+        in_after_work = self.reps["after_work_of"][self.reps["status"] == AFTER_WORK]
+        np.testing.assert_array_equal(queues["after_work"], np.bincount(in_after_work, minlength=self.n_queues))
+        assert all(self.scenario.channels[queue].after_work is not None for queue in in_after_work)
         here = self.status != UNUSED
         overdue = here & (self.contacts["overdue"] != 0)
         np.testing.assert_array_equal(queues["overdue"], np.bincount(self.queue[overdue], minlength=self.n_queues))
@@ -444,10 +465,10 @@ class Auditor:
 
     def _check_reps(self, state: Any) -> None:
         status, contact = self.reps["status"], self.reps["contact"]
-        busy = np.isin(status, (WORKING, RESUMING))
+        busy = np.isin(status, BUSY)
         on_shift = self.reps["on_shift"] != 0
-        assert np.isin(status, (AWAY, FREE, WORKING, RESUMING)).all()
-        assert state["n_working"] == np.count_nonzero(status == WORKING)
+        assert (busy | np.isin(status, (AWAY, FREE))).all()
+        assert state["n_working"] == np.count_nonzero(busy & (status != RESUMING))
         assert state["n_resuming"] == np.count_nonzero(status == RESUMING)
         on_break = self.reps["on_break"] != 0
         assert state["n_staffed"] == np.count_nonzero(on_shift | (on_break & busy))
@@ -455,7 +476,9 @@ class Auditor:
         assert not (on_shift & on_break).any()
         assert (on_shift | (status == AWAY) | busy).all()
         assert not (on_shift & (status == AWAY)).any()
-        assert (contact[~busy] == -1).all()
+        assert (contact[~busy | (status == AFTER_WORK)] == -1).all()
+        assert (state["rep_event_s"][: self.n_reps][busy] >= self.now_s).all()
+        assert np.isfinite(state["rep_event_s"][: self.n_reps][busy]).all()
         blocks = state["rep_event_s"].reshape(-1, BLOCK).min(axis=1)
         np.testing.assert_array_equal(state["block_event_s"], blocks)
         self._check_shifts(on_shift)
@@ -469,20 +492,22 @@ class Auditor:
         self.interruptible = interruptible
 
     def _check_seats(self, state: Any) -> None:
-        """One contact per busy seat, none for others, none held twice; the first seats without a gap; no rep beyond its
-        capacity; each contact at the speed that goes with the number held; the next seat open if there is room."""
-        busy = np.isin(self.seats["status"], (WORKING, RESUMING))
-        held = self.seats["contact"][busy]
+        """One contact per busy seat, but in after-contact work, none for others, none held twice; the first seats
+        without a gap; no rep beyond its capacity; each contact at the speed that goes with the number held; the next
+        seat open if there is room."""
+        holds = np.isin(self.seats["status"], (WORKING, RESUMING))
+        assert (self.seats["status"][self.n_reps :] != AFTER_WORK).all()
+        held = self.seats["contact"][holds]
         in_hand = np.flatnonzero(np.isin(self.status, (IN_SERVICE, PICKING_UP)))
         assert sorted(held.tolist()) == in_hand.tolist()
-        for seat in np.flatnonzero(busy):
+        for seat in np.flatnonzero(holds):
             contact = self.seats["contact"][seat]
             assert self.contacts["rep"][contact] == seat
             assert self.skill[self.rep_class[self.owner[seat]], self.queue[contact]]
             assert self.status[contact] == (PICKING_UP if self.seats["status"][seat] == RESUMING else IN_SERVICE)
             assert state["rep_event_s"][seat] >= self.now_s
         for rep in range(self.n_reps):
-            self._check_seats_of(rep, busy)
+            self._check_seats_of(rep, np.isin(self.seats["status"], BUSY))
 
     def _check_seats_of(self, rep: int, busy: np.ndarray) -> None:
         mine = np.flatnonzero(self.owner == rep)  # in order of their places
@@ -491,6 +516,10 @@ class Auditor:
         group = self.scenario.groups[self._group_of(rep)]
         units_left = group.capacity_units
         for seat in mine[:n_held]:
+            if self.seats["status"][seat] == AFTER_WORK:  # takes the rep whole
+                assert n_held == 1
+                units_left = 0
+                continue
             contact = self.seats["contact"][seat]
             concurrency = self.scenario.channels[self.queue[contact]].concurrency
             units_left -= units_left if concurrency is None else concurrency.units
@@ -684,6 +713,13 @@ class Auditor:
             assert self.contacts["value_usd"][contact] == self.contacts["value_usd"][mine].max()
 
 
+def check_exact_laws(scenario: Scenario, counts: list[Counts]) -> None:
+    """Put each episode to flow balance and Little's law, which hold whatever happens in it."""
+    for count in counts:
+        for check in check_batches(scenario, [count], 1):
+            assert check.passed, check.text
+
+
 def play_and_audit(scenario: Scenario, seed: int) -> None:
     """Play an episode with random open actions, and audit the state after every step."""
     rows = CenterRows(scenario, 1)
@@ -699,6 +735,7 @@ def play_and_audit(scenario: Scenario, seed: int) -> None:
         auditor.check_question()
     assert rows.states[0]["now_s"] == scenario.horizon.days * DAY_S
     assert rows.metrics(0)["lost"] == 0.0
+    check_exact_laws(scenario, [read_counts(rows.states[0])])
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])

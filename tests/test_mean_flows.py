@@ -71,6 +71,33 @@ def test_everything_that_a_contact_may_lead_to():
     assert hours == pytest.approx([call_h - 91, 0.08 * 0.5 * call_h + 0.5 * desk_h, 0.2 * 2 * call_h, desk_h])
 
 
+def test_new_work_is_that_of_the_channel_joined_and_not_of_the_contact_before():
+    # Of 80 calls a quarter returns as an e-mail of 6 min whatever the call took, half of which is followed up by a
+    # letter of double its work: 20 e-mails of 0.1 h and 10 letters of 0.2 h.
+    returns = {"prob": 0.5, "after": 0, "to": "email", "new_work": True}
+    voice = {"name": "voice", "kind": "real_time", "handle_time": 360, "after_work": 36} | {
+        "resolution": {"prob": 0.5, "returns": returns}
+    }
+    email = deferred("email", after_work=72, follow_up={"prob": 0.5, "to": "letter", "work_frac": 2, **LATER})
+    scenario = center(voice, email, deferred("letter"))
+    first = Flows(np.array([80.0, 0, 0]), np.array([1000.0, 0, 0]))
+    assert returning(scenario, *[part.tolist() for part in first]) == (
+        pytest.approx([0, 20, 10]),
+        pytest.approx([0, 2, 2]),
+    )
+    # After-contact work of 0.01 h a call and 0.02 h an e-mail.
+    following, _ = flows_from(scenario, first)
+    assert rep_hours(scenario, first) == pytest.approx([1000.8, 0, 0])
+    assert rep_hours(scenario, following) == pytest.approx([0, 2.4, 2])
+
+
+def test_after_contact_work_is_none_after_an_attempt_in_vain():
+    # 8 contacts of half an hour, of whom half are reached: 4 of 0.5 + 0.1 h, and 4 attempts of 0.02 h fail.
+    reach = {"prob": 0.5, "attempt_s": 72, "retry_after_s": 600, "max_attempts": 1}
+    scenario = center(deferred("research", after_work=360, reach=reach))
+    assert rep_hours(scenario, Flows(np.array([8.0]), np.array([4.0]))) == pytest.approx([2.4 + 0.08])
+
+
 def test_outbound_attempts():
     # Attempts 1, 2 and 3 fail for 0.5, 0.25 and 0.125 of the customers: 0.875 in all, and 0.875 are reached.
     reach = {"prob": 0.5, "attempt_s": 72, "retry_after_s": 600, "max_attempts": 3}
@@ -129,18 +156,19 @@ def test_the_simulator_counts_as_many_contacts_and_hours():
     resolution = {
         "prob": 0.7,
         "returns": {"prob": 0.5, "after": DELAY, "work_frac": 0.7},
-        "escalates": {"prob": 0.3, "to": "desk", "work_frac": 2},
+        "escalates": {"prob": 0.3, "to": "desk", "new_work": True},
     }
     scenario = center(
         deferred(
             "email",
+            after_work={"distribution": "exponential", "mean_s": 60},
             initial_backlog={"mean_contacts": 300},
             follow_up={"prob": 0.25, "to": "research", "work_frac": 1.5, **LATER},
             error=error,
             resolution=resolution,
         ),
         deferred("letter", error=error),
-        deferred("research", reach=reach, follow_up={"prob": 0.2, **LATER}),
+        deferred("research", after_work=30, reach=reach, follow_up={"prob": 0.2, **LATER}),
         deferred("desk", resolution=resolution),
         reps=30,
         horizon={"days": 4},

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playing import EMAIL, VOICE, channel, contact, scripted
 from recounting import Recount, read_records
-from test_invariants import scenarios
+from test_invariants import check_exact_laws, scenarios
 
 from agents.baselines import Baseline
 from agents.catalog import NamedPolicy
@@ -81,7 +81,17 @@ def check_recount(scenario: Scenario, counts: list[Counts], folder: Path) -> Non
     wanted, found = compute_metrics(scenario, total, len(counts)), recount.metrics()
     assert list(found) == list(wanted)
     for key, value in wanted.items():
-        assert found[key] == pytest.approx(value, rel=1e-9, abs=1e-12, nan_ok=True), key
+        relative, absolute = 1e-9, 1e-12
+        name, _, metric = key.rpartition(".")
+        if metric == "wait_p95_s":  # the kernel keeps a histogram
+            relative = absolute = 1 / 16
+        if metric == "wait_variance_s2":  # the difference of two much larger numbers, perhaps
+            absolute = 1e-12 * (1 + value + wanted[f"{name}.mean_wait_s"] ** 2)
+        if metric == "found_open" and not np.isnan(value):
+            n_customers, _, n_unclear = recount.found_open(name)
+            assert found[key] - (n_unclear + 1e-6) / n_customers <= value <= found[key] + 1e-6 / n_customers, key
+            continue
+        assert found[key] == pytest.approx(value, rel=relative, abs=absolute, nan_ok=True), key
     if len(set(recount.decisions["episode"])) == len(counts):  # an episode without a decision has no step
         for i, term in enumerate(COST_TERMS):
             assert recount.step_cost_usd(term) == pytest.approx(total["cost_usd"][i], rel=1e-9, abs=1e-12), term
@@ -121,6 +131,7 @@ def warmed_up(draw) -> Scenario:
 
 def check_random(scenario: Scenario, seed: int, folder: Path) -> None:
     counts, files = record(scenario, Chance(seed), folder / f"{len(list(folder.iterdir()))}", episodes=2, seed=seed)
+    check_exact_laws(scenario, counts)
     check_recount(scenario, counts, files)
 
 
@@ -211,6 +222,48 @@ def test_phases_are_what_reps_and_contacts_did(interrupted):
             ("waiting", "email", 2, None, 5000, 86_400),
         ]
     )
+
+
+def test_after_contact_work_is_a_phase_of_the_rep_and_time_of_the_contact(tmp_path):
+    """Calls of 300 s at 100 s and at 200 s, with 80 s of after-contact work each: the rep is free at 480, then at 860 s.
+    The shift ends at 840 s: 20 s of overtime. Of the third call's after-contact work, from 86,080 + 300 s on, 20 s lie
+    before the horizon."""
+    voice = channel(VOICE, after_work=80, costs={"holding_usd_per_hour": 36})
+    groups = [
+        {"name": "day", "count": 1, "skills": ["voice"], "shifts": [{"start": "00:00", "end": "00:14"}]},
+        {"name": "night", "count": 1, "skills": ["voice", "email"], "shifts": [{"start": "23:00", "end": "24:00"}]},
+    ]
+    calls = contact(100), contact(200), contact(86_080)
+    scenario = scripted(*calls, reps=groups, channels=[voice, EMAIL], terminal_charge="none")
+    policy = Script(scenario, "assign:longest_idle", "wait", "serve:voice:oldest", "assign:longest_idle")
+    counts, folder = record(scenario, policy, tmp_path / "records")
+    assert rows_of(folder, "contacts", "contact", "first_start_s", "ended_s", "disposition", "handle_s") == [
+        (0, 100, 400, "resolved", 380),
+        (1, 480, 780, "resolved", 380),
+        (2, 86_080, 86_380, "resolved", 320),
+    ]
+    found = rows_of(folder, "phases", "phase", "channel", "contact", "rep", "start_s", "end_s")
+    assert sorted(row for row in found if row[5] > row[4]) == sorted(
+        [
+            ("idle", None, None, 0, 0, 100),
+            ("working", "voice", 0, 0, 100, 400),
+            ("after_work", "voice", 0, 0, 400, 480),
+            ("waiting", "voice", 1, None, 200, 480),
+            ("working", "voice", 1, 0, 480, 780),
+            ("after_work", "voice", 1, 0, 780, 860),
+            ("overtime", None, None, 0, 840, 860),
+            ("idle", None, None, 1, 82_800, 86_080),
+            ("working", "voice", 2, 1, 86_080, 86_380),
+            ("after_work", "voice", 2, 1, 86_380, 86_400),
+        ]
+    )
+    metrics = compute_metrics(scenario, counts[0])
+    assert metrics["voice.mean_handle_s"] == pytest.approx((380 + 380 + 320) / 3)
+    assert metrics["voice.after_work_frac"] == pytest.approx(180 / 86_400)
+    assert metrics["all_busy_frac"] == pytest.approx((760 + 320) / 86_400)
+    assert metrics["mean_all_busy_s"] == pytest.approx((760 + 320) / 2)
+    assert metrics["overtime_min"] == pytest.approx(20 / 60)
+    check_recount(scenario, counts, folder)
 
 
 def test_charges_name_contact_term_and_loss(interrupted):
