@@ -28,7 +28,7 @@ CENTER_METRICS = {
     "all_busy_frac": ("fraction", "time in which every rep on the floor is busy / counted time"),
     "mean_all_busy_s": (
         "s",
-        "that time / number of such spells that begin in it; of a single rep the mean busy period",
+        "that time / such spells that begin in it; of a single rep the mean busy period",
     ),
     "pick_up_min": ("min/day", "rep minutes lost to picking up interrupted work"),
     "absent_min": ("min/day", "rep minutes of shifts that were missed, breaks included"),
@@ -52,7 +52,7 @@ QUEUE_METRICS = {
     "wait_p95_s": ("s", "95 % quantile of these waits, from a histogram with cells of at most a sixteenth of the wait"),
     "mean_customer_s": (
         "s",
-        "time from joining the queue to completion of all contacts / customers' first contacts completed without follow-up",
+        "mean_cycle_s * contacts_per_customer: waits and work of all contacts of a customer",
     ),
     "contacts_per_customer": ("count", "completed / customers' first contacts completed without follow-up"),
     "mean_handle_s": ("s", "handle time of completed contacts, after-contact work included / completed (AHT)"),
@@ -63,7 +63,7 @@ QUEUE_METRICS = {
     "mean_scheduled": ("contacts", "time average of contacts that are not there yet, but will come back to the queue"),
     "found_open": (
         "contacts",
-        "mean number of its open contacts that new customers find, those not counted who are there at second 0",
+        "mean number of its open contacts that new customers find who come after second 0",
     ),
     "fcr_frac": (
         "fraction",

@@ -153,7 +153,7 @@ PHASES = (
     ),
     Column("channel", "string or null", "", "the contact's queue"),
     Column(
-        "contact", "int32 or null", "", "the contact; null: `idle`, `absent`, and `overtime` from after-contact work on"
+        "contact", "int32 or null", "", "the contact; null: `idle`, `absent`, `overtime` begun in after-contact work"
     ),
     Column("rep", "int32 or null", "", "the rep, who may work on several contacts at a time; null: `waiting`"),
     Column("start_s", "float64", "s", "beginning"),

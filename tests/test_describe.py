@@ -236,7 +236,7 @@ def test_outbound_attempts_are_work_of_the_hours():
 
 
 def test_after_contact_work_is_load_and_is_shown():
-    # 4/h * (10 + 2 min) = 0.8 reps. A scripted contact of 20 min at 1:00 takes 20 + 2 min: 22/30 more in that half-hour.
+    # 4/h * (10 + 2 min) = 0.8 reps. A scripted contact of 20 min at 1:00 takes 20 + 2 min of that hour.
     contact = {"channel": "email", "at_s": 3600, "handle_time": 1200, "account_value": 0}
     content = one_channel(arrivals={"rate_per_hour": 4}, after_work=120).model_dump() | {"scripted_contacts": [contact]}
     described = describe(Scenario.model_validate(content))

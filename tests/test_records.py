@@ -225,7 +225,7 @@ def test_phases_are_what_reps_and_contacts_did(interrupted):
 
 
 def test_after_contact_work_is_a_phase_of_the_rep_and_time_of_the_contact(tmp_path):
-    """Calls of 300 s at 100 s and at 200 s, with 80 s of after-contact work each: the rep is free at 480, then at 860 s.
+    """Calls of 300 s at 100 s and at 200 s, 80 s of after-contact work each: the rep is free at 480, then at 860 s.
     The shift ends at 840 s: 20 s of overtime. Of the third call's after-contact work, from 86,080 + 300 s on, 20 s lie
     before the horizon."""
     voice = channel(VOICE, after_work=80, costs={"holding_usd_per_hour": 36})
