@@ -31,6 +31,7 @@ from envs.observation import (
     C_WAITED,
     G_FREE,
     G_RELEASE_RATE,
+    G_RESUMING,
     G_SUBJECT_IS_CONTACT,
     N_CENTER_FIELDS,
     N_QUEUE_FIELDS,
@@ -184,16 +185,23 @@ def voice_first(layout, center, candidates, mask):
 
 
 @compiled
-def _interrupt_or_wait(layout, mask):
-    """Return the interruption of a rep who is picking up anyway, else of the one with the least progress, else WAIT."""
-    for lens in (LATEST_PICK_UP, LEAST_PROGRESS):
-        action = _find_action(layout, mask, INTERRUPT, lens)
-        if action >= 0:
-            return action
+def _interrupt_or_wait(layout, center, candidates, mask):
+    """Return the interruption of a rep who is picking up anyway, else of the one with the least progress, else WAIT.
+
+    Either may be open under the name of an earlier lens only: then `picking_up` is told by the pick-up time that is not
+    added, and the least progress is what `least_value_at_stake` names.
+    """
+    action = _find_action(layout, mask, INTERRUPT, LATEST_PICK_UP)
+    if action >= 0:
+        return action
+    first = -1
     for action in range(mask.shape[0]):
         if mask[action] and layout.kind[action] == INTERRUPT:
-            return action
-    return WAIT
+            if center[G_RESUMING] > 0.0 and candidates[action, C_PICK_UP] == 0.0:
+                return action
+            first = action if first < 0 else first
+    action = _find_action(layout, mask, INTERRUPT, LEAST_PROGRESS)
+    return max(action if action >= 0 else first, WAIT)
 
 
 @compiled
@@ -201,7 +209,7 @@ def voice_first_interrupting(layout, center, candidates, mask):
     """As `voice_first`, and a waiting call always takes a rep out of deferred work: one who is picking up anyway, else
     the one with the least progress."""
     if center[G_SUBJECT_IS_CONTACT] and _find_action(layout, mask, ASSIGN, LONGEST_IDLE) < 0:
-        return _interrupt_or_wait(layout, mask)
+        return _interrupt_or_wait(layout, center, candidates, mask)
     return voice_first(layout, center, candidates, mask)
 
 
@@ -394,7 +402,7 @@ def _place_contact(layout, settings, center, candidates, mask):
     if action >= 0:
         return WAIT if _is_reserved(settings, center, queue) else action
     if _setting(settings, queue, P_INTERRUPTS):
-        return _interrupt_or_wait(layout, mask)
+        return _interrupt_or_wait(layout, center, candidates, mask)
     return WAIT
 
 

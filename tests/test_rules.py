@@ -156,6 +156,25 @@ def test_voice_first_interrupting_disturbs_a_rep_who_picks_up_first():
     assert int(center.record["action_rep"][center.action_names.index(action)]) == 1
 
 
+def test_a_rep_who_picks_up_is_found_under_the_name_of_another_lens():
+    # Rep 0 works 100 s on an e-mail until a call; at 180 s it is picking up that e-mail, and rep 1 has done only 90 s on
+    # one of less value. `cheapest_to_resume` names rep 0, so that `picking_up` is a second name and not open.
+    center = Center(
+        scripted(
+            contact(0, "email", 900, handle_time=LONG),
+            contact(90, "email", 1, handle_time=LONG),
+            contact(100, handle_time=30),
+            contact(180, handle_time=30),
+            channels=[VOICE, channel(EMAIL, pick_up=600)],
+            reps=2,
+        )
+    )
+    center.do("serve:email:oldest").do("serve:email:oldest").do("interrupt:cheapest_to_resume").do("resume")
+    assert center.time_s == 180
+    assert center.open == {"wait", "interrupt:least_value_at_stake", "interrupt:cheapest_to_resume"}
+    assert choice("voice_first_interrupting", center) == "interrupt:cheapest_to_resume"
+
+
 @pytest.mark.parametrize(("call_usd", "email_usd", "interrupts"), [(1_000_000, 500, True), (500, 1_000_000, False)])
 def test_expected_loss_weighs_an_interruption(call_usd, email_usd, interrupts):
     scenario = scripted(
