@@ -194,6 +194,8 @@ def talk_and_after_work():
         "voice.mean_wait_s": mean_wait_of_one_rep(arrival_rate, mean_min, mean_min**2 + variance) * MIN_S,
         "voice.mean_in_service": arrival_rate * talk_min,
         "voice.after_work_frac": arrival_rate * after_min,
+        "voice.mean_handle_s": mean_min * MIN_S,
+        "occupancy_frac": arrival_rate * mean_min,
     }
 
 
