@@ -157,8 +157,8 @@ def test_voice_first_interrupting_disturbs_a_rep_who_picks_up_first():
 
 
 def test_a_rep_who_picks_up_is_found_under_the_name_of_another_lens():
-    # Rep 0 works 100 s on an e-mail until a call; at 180 s it is picking that up, and rep 1 has done 90 s on one of less
-    # value. `cheapest_to_resume` names rep 0, so that `picking_up` is a second name and not open.
+    # Rep 0 works 100 s on an e-mail until a call; at 180 s it is picking that up.
+    # Rep 1 has done 90 s on one of less value. `cheapest_to_resume` names rep 0, so `picking_up` is not open.
     center = Center(
         scripted(
             contact(0, "email", 900, handle_time=LONG),
