@@ -3,6 +3,7 @@
 Room: `experiments`. The models are those of `experiments.validation`; this runs them, shows them, and judges.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,7 +60,7 @@ def show(results: list[ModelResult]) -> None:
     for result in results:
         for row in _rows(result):
             n_rows += 1
-            z = "exact" if row["z"] is None else f"{row['z']:+.2f}"
+            z = "" if row["z"] is None else f"{row['z']:+.2f}"
             table.add_row(
                 result.model.name,
                 row["metric"],
@@ -128,7 +129,7 @@ def _rows(result: ModelResult) -> list[dict[str, Any]]:
                 "known": reference.value,
                 "simulated": estimate.mean,
                 "standard_error": estimate.standard_error,
-                "z": verdict.z,
+                "z": verdict.z if math.isfinite(verdict.z) else None,
                 "passed": verdict.failure is None,
                 "failure": verdict.failure,
             }

@@ -8,6 +8,7 @@ and the standard error is small enough to mean something (`Reference.judge`). Ev
 checks of `experiments.generic_checks`.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from experiments.generic_checks import Check, check_batches
 Tier = Literal["fast", "full"]
 
 AGREEMENT_STANDARD_ERRORS = 4.0
+ROUNDING = 1e-9
+"""Relative difference from a known value that rounding may make, where chance makes none."""
 LARGEST_BATCH = 16
 """Episodes that run side by side on a thread, at most: long ones need much memory."""
 
@@ -73,7 +76,11 @@ class Reference(_Part):
     def judge(self, estimate: Estimate) -> Verdict:
         """Return whether `estimate` is precise enough, and no further from the value than chance allows."""
         error = float(np.hypot(estimate.standard_error, self.value_error))
-        z = (estimate.mean - self.value) / error if error > 0 else float("inf") * (estimate.mean - self.value)
+        distance = estimate.mean - self.value
+        if error > 0:
+            z = distance / error
+        else:  # the metric is the same in every batch
+            z = 0.0 if abs(distance) <= ROUNDING * self.value else math.copysign(math.inf, distance)
         if not estimate.standard_error <= self.max_relative_error * self.value:
             return Verdict(z, f"standard error above {100 * self.max_relative_error:g} % of the value: too short a run")
         if not abs(z) <= AGREEMENT_STANDARD_ERRORS:
