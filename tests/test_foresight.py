@@ -305,12 +305,12 @@ def test_a_caller_hangs_up_when_the_fresh_patience_ends():
 
 @pytest.mark.parametrize("speed", [1.0, 0.5])
 def test_the_rest_of_after_contact_work_is_that_of_one_that_has_taken_so_long(speed):
-    """Twenty calls of 100 s, at half the speed of 200 s; of their after-contact work some hundred seconds are over."""
+    """Sixty calls of 100 s, at half the speed of 200 s; of their after-contact work 600 s, or half of 500 s, are over."""
     group = {"proficiency": {"voice": {"speed": speed}}}
     voice = channel(VOICE, handle_time=100, after_work=LOGNORMAL)
-    center = play(watched([voice], *[contact(0)] * 20, group=group), 300)
+    center = play(watched([voice], *[contact(0)] * 60, reps=60, group=group), 700)
     (reps,) = np.nonzero(center.record["reps"]["status"] == AFTER_WORK)
-    assert len(reps) > 10
+    assert len(reps) > 5
     done_s = speed * (center.time_s - 100 / speed)
     left_s = fresh_values(center, 200, lambda record: record["rep_event_s"][reps] - record["now_s"])
     assert_mean(left_s, LOGNORMAL_LAW.mean_residual_s(np.array([done_s]))[0] / speed)
@@ -331,12 +331,13 @@ def test_a_rep_comes_free_when_the_fresh_after_contact_work_ends():
     assert len(set(ends_s)) == 5
 
 
-def returned_with_new_work(**keys: Any) -> Center:
-    """Return a center where ten calls of 100 s are all unresolved, and call again at 200 s with work of their own."""
+def returned_with_new_work(*contacts: dict[str, Any], **keys: Any) -> Center:
+    """Return a center of ten reps where ten calls of 100 s are all unresolved, and call again at 200 s with work of
+    their own; `contacts` come besides."""
     returns = {"prob": 1, "after": 100, "to": "second", "new_work": True}
     voice = channel(VOICE, handle_time=100, resolution={"prob": 0, "returns": returns})
     second = channel(VOICE, name="second", handle_time=LOGNORMAL, **keys)
-    return watched([voice, second, channel(EMAIL, handle_time=7)], *[contact(0)] * 10, reps=10)
+    return watched([voice, second, channel(EMAIL, handle_time=7)], *[contact(0)] * 10, *contacts, reps=10)
 
 
 def test_new_work_of_those_who_will_come_back_is_drawn_from_the_law_of_their_channel():
@@ -355,7 +356,8 @@ def test_new_work_in_hand_exceeds_what_was_done_of_it():
 
 
 def test_new_work_stays_unknown_when_it_is_put_off_to_a_callback():
-    center = play(returned_with_new_work(callback_offer={"to": "email", "accept_prob": 1}), 150)
+    busy = [contact(120, "email", handle_time=10_000)] * 10
+    center = play(returned_with_new_work(*busy, callback_offer={"to": "email", "accept_prob": 1}), 150)
     while of_status(center, WAITING, "email").size < 10:
         center.do("offer_callback" if "offer_callback" in center.open else "wait")
     waiting = of_status(center, WAITING, "email")
