@@ -305,7 +305,7 @@ def test_a_caller_hangs_up_when_the_fresh_patience_ends():
 
 @pytest.mark.parametrize("speed", [1.0, 0.5])
 def test_the_rest_of_after_contact_work_is_that_of_one_that_has_taken_so_long(speed):
-    """Sixty calls of 100 s, at half the speed of 200 s; of their after-contact work 600 s, or half of 500 s, are over."""
+    """Sixty calls of 100 s, or 200 s at half speed; of their after-contact work 600 s, or half of 500 s, are over."""
     group = {"proficiency": {"voice": {"speed": speed}}}
     voice = channel(VOICE, handle_time=100, after_work=LOGNORMAL)
     center = play(watched([voice], *[contact(0)] * 60, reps=60, group=group), 700)
