@@ -109,7 +109,9 @@ def _charge_open_work(state, parameters, journal):
         person = state.contacts[contact]
         queue = np.int64(person.queue)
         limits = parameters.queues[queue]
-        work_s = person.handle_s if person.status == SCHEDULED else remaining_work_s(state, parameters, contact)
+        work_s = remaining_work_s(state, parameters, contact)
+        if person.status == SCHEDULED and not person.new_work:  # a share of work that the center has seen
+            work_s = person.handle_s + limits.after_work_mean_s
         if person.interruptions > 0 and person.status != IN_SERVICE:
             pick_up_usd = limits.pick_up_mean_s * parameters.pick_up_usd_per_s
             charge(state, parameters, contact, TERM_INTERRUPTION, pick_up_usd, 0.0)
