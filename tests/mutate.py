@@ -52,6 +52,11 @@ FAULTS = (
         (
             Edit(
                 "agents/rules.py",
+                "            if _setting(settings, other, P_PLACE) < _setting(settings, queue, P_PLACE):\n",
+                "            if _setting(settings, other, P_PLACE) > _setting(settings, queue, P_PLACE):\n",
+            ),
+            Edit(
+                "agents/rules.py",
                 "        if place < best_place:\n",
                 "        if best == WAIT or place > best_place:\n",
             ),
