@@ -24,11 +24,10 @@ from envs.config_file import REPOSITORY_FOLDER, find_config, load_yaml, validate
 from envs.errors import ConfigurationError, InvalidValueError
 from envs.metrics import Counts, add_counts, compute_metrics, metric_glossary
 from envs.scenario import Scenario, load_scenario
-from experiments.generic_checks import Check, check_batches
+from experiments.generic_checks import AGREEMENT_STANDARD_ERRORS, Check, check_batches
 
 Tier = Literal["fast", "full"]
 
-AGREEMENT_STANDARD_ERRORS = 4.0
 ROUNDING = 1e-9
 """Relative difference from a known value that rounding may make, where chance makes none."""
 LARGEST_BATCH = 16
