@@ -68,8 +68,12 @@ class PriorityRule(BaseModel):
         names = [channel.name for channel in scenario.channels]
         by_kind = sorted(scenario.channels, key=lambda channel: not channel.is_real_time)
         order = self.order or tuple(channel.name for channel in by_kind)
+        if sorted(order) != sorted(names):
+            raise ConfigurationError(
+                f"policy {self.name}.order = {', '.join(order)}: must name every channel of scenario {scenario.name} "
+                f"once ({', '.join(names)})"
+            )
         for key, listed in (
-            ("order", order),
             ("reserve", tuple(self.reserve)),
             ("interrupt", self.interrupt),
             ("offer_at", tuple(self.offer_at)),
@@ -78,11 +82,6 @@ class PriorityRule(BaseModel):
                 if name not in names:
                     known = f"no such channel in scenario {scenario.name} (known: {', '.join(names)})"
                     raise ConfigurationError(f"policy {self.name}.{key} = {name!r}: {known}{did_you_mean(name, names)}")
-        if sorted(order) != sorted(names):
-            raise ConfigurationError(
-                f"policy {self.name}.order = {', '.join(order)}: must name every channel of scenario {scenario.name} "
-                f"once ({', '.join(names)})"
-            )
         self._check_sense(scenario)
         settings = np.zeros(P_FIRST_QUEUE + len(names) * N_QUEUE_SETTINGS)
         settings[P_ASSIGN] = ASSIGN_LENSES[self.assign]

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.table import Table
 
+from agents.catalog import load_policy
 from envs.config_message import did_you_mean
 from envs.errors import ConfigurationError
 from experiments.decision_trace import N_DECISIONS, Trace, trace_decisions
@@ -25,6 +26,8 @@ def validate(
     """Run the models of `files` (default: all of `configs/validation/`), or those named in `models` only, on `threads`
     threads, on which no result depends; return their results in order."""
     chosen = _choose(load_validation(files), models)
+    for model in chosen:  # all before any is played, so that a mistake is reported at once
+        load_policy(model.policy, model.scenario)
     results = []
     with episode_progress() as progress:
         for model in chosen:
@@ -77,7 +80,7 @@ def show(results: list[ModelResult]) -> None:
     failures = [text for result in results for text in result.failures]
     wall_s = sum(result.wall_s for result in results)
     console.print(
-        f"{len(results)} models, {n_rows} rows in {wall_s:.0f} s: "
+        f"Models: {len(results)}, rows: {n_rows}, {wall_s:.0f} s: "
         + ("all agree." if not failures else f"{len(failures)} failed.")
     )
     for text in failures:

@@ -31,7 +31,7 @@ def test_a_model_of_a_file_is_run_and_shown(tmp_path):
     (tmp_path / "small.yaml").write_text(SMALL)
     result = blended("small.yaml", "--json", "found.json", folder=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "1 models, 4 rows" in result.stdout
+    assert "Models: 1, rows: 4" in result.stdout
     assert "all agree" in result.stdout
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["passed"] is True
@@ -60,10 +60,13 @@ def test_a_wrong_value_ends_in_exit_code_1_and_is_named(tmp_path):
     [
         (["nowhere"], "nowhere"),
         (["--model", "V0"], "--model V0: no such model"),
+        (["senseless.yaml"], "policy priority.order = chat: must name every channel of scenario small once (voice)"),
         (["--trace", "--model", "V01"], "--trace: must stand without FILE and --model"),
     ],
 )
 def test_a_mistake_of_the_user_is_one_message_and_exit_code_2(arguments, message, tmp_path):
+    senseless = SMALL.replace("policy: fifo", "policy: {rule: priority, order: [chat]}")
+    (tmp_path / "senseless.yaml").write_text(senseless)
     result = blended(*arguments, folder=tmp_path)
     assert result.returncode == 2
     assert message in result.stderr
