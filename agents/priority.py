@@ -2,10 +2,10 @@
 
 Room: `agents`. Touches the scenario and the settings of `agents.rules`; runs nothing.
 
-Of these parts are made the policies of which theory has exact answers: non-preemptive priority (Cobham 1954, Operations
-Research 2(1)), interrupting priority, threshold reservation (Gans and Zhou 2003, Operations Research 51(2)), blending
-thresholds (Bhulai and Koole 2003, IEEE Transactions on Automatic Control 48(8)), and a callback offered at a length of
-the queue.
+Of these parts are made the policies of which theory has exact answers: non-preemptive priority (Cobham 1954, Journal
+of the Operations Research Society of America 2(1)), interrupting priority, threshold reservation (Gans and Zhou 2003,
+Operations Research 51(2)), blending thresholds (Bhulai and Koole 2003, IEEE Transactions on Automatic Control 48(8)),
+and a callback offered at a length of the queue.
 """
 
 from typing import Annotated, Literal

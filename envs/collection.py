@@ -1,9 +1,9 @@
-"""Collections: what a debtor pays, and when the client takes a work list back (D6).
+"""Collections: what a debtor pays, and when the client recalls a contact of the work list (D6).
 
 Room: `envs`, kernel. Touches one contact of a work list, its queue and the counters.
 
-Who is reached pays a share of the debt, or nothing; that is the debtor's own luck. At the due time the client takes
-back what nobody has in hand, and fee and expected commission are forgone. By which hours debtors are reached is in
+Who is reached pays a share of the debt, or nothing; that is the debtor's own luck. At the due time the client
+recalls what nobody has in hand, and fee and expected commission are forgone. By which hours debtors are reached is in
 `envs.reach`.
 """
 
@@ -29,8 +29,8 @@ def collect(state, parameters, contact):
 
 
 @compiled
-def is_taken_back(state, parameters, contact):
-    """Return True if the client takes `contact`, whose due time passes now, back: nobody has it in hand."""
+def is_recalled(state, parameters, contact):
+    """Return True if the client recalls `contact`, whose due time passes now: nobody has it in hand."""
     person = state.contacts[contact]
     if not parameters.queues[person.queue].collection:
         return False
@@ -38,8 +38,8 @@ def is_taken_back(state, parameters, contact):
 
 
 @compiled
-def take_back(state, parameters, contact):
-    """Let the client take back the overdue `contact`; the caller forgets the customer."""
+def recall(state, parameters, contact):
+    """Let the client recall the overdue `contact`; the caller forgets the customer."""
     person = state.contacts[contact]
     queue = person.queue
     state.queues[queue].overdue -= 1

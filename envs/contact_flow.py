@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.business_hours import add_promise, due_time_s
 from envs.churn import broken_promise_usd, charge, charge_harm
-from envs.collection import is_taken_back, take_back
+from envs.collection import is_recalled, recall
 from envs.compilation import compiled
 from envs.control_variate import add_luck, expect_abandonment
 from envs.event_list import insert_contact, queue_heap, remove_contact, set_clock
@@ -303,8 +303,8 @@ def _pass_due(state, parameters, contact):
     state.band_count[person.band].late += 1
     note(state, NOTE_DUE_PASSED, contact, NOBODY, 0)
     charge_lateness(state, parameters, contact, parameters.queues[queue].late_rise, parameters.queues[queue].late_usd)
-    if is_taken_back(state, parameters, contact):
-        take_back(state, parameters, contact)
+    if is_recalled(state, parameters, contact):
+        recall(state, parameters, contact)
         free_slot(state, contact)
     elif person.status == WAITING:
         remove_contact(state, queue_heap(queue, BY_NEXT_DUE), BY_NEXT_DUE, contact)

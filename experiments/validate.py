@@ -6,6 +6,7 @@ Room: `experiments`. The models are those of `experiments.validation`; this runs
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def validate(
             task = progress.add_task(model.name, total=model.n_episodes(tier))
             result = simulate(model, tier, threads=threads, progress=lambda n, task=task: progress.advance(task, n))  # type: ignore[misc]
             progress.remove_task(task)
-            results.append(ModelResult(model, tier, result.estimates, result.checks, time.perf_counter() - start_s))
+            results.append(replace(result, wall_s=time.perf_counter() - start_s))
     return results
 
 
@@ -63,15 +64,14 @@ def show(results: list[ModelResult]) -> None:
     for result in results:
         for row in _rows(result):
             n_rows += 1
-            z = "" if row["z"] is None else f"{row['z']:+.2f}"
             table.add_row(
                 result.model.name,
                 row["metric"],
                 row["unit"],
                 f"{row['known']:.5g}",
-                f"{row['simulated']:.5g}",
-                f"{row['standard_error']:.2g}" if row["standard_error"] > 0 else "",
-                z,
+                "undefined" if row["simulated"] is None else f"{row['simulated']:.5g}",
+                f"{row['standard_error']:.2g}" if row["standard_error"] else "",
+                "" if row["z"] is None else f"{row['z']:+.2f}",
                 "ok" if row["passed"] else f"FAILED: {row['failure']}",
             )
         table.add_section()
@@ -118,6 +118,11 @@ def describe_results(results: list[ModelResult]) -> dict[str, Any]:
     }
 
 
+def _number(value: float) -> float | None:
+    """Return `value`, or None where it is no number that JSON knows: a share of nothing, or z without any error."""
+    return value if math.isfinite(value) else None
+
+
 def _rows(result: ModelResult) -> list[dict[str, Any]]:
     rows = []
     for reference in result.model.references_of(result.tier):
@@ -130,9 +135,9 @@ def _rows(result: ModelResult) -> list[dict[str, Any]]:
                 "unit": reference.unit,
                 "source": reference.source,
                 "known": reference.value,
-                "simulated": estimate.mean,
-                "standard_error": estimate.standard_error,
-                "z": verdict.z if math.isfinite(verdict.z) else None,
+                "simulated": _number(estimate.mean),
+                "standard_error": _number(estimate.standard_error),
+                "z": _number(verdict.z),
                 "passed": verdict.failure is None,
                 "failure": verdict.failure,
             }

@@ -11,7 +11,7 @@ Sources:
 
 * Erlang (1917): formulas B and C; e.g. Gross, Shortle, Thompson and Harris, *Fundamentals of Queueing Theory*, 4th
   edition 2008, sections 2.3 (M/M/n), 2.5 (M/M/n/n), 2.10 (M/M/n+M by birth and death), 5.1 (Pollaczek-Khinchine).
-* Cobham (1954), Priority assignment in waiting line problems, Operations Research 2(1); Kella and Yechiali (1985),
+* Cobham (1954), Priority assignment in waiting line problems, J. ORSA 2(1); Kella and Yechiali (1985),
   Waiting times in the non-preemptive priority M/M/c queue, Stochastic Models 1(2).
 * Conway, Maxwell and Miller, *Theory of Scheduling*, 1967, section 8-6: preemptive-resume M/G/1.
 * Zeltyn and Mandelbaum (2005), Call centers with impatient customers: many-server asymptotics of the M/M/n+G queue,

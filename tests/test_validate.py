@@ -73,6 +73,16 @@ def test_a_mistake_of_the_user_is_one_message_and_exit_code_2(arguments, message
     assert "Traceback" not in result.stderr
 
 
+def test_a_metric_without_a_value_fails_and_is_null_in_json(tmp_path):
+    # Nobody hangs up, so the mean wait of those who did is a share of nothing.
+    text = SMALL.replace("metric: occupancy_frac", "metric: voice.mean_wait_abandoned_s").replace("fraction", "s")
+    (tmp_path / "small.yaml").write_text(text)
+    result = blended("small.yaml", "--json", "found.json", folder=tmp_path)
+    assert result.returncode == 1, result.stderr
+    row = json.loads((tmp_path / "found.json").read_text(), parse_constant=pytest.fail)["models"][0]["rows"][0]
+    assert (row["simulated"], row["standard_error"], row["z"], row["passed"]) == (None, None, None, False)
+
+
 def test_a_model_may_be_chosen_by_its_name():
     results = validate(models=["V07"])
     assert [result.model.name for result in results] == ["V07"]

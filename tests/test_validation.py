@@ -121,12 +121,6 @@ def test_no_result_depends_on_the_number_of_threads():
     assert simulate(model, "fast", threads=1) == simulate(model, "fast", threads=2)
 
 
-def test_the_files_are_those_of_the_folder():
-    files = sorted((REPOSITORY_FOLDER / "configs" / "validation").glob("*.yaml"))
-    assert len(files) >= 8
-    assert len(load_validation(files)) == len(MODELS)
-
-
 def test_the_example_of_the_docs_holds(tmp_path):
     (example,) = re.findall(r"```yaml\n(.*?)```", (REPOSITORY_FOLDER / "docs" / "validation.md").read_text(), re.DOTALL)
     (tmp_path / "mine.yaml").write_text(example)
