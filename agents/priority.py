@@ -12,9 +12,10 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agents.baselines import Baseline
+from agents.rule import FreeParameter, Rule
 from agents.rules import N_QUEUE_SETTINGS, P_ASSIGN, P_FIRST_QUEUE, P_INTERRUPTS, P_OFFER_AT, P_PLACE, P_RESERVE
 from envs.actions import action_table
 from envs.config_message import did_you_mean
@@ -32,7 +33,7 @@ ASSIGN_LENSES = {
 Reps = Annotated[int, Field(ge=0)]
 
 
-class PriorityRule(BaseModel):
+class PriorityRule(Rule):
     """Serve channels in an order, and contacts of a channel as they came; own suspended work before new work of its
     channel.
 
@@ -50,19 +51,23 @@ class PriorityRule(BaseModel):
         assign: the lens by which a contact chooses between free reps.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     rule: Literal["priority"]
     name: str = "priority"
     order: tuple[str, ...] = ()
-    reserve: dict[str, Reps] = {}
+    reserve: dict[str, Reps] = Field(default={})
     interrupt: tuple[str, ...] = ()
-    offer_at: dict[str, Reps] = {}
+    offer_at: dict[str, Reps] = Field(default={})
     assign: Literal["longest_idle", "fewest_skills", "least_loaded", "fastest"] = "longest_idle"
 
     def make(self, scenario: Scenario) -> Baseline:
         """Return the policy for `scenario`; raises `ConfigurationError` where a part makes no sense in it."""
         return Baseline("priority", scenario, self._settings(scenario))
+
+    def free_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
+        """Return the reserve of every deferred channel."""
+        n_reps = sum(group.count for group in scenario.groups)
+        deferred = [channel.name for channel in scenario.channels if not channel.is_real_time]
+        return tuple(FreeParameter(f"reserve.{name}", 0, n_reps - 1, is_integer=True) for name in deferred)
 
     def _settings(self, scenario: Scenario) -> NDArray[np.float64]:
         names = [channel.name for channel in scenario.channels]
