@@ -54,10 +54,10 @@ def remaining_work_s(state, parameters, contact):
 
 
 @compiled
-def _lateness_usd(state, parameters, contact, end_s):
-    """Return what an open deferred contact is still to be charged for lateness if it ends at `end_s`, USD."""
+def _lateness_usd(state, parameters, contact, met_s):
+    """Return what an open deferred contact is still to be charged for lateness if its promise is met at `met_s`, USD."""
     person = state.contacts[contact]
-    overdue_s = end_s - expected_due_s(state, parameters, contact)
+    overdue_s = met_s - expected_due_s(state, parameters, contact)
     if overdue_s <= 0.0:
         return 0.0
     left_usd = person.value_usd * person.retention_prob
@@ -94,8 +94,11 @@ def _expected_lateness_usd(state, parameters):
     end_s = state.now_s
     for i in np.argsort(due_s):
         contact = contacts[i]
-        end_s = work_off(parameters, end_s, remaining_work_s(state, parameters, contact))
-        total_usd += _lateness_usd(state, parameters, contact, end_s)
+        work_s = remaining_work_s(state, parameters, contact)
+        end_s = work_off(parameters, end_s, work_s)
+        is_met_by_start = parameters.queues[state.contacts[contact].queue].met_by_start
+        met_s = max(end_s - work_s, state.now_s) if is_met_by_start else end_s
+        total_usd += _lateness_usd(state, parameters, contact, met_s)
     return total_usd
 
 

@@ -11,6 +11,7 @@ value is lost (r becomes 0); the expected charge is the same, since P(lost at th
 from envs.compilation import compiled
 from envs.journal import note_charge
 from envs.luck import LUCK_CHURN, uniform
+from envs.state import NEVER
 
 
 @compiled
@@ -78,7 +79,7 @@ def broken_promise_usd(state, parameters, contact):
         rise = raise_for_risk(parameters, person.at_risk, limits.abandonment_rise)
         fee_usd = limits.fee_usd * (1.0 - limits.redial_prob)
         return left_usd * rise + limits.abandonment_usd + fee_usd
-    if person.overdue:
+    if person.overdue or (limits.met_by_start and person.due_s == NEVER):
         return 0.0
     missed_usd = left_usd * raise_for_risk(parameters, person.at_risk, limits.late_rise) + limits.late_usd
     if limits.collection:

@@ -16,8 +16,8 @@ from envs.compilation import compiled
 from envs.concurrency import divide_attention, vacate_seat
 from envs.contact_flow import (
     charge_lateness,
+    end_overdue,
     free_slot,
-    overdue_rise,
     return_scheduled,
     schedule,
     schedule_attempt,
@@ -118,20 +118,12 @@ def _try_again(state, parameters, contact):
     note(state, NOTE_ENDED, contact, person.rep, END_GIVEN_UP)
     forgo_income(state, parameters, contact)
     if person.overdue:
-        _end_overdue(state, parameters, contact)
+        end_overdue(state, parameters, contact)
     else:
         state.queue_count[queue].late += 1
         state.band_count[person.band].late += 1
         charge_lateness(state, parameters, contact, limits.late_rise, limits.late_usd)
     free_slot(state, contact)
-
-
-@compiled
-def _end_overdue(state, parameters, contact):
-    person = state.contacts[contact]
-    state.queues[person.queue].overdue -= 1
-    rise = overdue_rise(parameters, person.queue, state.now_s - person.due_s)
-    charge_lateness(state, parameters, contact, rise, 0.0)
 
 
 @compiled
@@ -150,7 +142,8 @@ def _count_end(state, parameters, contact):
     if parameters.queues[queue].real_time:
         return
     if person.overdue:
-        _end_overdue(state, parameters, contact)
+        if not parameters.queues[queue].met_by_start:
+            end_overdue(state, parameters, contact)
     else:
         count.on_time += 1
         state.band_count[person.band].on_time += 1

@@ -13,7 +13,7 @@ from envs.churn import broken_promise_usd, charge, charge_harm
 from envs.collection import is_recalled, recall
 from envs.compilation import compiled
 from envs.control_variate import add_luck, expect_abandonment
-from envs.event_list import insert_contact, queue_heap, remove_contact, set_clock
+from envs.event_list import set_clock
 from envs.interruption import rank_suspended, start_work
 from envs.journal import (
     END_ABANDONED,
@@ -40,10 +40,8 @@ from envs.luck import (
     look_up_quantile,
     uniform,
 )
-from envs.queues import dequeue, enqueue, tell_classes, urgency_of
+from envs.queues import dequeue, enqueue, rank_overdue, tell_classes
 from envs.state import (
-    BY_NEXT_DUE,
-    BY_URGENCY,
     N_ORDERS,
     NEVER,
     NOBODY,
@@ -207,7 +205,8 @@ def set_waiting_clock(state, parameters, contact):
 
 @compiled
 def strike_clock(state, parameters, contact):
-    """Handle the timed event of `contact` that has come."""
+    """Handle the timed event of `contact` that has come. Returns False if it changes nothing that a router of a
+    Markovian center sees: a threshold passes."""
     person = state.contacts[contact]
     if person.status == SCHEDULED and state.now_s >= person.return_s:
         return_scheduled(state, parameters, contact)
@@ -219,10 +218,14 @@ def strike_clock(state, parameters, contact):
         threshold_s = person.arrival_s + parameters.queues[person.queue].threshold_s
         if not person.past_threshold and state.now_s >= threshold_s:
             person.past_threshold = 1
-            tell_classes(state, parameters, person.queue)
-        person.closed_at = -1
+            if not parameters.markov:
+                tell_classes(state, parameters, person.queue)
+        if not parameters.markov:
+            person.closed_at = -1
         person.review_s = NEVER
         set_waiting_clock(state, parameters, contact)
+        return False
+    return True
 
 
 @compiled
@@ -281,6 +284,8 @@ def serve_waiting(state, parameters, rep, contact):
             charge_wait(state, parameters, contact)
             expect_abandonment(state, parameters, contact)
             set_clock(state, contact, NEVER)
+        elif parameters.queues[queue].met_by_start:
+            _meet_promise(state, parameters, contact)
     start_work(state, parameters, rep, contact)
 
 
@@ -290,6 +295,25 @@ def charge_lateness(state, parameters, contact, rise, direct_usd):
     promised = parameters.queues[state.contacts[contact].queue].promised
     term = TERM_BROKEN_PROMISE if promised else TERM_LATENESS
     charge_harm(state, parameters, contact, term, rise, direct_usd)
+
+
+@compiled
+def _meet_promise(state, parameters, contact):
+    """Let the due time of a contact whose promise is met by its start concern nobody any more."""
+    person = state.contacts[contact]
+    if person.overdue:
+        end_overdue(state, parameters, contact)
+    person.due_s = NEVER
+    set_clock(state, contact, NEVER)
+
+
+@compiled
+def end_overdue(state, parameters, contact):
+    """Charge the hours for which `contact` is overdue, which end now."""
+    person = state.contacts[contact]
+    state.queues[person.queue].overdue -= 1
+    rise = overdue_rise(parameters, person.queue, state.now_s - person.due_s)
+    charge_lateness(state, parameters, contact, rise, 0.0)
 
 
 @compiled
@@ -307,11 +331,7 @@ def _pass_due(state, parameters, contact):
         recall(state, parameters, contact)
         free_slot(state, contact)
     elif person.status == WAITING:
-        remove_contact(state, queue_heap(queue, BY_NEXT_DUE), BY_NEXT_DUE, contact)
-        if parameters.queues[queue].hidden_due:
-            remove_contact(state, queue_heap(queue, BY_URGENCY), BY_URGENCY, contact)
-            urgency_s = urgency_of(state, parameters, contact)
-            insert_contact(state, queue_heap(queue, BY_URGENCY), BY_URGENCY, contact, urgency_s)
+        rank_overdue(state, parameters, contact)
         tell_classes(state, parameters, queue)
     elif person.status == SUSPENDED:
         if parameters.queues[queue].hidden_due:

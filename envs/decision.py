@@ -211,8 +211,12 @@ def value_at_stake_usd(state, parameters, contact):
 
 @compiled
 def _list_interruptions(state, parameters, contact, queue):
-    """Allow each lens's rep, a rep named by an earlier lens not again. Equal reps: the lowest index."""
+    """Allow each lens's rep, a rep named by an earlier lens not again. Equal reps: the lowest index; in a Markovian
+    center, where progress and the times of pick-ups are not part of the state, the one with the fewest suspended
+    contacts."""
     least_stake = NEVER
+    stake_ties = 0
+    cheapest_ties = 0
     least_progress = NEVER
     cheapest = NEVER
     latest = -NEVER
@@ -231,17 +235,25 @@ def _list_interruptions(state, parameters, contact, queue):
         if not picking_up:
             progress += (state.now_s - state.reps[rep].phase_start_s) * state.reps[rep].speed
             pick_up = parameters.queues[state.contacts[victim].queue].pick_up_mean_s
-        if stake < least_stake:
+        begun_s = state.reps[rep].phase_start_s
+        ties = 0
+        if parameters.markov:
+            ties = 2 * state.reps[rep].n_suspended + picking_up
+            progress = ties + 1000.0 * picking_up
+            begun_s = -float(ties)
+        if stake < least_stake or (stake == least_stake and ties < stake_ties):
             least_stake = stake
+            stake_ties = ties
             stake_rep = rep
         if progress < least_progress:
             least_progress = progress
             progress_rep = rep
-        if pick_up < cheapest:
+        if pick_up < cheapest or (pick_up == cheapest and ties < cheapest_ties):
             cheapest = pick_up
+            cheapest_ties = ties
             cheapest_rep = rep
-        if picking_up and state.reps[rep].phase_start_s > latest:
-            latest = state.reps[rep].phase_start_s
+        if picking_up and begun_s > latest:
+            latest = begun_s
             latest_rep = rep
     start = parameters.interrupt_start
     _allow(state, start + LEAST_VALUE_AT_STAKE, contact, stake_rep)
@@ -288,7 +300,8 @@ def list_actions(state, parameters):
 
 @compiled
 def _close_subject(state, parameters):
-    review_s = state.now_s + parameters.review_interval_s
+    # What a router of a Markovian center sees does not change by itself.
+    review_s = NEVER if parameters.markov else state.now_s + parameters.review_interval_s
     if state.subject_kind == CONTACT_SUBJECT:
         person = state.contacts[state.subject]
         person.closed_at = state.pass_number if parameters.every_event else state.queues[person.queue].news

@@ -122,6 +122,7 @@ def _redraw_due_times(state: Any, scenario: Scenario, generator: np.random.Gener
     """Returns the contacts whose clock has to be set again."""
     contacts = state["contacts"]
     is_here = (contacts["status"] != UNUSED) & (contacts["status"] != SCHEDULED) & (contacts["overdue"] == 0)
+    is_here &= np.isfinite(contacts["due_s"])  # a promise that was met by the start is nobody's concern any more
     hidden = np.flatnonzero(is_here & _is_due_hidden(scenario)[contacts["queue"]])
     laws = [_hidden_law(scenario, queue) for queue in contacts["queue"][hidden]]
     arrived_s = contacts["arrival_s"][hidden]

@@ -6,7 +6,8 @@ The formula. Callers still waiting are charged as if they hung up. Open deferred
 horizon in order of due time by the scenario's `spare_reps`: half-hour by half-hour of the coming weeks, the planned
 reps whom neither calls nor new deferred work need (`envs.parameters`). A contact that waits, is suspended or will come
 back as rework ends when they have done the expected remaining work of everything due no later; one in service after
-its own. It is charged the missed due time if it ends after it, its hours overdue, its holding cost until then, the
+its own. It is charged the missed due time if it ends (where the promise is met by the start: starts, its own
+work earlier) after it, its hours overdue, what holding it costs until then and its waiting until it starts, the
 expected cost of an error, of ending unresolved and of its technology, and the pick-up it still needs. So work refused
 is charged what doing it late would cost. Follow-ups, returns and attempts that it may lead to are left out.
 
@@ -120,8 +121,13 @@ def _charge_open_work(state, parameters, journal):
         else:
             worked_off_s = work_off(parameters, worked_off_s, work_s)
             end_s = worked_off_s
-        charge(state, parameters, contact, TERM_BACKLOG, limits.holding_usd_per_s * (end_s - state.now_s), 0.0)
-        overdue_s = end_s - person.due_s
+        start_s = max(end_s - work_s, state.now_s) if person.status == WAITING else state.now_s
+        holding_usd = limits.holding_usd_per_s * (end_s - state.now_s)
+        holding_usd += limits.waiting_usd_per_s * (start_s - state.now_s)
+        if limits.overdue_waiting_usd_per_s > 0.0:
+            holding_usd += limits.overdue_waiting_usd_per_s * max(start_s - max(person.due_s, state.now_s), 0.0)
+        charge(state, parameters, contact, TERM_BACKLOG, holding_usd, 0.0)
+        overdue_s = (start_s if limits.met_by_start else end_s) - person.due_s
         if overdue_s > 0.0:
             if not person.overdue:
                 charge_lateness(state, parameters, contact, limits.late_rise, limits.late_usd)

@@ -21,7 +21,7 @@ from envs.horizon import settle
 from envs.interruption import finish_pick_up
 from envs.journal import move_notes
 from envs.observation import write_observation
-from envs.queues import cut_line_time
+from envs.queues import count_overdue_waiting, cut_line_time
 from envs.scenario import DAY_S
 from envs.shifts import change_shift, next_shift_change_s
 from envs.state import (
@@ -40,6 +40,20 @@ from envs.supply import find_supply, keep_supplied
 
 
 @compiled
+def holding_usd_per_s(state, parameters):
+    """Return what the contacts present cost by the second, USD before the scenario's weight."""
+    total_usd = 0.0
+    for q in range(parameters.n_queues):
+        queue = state.queues[q]
+        limits = parameters.queues[q]
+        present = queue.waiting + queue.in_service + queue.suspended
+        total_usd += present * limits.holding_usd_per_s + queue.waiting * limits.waiting_usd_per_s
+        if limits.overdue_waiting_usd_per_s > 0.0:
+            total_usd += count_overdue_waiting(state, q) * limits.overdue_waiting_usd_per_s
+    return total_usd
+
+
+@compiled
 def _pass_time(state, parameters, until_s):
     """Let time pass to `until_s`, with all integrals over time."""
     while state.next_census < parameters.n_censuses and parameters.census_s[state.next_census] <= until_s:
@@ -48,7 +62,6 @@ def _pass_time(state, parameters, until_s):
         state.next_census += 1
     elapsed_s = until_s - state.now_s
     if elapsed_s > 0.0:
-        holding_usd = 0.0
         for q in range(parameters.n_queues):
             queue = state.queues[q]
             count = state.queue_count[q]
@@ -57,8 +70,7 @@ def _pass_time(state, parameters, until_s):
             count.suspended_time_s += queue.suspended * elapsed_s
             count.after_work_time_s += queue.after_work * elapsed_s
             count.scheduled_time_s += queue.scheduled * elapsed_s
-            present = queue.waiting + queue.in_service + queue.suspended
-            holding_usd += present * parameters.queues[q].holding_usd_per_s
+        holding_usd = holding_usd_per_s(state, parameters)
         if holding_usd > 0.0:
             add_cost(state, parameters, TERM_BACKLOG, holding_usd * elapsed_s)
         center = state.center_count
@@ -109,7 +121,8 @@ def _clear_counts(state, parameters):
 
 
 @compiled
-def _end_rep_phase(state, parameters, rep):
+def end_rep_phase(state, parameters, rep):
+    """Handle the timed event of `rep` that has come."""
     status = state.reps[rep].status
     if status == FREE:  # review of a rep with suspended work
         state.reps[rep].closed_at = -1
@@ -153,7 +166,7 @@ def _take_next_event(state, parameters, demand, journal):
     if warm_s == next_s:
         _clear_counts(state, parameters)
     elif rep_s == next_s:
-        _end_rep_phase(state, parameters, rep)
+        end_rep_phase(state, parameters, rep)
     elif shift_s == next_s:
         change_shift(state, parameters)
     elif arrival_s == next_s:
@@ -166,7 +179,8 @@ def _take_next_event(state, parameters, demand, journal):
         expect_arrival(state, demand)
         admit(state, parameters, demanded)
     elif clock_s == next_s:
-        strike_clock(state, parameters, first_contact(state, CLOCK_HEAP))
+        if not strike_clock(state, parameters, first_contact(state, CLOCK_HEAP)) and parameters.markov:
+            state.pass_number -= 1  # nobody is asked anew
     else:
         state.classes[k].closed_at = -1
         state.classes[k].review_s = NEVER
@@ -191,12 +205,8 @@ def _run_until_decision(state, parameters, demand, center, candidates, mask, jou
 
 
 @compiled
-def reset_one(state, parameters, demand, center, candidates, mask, result, journal):
-    """Start an episode on a `state` that is zero but for its `key`, and run to its first decision.
-
-    Writes the observation of the row. Of `result` only time and end are written: the caller may still want the last
-    step's reward.
-    """
+def set_up(state, parameters):
+    """Make of a `state` that is zero but for its `key` a center in which nothing has happened yet."""
     for i in range(state.rep_event_s.shape[0]):
         state.rep_event_s[i] = NEVER
     for i in range(state.block_event_s.shape[0]):
@@ -220,9 +230,19 @@ def reset_one(state, parameters, demand, center, candidates, mask, result, journ
     for i in range(n_contacts):
         state.unused[i] = n_contacts - 1 - i
     state.just_arrived = NOBODY
+    state.warm = 1 if parameters.warm_up_s <= 0.0 else 0
+
+
+@compiled
+def reset_one(state, parameters, demand, center, candidates, mask, result, journal):
+    """Start an episode on a `state` that is zero but for its `key`, and run to its first decision.
+
+    Writes the observation of the row. Of `result` only time and end are written: the caller may still want the last
+    step's reward.
+    """
+    set_up(state, parameters)
     expect_arrival(state, demand)
     find_supply(state, demand)
-    state.warm = 1 if parameters.warm_up_s <= 0.0 else 0
     _run_until_decision(state, parameters, demand, center, candidates, mask, journal)
     result.time_s = state.now_s
     result.done = state.done

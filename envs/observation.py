@@ -33,6 +33,7 @@ from envs.state import (
     IN_SERVICE,
     INTERRUPT,
     N_WEEK_INTERVALS,
+    NEVER,
     NOBODY,
     OFFER_CALLBACK,
     RESUMING,
@@ -100,13 +101,13 @@ CANDIDATE_FIELDS = (
     Field("real_time", "0/1", 0, 1, 1, True),
     Field("value_usd", "USD", 0, _BIG, 10_000, True),
     Field("at_risk", "0/1", 0, 1, 1, True),
-    Field("retention_prob", "probability", 0, 1, 1),
+    Field("retention_prob", "probability", 0, 1, 1, True),
     Field("waited_s", "s", 0, FAR_S, 60),
     Field("slack_s", "s", -FAR_S, FAR_S, 3600),
     Field("overdue", "0/1", 0, 1, 1, True),
     Field("expected_work_s", "s", 0, FAR_S, 300, True),
     Field("progress_s", "s", 0, FAR_S, 300),
-    Field("interruptions", "count", 0, 1e6, 1, True),
+    Field("interruptions", "count", 0, 1e6, 1),
     Field("attempt", "count", 0, 1e6, 1, True),
     Field("reach_prob", "probability", 0, 1, 1, True),
     Field("income_usd", "USD", 0, _BIG, 10, True),
@@ -269,7 +270,8 @@ def loss_usd_per_hour(state, parameters, contact):
     limits = parameters.queues[person.queue]
     rise_per_s = limits.wait_rise_per_s if limits.real_time else limits.late_rise_per_s
     rise = raise_for_risk(parameters, person.at_risk, rise_per_s * 3600.0)
-    return person.value_usd * person.retention_prob * rise + 3600.0 * limits.holding_usd_per_s
+    waiting_usd_per_s = limits.holding_usd_per_s + limits.waiting_usd_per_s + limits.overdue_waiting_usd_per_s
+    return person.value_usd * person.retention_prob * rise + 3600.0 * waiting_usd_per_s
 
 
 @compiled
@@ -289,7 +291,7 @@ def _slack_s(state, parameters, contact, expected_s):
     person = state.contacts[contact]
     if parameters.queues[person.queue].real_time:
         return person.arrival_s + parameters.queues[person.queue].threshold_s - state.now_s
-    if parameters.queues[person.queue].hidden_due and not person.overdue:
+    if parameters.queues[person.queue].hidden_due and not person.overdue and person.due_s < NEVER:
         return _near(_expected_due_in_s(parameters, person.queue, state.now_s - person.arrival_s) - expected_s)
     return _near(person.due_s - state.now_s - expected_s)
 

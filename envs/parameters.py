@@ -268,6 +268,7 @@ def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Chann
     target.due_after_s = NEVER if channel.due is None else channel.due.mean_after_s
     hidden_after = None if channel.due is None else channel.due.hidden_after
     target.hidden_due = hidden_after is not None
+    target.met_by_start = channel.due is not None and channel.due.met_by == "start"
     record.due_quantile_s[queue] = tabulate_quantiles(hidden_after)
     target.due_cells_per_s = 8.0 / target.due_after_s
     if hidden_after is not None:
@@ -306,6 +307,8 @@ def _fill_channel(record: Record, scenario: Scenario, queue: int, channel: Chann
     target.late_usd = costs.late_usd
     target.error_usd = costs.error_usd
     target.holding_usd_per_s = costs.holding_usd_per_hour / 3600.0
+    target.waiting_usd_per_s = costs.waiting_usd_per_hour / 3600.0
+    target.overdue_waiting_usd_per_s = costs.overdue_waiting_usd_per_hour / 3600.0
     target.residual_cells_per_s = 8.0 / handle_mean_s
     record.residual_s[queue] = channel.handle_time.mean_residual_s(
         np.arange(RESIDUAL_POINTS, dtype=np.float64) * handle_mean_s / 8.0
@@ -509,9 +512,10 @@ def _fill_actions(record: Record, scenario: Scenario) -> None:
     record.interrupt_preferred = names.index("interrupt:preferred") if scenario.has_preferred_reps else NOBODY
 
 
-def build_parameters(scenario: Scenario) -> NDArray[Any]:
-    """Return the parameters of `scenario`: an array of one record of `parameters_type` of its tier."""
-    tier = choose_tier(scenario)
+def build_parameters(scenario: Scenario, tier: Tier | None = None) -> NDArray[Any]:
+    """Return the parameters of `scenario`: an array of one record of `parameters_type` of `tier`, by default the one that
+    `choose_tier` chooses."""
+    tier = choose_tier(scenario) if tier is None else tier
     parameters = np.zeros(1, parameters_type(tier))
     record: Record = parameters[0]
     record.n_queues = len(scenario.channels)

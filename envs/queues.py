@@ -4,6 +4,9 @@ Room: `envs`, kernel. Touches the queue, class news and heap fields of the state
 
 Waiting real-time contacts are kept by arrival and by value; deferred ones also by urgency (due time less expected
 remaining work) and, as long as they are not overdue, once more by urgency.
+
+With `observation: markov` ages are not part of the state, and so no order may tell them: overdue contacts stand behind
+the others by arrival and among equal values, and before them by urgency.
 """
 
 import numpy as np
@@ -17,11 +20,18 @@ from envs.state import (
     BY_VALUE,
     MOST_URGENT,
     MOST_VALUABLE,
+    NEVER,
     NEXT_DUE,
     NOBODY,
     OLDEST,
     WAITING,
 )
+
+
+AGES_S = 1e12
+"""Longer than any contact waits, seconds."""
+TRIFLE_USD = 1e-6
+"""Less than any difference of account values that matters."""
 
 
 @compiled
@@ -53,10 +63,16 @@ def expected_remaining_s(parameters, queue, work_done_s):
 
 
 @compiled
+def count_overdue_waiting(state, queue):
+    """Return how many waiting contacts of the deferred `queue` are overdue."""
+    return state.queues[queue].waiting - state.heap_size[queue_heap(queue, BY_NEXT_DUE)]
+
+
+@compiled
 def expected_due_s(state, parameters, contact):
     """Return the due time, seconds, as far as the router knows it: of a hidden one that has not passed, the mean."""
     person = state.contacts[contact]
-    if parameters.queues[person.queue].hidden_due and not person.overdue:
+    if parameters.queues[person.queue].hidden_due and not person.overdue and person.due_s < NEVER:
         return person.arrival_s + parameters.queues[person.queue].due_after_s
     return person.due_s
 
@@ -65,8 +81,36 @@ def expected_due_s(state, parameters, contact):
 def urgency_of(state, parameters, contact):
     """Return the key of the order of urgency: expected due time less expected remaining work, seconds."""
     person = state.contacts[contact]
+    if parameters.markov and person.overdue:
+        return person.arrival_s - AGES_S
     remaining_s = expected_remaining_s(parameters, person.queue, person.work_done_s)
     return expected_due_s(state, parameters, contact) - remaining_s
+
+
+@compiled
+def _insert_by_arrival_and_value(state, parameters, contact):
+    person = state.contacts[contact]
+    arrival_s, negative_usd = person.arrival_s, -person.value_usd
+    if parameters.markov and person.overdue:
+        arrival_s += AGES_S
+        negative_usd += TRIFLE_USD
+    insert_contact(state, queue_heap(person.queue, BY_ARRIVAL), BY_ARRIVAL, contact, arrival_s)
+    insert_contact(state, queue_heap(person.queue, BY_VALUE), BY_VALUE, contact, negative_usd)
+
+
+@compiled
+def rank_overdue(state, parameters, contact):
+    """Give the waiting deferred `contact`, whose due time has passed, its place in the orders of its queue."""
+    queue = state.contacts[contact].queue
+    remove_contact(state, queue_heap(queue, BY_NEXT_DUE), BY_NEXT_DUE, contact)
+    if parameters.queues[queue].hidden_due:
+        remove_contact(state, queue_heap(queue, BY_URGENCY), BY_URGENCY, contact)
+        urgency_s = urgency_of(state, parameters, contact)
+        insert_contact(state, queue_heap(queue, BY_URGENCY), BY_URGENCY, contact, urgency_s)
+    if parameters.markov:
+        remove_contact(state, queue_heap(queue, BY_ARRIVAL), BY_ARRIVAL, contact)
+        remove_contact(state, queue_heap(queue, BY_VALUE), BY_VALUE, contact)
+        _insert_by_arrival_and_value(state, parameters, contact)
 
 
 @compiled
@@ -125,8 +169,7 @@ def enqueue(state, parameters, contact):
     person.closed_at = -1
     person.queued_s = state.now_s
     state.queues[queue].waiting += 1
-    insert_contact(state, queue_heap(queue, BY_ARRIVAL), BY_ARRIVAL, contact, person.arrival_s)
-    insert_contact(state, queue_heap(queue, BY_VALUE), BY_VALUE, contact, -person.value_usd)
+    _insert_by_arrival_and_value(state, parameters, contact)
     if person.preferred != NOBODY:
         _join_preferring(state, contact)
     if not parameters.queues[queue].real_time:

@@ -157,12 +157,14 @@ class Due(_Part):
 
     By the `calendar` clock nights and weekends count, by the `business` clock only the scenario's `business_hours`. A
     contact that comes back (a callback, a return, an escalation) can be started `opens_after_s` seconds after it at the
-    earliest, by the same clock: with `after_s` that is the window that the customer was told.
+    earliest, by the same clock: with `after_s` that is the window that the customer was told. The promise is `met_by`
+    completing the contact in time, or by starting it in time.
     """
 
     clock: Literal["calendar", "business"] = "calendar"
     after_s: float | None = Field(default=None, gt=0)
     hidden_after: Duration | None = None
+    met_by: Literal["completion", "start"] = "completion"
     opens_after_s: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
@@ -366,6 +368,8 @@ class ChannelCosts(_Part):
     error_usd: Usd = 0.0
     unresolved_usd: Usd = 0.0
     holding_usd_per_hour: Usd = 0.0
+    waiting_usd_per_hour: Usd = 0.0
+    overdue_waiting_usd_per_hour: Usd = 0.0
 
 
 class Backlog(_Part):
@@ -430,6 +434,10 @@ class Channel(_Part):
             "pick_up": self.pick_up,
             "initial_backlog": self.initial_backlog,
         }
+        if self.is_real_time and self.costs.overdue_waiting_usd_per_hour > 0:
+            raise InvalidValueError(
+                ("costs", "overdue_waiting_usd_per_hour"), f"has no meaning on a real-time channel ({self.name})"
+            )
         wrong = deferred_only if self.kind == "real_time" else real_time_only
         for key, value in wrong.items():
             if value:
@@ -446,6 +454,10 @@ class Channel(_Part):
             )
         if self.promised and self.due is not None and self.due.hidden_after is not None:
             raise InvalidValueError(("promised",), "must be false where the due time is hidden: nobody told it")
+        if self.due is not None and self.due.met_by == "start" and (self.reach or self.collection) is not None:
+            raise InvalidValueError(
+                ("due", "met_by"), f"must be completion on a channel with reach or collection ({self.name})"
+            )
         if self.reach is not None and self.due is not None and self.due.hidden_after is not None:
             raise InvalidValueError(("reach",), "has no meaning where the due time is hidden: nobody is called")
         self._check_times()

@@ -2,7 +2,9 @@
 
 Room: `envs`, kernel. Touches the rep, class and event fields of the state.
 
-Free reps of a class stand in a linked list, longest idle first: a rep who comes free joins its end.
+Free reps of a class stand in a linked list, longest idle first: a rep who comes free joins its end. With `observation:
+markov` idle times are not part of the state: free reps stand by the number of their suspended contacts instead, and of
+several classes the first in the scenario counts as idle longest.
 """
 
 import numpy as np
@@ -21,17 +23,25 @@ def join_free(state, parameters, rep):
     person = state.reps[rep]
     person.status = FREE
     person.contact = NOBODY
-    person.idle_since_s = state.now_s
+    person.idle_since_s = 0.0 if parameters.markov else state.now_s
     person.closed_at = -1
     person.review_s = NEVER
-    last = state.classes[k].last_free
-    person.previous_free = last
-    person.next_free = NOBODY
-    if last == NOBODY:
+    before = state.classes[k].last_free
+    after = NOBODY
+    if parameters.markov:
+        while before != NOBODY and state.reps[before].n_suspended > person.n_suspended:
+            after = before
+            before = state.reps[before].previous_free
+    person.previous_free = before
+    person.next_free = after
+    if before == NOBODY:
         state.classes[k].first_free = rep
     else:
-        state.reps[last].next_free = rep
-    state.classes[k].last_free = rep
+        state.reps[before].next_free = rep
+    if after == NOBODY:
+        state.classes[k].last_free = rep
+    else:
+        state.reps[after].previous_free = rep
     state.classes[k].n_free += 1
     state.classes[k].closed_at = -1
     set_rep_event(state, rep, NEVER)

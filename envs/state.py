@@ -436,6 +436,7 @@ QUEUE_PARAMETERS = _record(
         ("promised", np.int32),
         ("business_clock", np.int32),
         ("hidden_due", np.int32),
+        ("met_by_start", np.int32),
         ("unlimited", np.int32),
         ("collection", np.int32),
         ("units", np.int32),  # of a rep's capacity; 0: all of it
@@ -499,6 +500,8 @@ QUEUE_PARAMETERS = _record(
         ("late_usd", np.float64),
         ("error_usd", np.float64),
         ("holding_usd_per_s", np.float64),
+        ("waiting_usd_per_s", np.float64),
+        ("overdue_waiting_usd_per_s", np.float64),
         ("residual_cells_per_s", np.float64),
         ("hazard_cells_per_s", np.float64),
         ("cumulative_cells_per_s", np.float64),

@@ -149,9 +149,31 @@ class Recount:
             for channel in self.scenario.channels:
                 present_s = self.spent_s("waiting", "working", "picking_up", "suspended", channel=channel.name)
                 total_usd += weight * channel.costs.holding_usd_per_hour / 3600 * present_s
+                waiting_s = self.spent_s("waiting", channel=channel.name)
+                total_usd += weight * channel.costs.waiting_usd_per_hour / 3600 * waiting_s
+                overdue_s = self.overdue_waiting_s(channel.name)
+                total_usd += weight * channel.costs.overdue_waiting_usd_per_hour / 3600 * overdue_s
         if term == "handling":
             total_usd += weight * self.scenario.costs.overtime_usd_per_hour / 3600 * self.spent_s("overtime")
         return total_usd
+
+    def overdue_waiting_s(self, name: str) -> float:
+        """Return the counted time for which contacts of a channel wait after their due time, seconds."""
+        phases, contacts = self.phases, self.contacts
+        # A repeated attempt may have been overdue all along.
+        known_s = np.where(np.isnan(contacts["due_passed_s"]), -np.inf, contacts["due_passed_s"])
+        passed_s = {
+            (episode, contact): time_s
+            for episode, contact, time_s, overdue in zip(
+                contacts["episode"], contacts["contact"], known_s, contacts["overdue"], strict=True
+            )
+            if overdue
+        }
+        total_s = 0.0
+        for row in np.flatnonzero((phases["phase"] == "waiting") & (phases["channel"] == name)):
+            due_s = passed_s.get((phases["episode"][row], phases["contact"][row]), np.inf)
+            total_s += max(phases["end_s"][row] - max(phases["start_s"][row], due_s, self.begin_s), 0.0)
+        return total_s
 
     def step_cost_usd(self, term: str) -> float:
         """Return the same from the decisions: steps that end before the end of the warm-up do not count."""

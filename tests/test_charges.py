@@ -134,6 +134,43 @@ def test_holding_is_charged_from_arrival_to_completion_suspension_and_pick_up_in
     assert costs == pytest.approx({"backlog": 0.96})
 
 
+def test_waiting_is_charged_until_the_start_and_more_once_overdue():
+    prices = {"waiting_usd_per_hour": 3.6, "overdue_waiting_usd_per_hour": 36}
+    email = channel(EMAIL, due={"after_s": 500}, costs=prices)
+    # The first is in hand for 600 s. The second waits 600 s, of which it is overdue the last 100 s.
+    costs, _ = play(day([email], value(0, "email"), value(0, "email")), "serve:email:oldest", "serve:email:oldest")
+    assert costs == pytest.approx({"backlog": 600 * 0.001 + 100 * 0.01})
+
+
+def test_a_promise_met_by_the_start_is_not_broken_while_the_contact_is_in_hand():
+    email = channel(EMAIL, due={"after_s": 700, "met_by": "start"}, harm={"late_prob": 0.01})
+    # The first starts at once, the second after 600 s, and both end after their due time.
+    scenario = day([email], value(0, "email", handle_time=600), value(0, "email", handle_time=900))
+    costs, metrics = play(scenario, "serve:email:oldest", "serve:email:oldest")
+    assert costs == {}
+    assert metrics["email.on_time_frac"] == 1.0
+
+
+def test_hours_overdue_end_with_the_start_that_meets_the_promise():
+    late = {"late_prob": 0.01, "late_prob_per_hour": 0.36}
+    email = channel(EMAIL, due={"after_s": 500, "met_by": "start"}, harm=late)
+    scenario = day([email], value(0, "email"), value(0, "email"))
+    costs, metrics = play(scenario, "serve:email:oldest", "serve:email:oldest")
+    # The second, of a 1,000 USD account, is started 100 s late: 10 USD, then 990 USD * 0.36 * 100 / 3600.
+    assert costs == pytest.approx({"lateness": 10 + 990 * 0.36 * 100 / 3600})
+    assert metrics["email.on_time_frac"] == 0.5
+
+
+def test_a_promise_met_by_the_start_is_charged_at_the_horizon_if_the_work_would_start_late():
+    email = channel(EMAIL, handle_time=MEMORYLESS, due={"after_s": 900, "met_by": "start"}, harm={"late_prob": 0.01})
+    # One rep works both off, 600 s each: the second starts 600 s after midnight, due 800 s after it.
+    contacts = value(DAY_S - 200, "email"), value(DAY_S - 100, "email")
+    assert play(end_of_day(email, *contacts))[0] == {}
+    # Had the promise to be met by completion, the second would end 400 s late.
+    by_completion = email | {"due": {"after_s": 900}}
+    assert play(end_of_day(by_completion, *contacts))[0] == pytest.approx({"lateness": 10})
+
+
 def test_an_error_is_charged_and_comes_back_as_half_the_work():
     rework = {"name": "rework", "kind": "deferred", "handle_time": 900, "due": {"after_s": 3600}}
     email = channel(EMAIL, harm={"error_prob": 0.03}, costs={"error_usd": 7})

@@ -136,6 +136,7 @@ def channels(draw, kind: str, number: int, names: list[str], deferred: list[str]
                 "error_usd",
                 "unresolved_usd",
                 "holding_usd_per_hour",
+                "waiting_usd_per_hour",
             )
         },
         # Not 1: rework without delay would then be done over and over in the same second.
@@ -173,6 +174,7 @@ def channels(draw, kind: str, number: int, names: list[str], deferred: list[str]
     if draw(st.integers(0, 5)) == 0 and not is_deferred_to:
         channel["promised"] = False
         channel["due"] = {"hidden_after": draw(durations(900))}
+    channel["costs"]["overdue_waiting_usd_per_hour"] = draw(prices)
     channel["interruptible"] = draw(st.sampled_from([True, True, False]))
     if channel["interruptible"]:
         channel["pick_up"] = draw(durations(draw(st.sampled_from([60, 300]))))
@@ -184,7 +186,9 @@ def channels(draw, kind: str, number: int, names: list[str], deferred: list[str]
             "retry_after_s": draw(st.sampled_from([60, 700.5])),
             "max_attempts": draw(st.integers(1, 3)),
         }
-    if draw(st.integers(0, 3)) == 0 and channel["due"] is not None:
+    if "reach" not in channel and channel["due"] is not None and draw(st.booleans()):
+        channel["due"] = channel["due"] | {"met_by": "start"}
+    elif draw(st.integers(0, 3)) == 0 and channel["due"] is not None:
         channel["collection"] = {"amount_owed": 400, "pay_prob": 0.5, "recovery_frac": 0.5, "commission_frac": 0.2}
     if draw(st.integers(0, 5)) == 0 and not is_deferred_to:
         for key in ("arrivals", "due", "lines", "waiting_limit"):
