@@ -85,19 +85,6 @@ def disturbed_slack_tells_more(scenario: Scenario) -> bool:
     return any(channel.interruptible and slack_tells_more(channel) for channel in scenario.channels)
 
 
-def _may_be_harmed_before(scenario: Scenario) -> bool:
-    """Return True if a customer may have been harmed already when the router decides on a contact."""
-    for channel in scenario.channels:
-        harm = channel.harm
-        if channel.due is not None and harm.late_prob > 0.0:
-            return True
-        comes_back = (channel.redial, channel.callback_offer, channel.resolution, channel.follow_up)
-        if channel.error.rework is not None or any(part is not None for part in comes_back):
-            if any(value > 0.0 for key, value in harm if not key.endswith("max_prob")):
-                return True
-    return False
-
-
 def hidden_fields(name: str, scenario: Scenario) -> tuple[str, ...]:
     """Return the fields by which the baseline `name` decides in `scenario` that tell more than the Markov fields do.
 
@@ -110,9 +97,7 @@ def hidden_fields(name: str, scenario: Scenario) -> tuple[str, ...]:
         return ("waited_s",) if len(scenario.channels) > 1 else ()
     if name in ("voice_first", "voice_first_interrupting"):
         return ("waited_s",) if len(real_time) > 1 or n_deferred > 1 else ()
-    if name == "value_first":
-        return ("retention_prob",) if _may_be_harmed_before(scenario) else ()
-    if name == "silo":
+    if name in ("value_first", "silo"):
         return ()
     if name != "expected_loss":
         raise ConfigurationError(f"policy = {name!r}: no such baseline (known: {', '.join(RULES)})")

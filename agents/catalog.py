@@ -7,13 +7,13 @@ Room: `agents`. Touches the baselines; onnxruntime only when a file is asked for
 import importlib
 import inspect
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, RootModel
 
-from agents.baselines import Baseline
+from agents.baselines import Baseline, hidden_fields
 from agents.expected_loss_rule import ExpectedLossRule
 from agents.index_rule import (
     AdaptiveBlendingRule,
@@ -36,12 +36,13 @@ from agents.policy import Policy
 from agents.priority import PriorityRule
 from agents.rule import Rule
 from agents.rules import RULES
+from agents.state_table import StateTable
 from envs.config_file import load_yaml, validate
 from envs.config_message import did_you_mean
 from envs.errors import ConfigurationError
 from envs.scenario import Scenario
 
-FORMS = "a rule's name, a policy FILE.yaml, an exported FILE.onnx, or module:Class"
+FORMS = "a rule's name, a policy FILE.yaml, an exported FILE.onnx, a table FILE.json, or module:Class"
 
 AnyRule = Annotated[
     PriorityRule
@@ -107,11 +108,16 @@ def default_rule(name: str) -> Rule:
 
 @dataclass(frozen=True)
 class NamedPolicy:
-    """A policy, the name of its row in tables and files, and how it acts: greedily, or by sampling."""
+    """A policy, the name of its row in tables and files, and how it acts: greedily, or by sampling.
+
+    `hidden_fields`: of a rule, the fields that it needs in the scenario and that are not part of a Markovian center's
+    state (`agents.baselines.hidden_fields`).
+    """
 
     name: str
     policy: Policy
     deterministic: bool = True
+    hidden_fields: tuple[str, ...] = ()
 
 
 def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> NamedPolicy:
@@ -121,6 +127,7 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
     * a baseline's name, such as `fifo`, or that of a rule, such as `cmu`, which then has its defaults;
     * the path of a policy file, `FILE.yaml`, that states a rule (`AnyRule`); its `name` is the row's;
     * the path of an exported policy, `FILE.onnx`; it acts in the mode that stands in the file;
+    * the path of a table from state to state, `FILE.json` or `FILE.json.gz` (`agents.state_table`);
     * `module:Class`, a policy of the user's own. The module is looked up as Python does, and in the working
       directory. It is made as `Class(scenario)`, or as `Class()` if it takes no argument, and needs the
       method `predict(observations, deterministic=True) -> actions` of `agents.policy.Policy`. If it samples,
@@ -132,19 +139,22 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
             user's own code is left as it is, since its traceback is what the user needs.
     """
     if isinstance(text, Rule):
-        return NamedPolicy(text.name, text.make(scenario))
+        return NamedPolicy(text.name, text.make(scenario), hidden_fields=text.hidden_fields(scenario))
     name, equals, source = (part.strip() for part in text.partition("="))
     if not equals or "/" in name:  # a folder may have a = in its name
         name = source = text.strip()
     if not name or not source:
         raise ConfigurationError(f"policy = {text!r}: must be {FORMS}, or name= and one of these")
     if source in RULES:
-        return NamedPolicy(name, Baseline(source, scenario))
+        return NamedPolicy(name, Baseline(source, scenario), hidden_fields=hidden_fields(source, scenario))
     if source in RULE_NAMES:
-        return NamedPolicy(name, default_rule(source).make(scenario))
+        return replace(load_policy(default_rule(source), scenario), name=name)
     if source.endswith((".yaml", ".yml")):
         rule = validate(load_yaml(Path(source)), RuleFile, "policy").root
-        return NamedPolicy(name if equals else rule.name, rule.make(scenario))
+        loaded = load_policy(rule, scenario)
+        return replace(loaded, name=name) if equals else loaded
+    if source.endswith((".json", ".json.gz")):
+        return NamedPolicy(name, StateTable(Path(source), scenario))
     if source.endswith(".onnx"):
         from agents.exported import ExportedPolicy
 

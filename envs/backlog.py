@@ -55,7 +55,8 @@ def remaining_work_s(state, parameters, contact):
 
 @compiled
 def _lateness_usd(state, parameters, contact, met_s):
-    """Return what an open deferred contact is still to be charged for lateness if its promise is met at `met_s`, USD."""
+    """Return what an open deferred contact is still to be charged for lateness if its promise is met at `met_s`,
+    USD."""
     person = state.contacts[contact]
     overdue_s = met_s - expected_due_s(state, parameters, contact)
     if overdue_s <= 0.0:

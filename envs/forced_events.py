@@ -1,17 +1,17 @@
 """A center without a clock: the caller says which event happens next. Of such steps a Markov chain is made.
 
-Room: `envs`, kernel. Calls what the kernel calls when an event's time has come, so that decisions and costs are those of
-the simulator; draws nothing and lets no time pass.
+Room: `envs`, kernel. Calls what the kernel calls when an event's time has come, so that decisions and costs are those
+of the simulator; draws nothing and lets no time pass.
 
 A *place* is a state between two events (nobody is left to be asked) or at a decision. Its key is an int64 array, equal
 for places that have the same future:
 
 * of each queue the waiting contacts that are not overdue, and those that are;
-* of every rep the class, what is in hand, and what is suspended; reps with equal codes are interchangeable, so the codes
-  are sorted;
+* of every rep the class, what is in hand, and what is suspended; reps with equal codes are interchangeable, so the
+  codes are sorted;
 * at a decision, who said `wait` already;
-* if the order matters (`is_ordered`), all waiting contacts in order of arrival, and the free reps in order of their idle
-  times.
+* if the order matters (`is_ordered`), all waiting contacts in order of arrival, and the free reps in order of their
+  idle times.
 """
 
 import numpy as np

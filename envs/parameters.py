@@ -513,8 +513,8 @@ def _fill_actions(record: Record, scenario: Scenario) -> None:
 
 
 def build_parameters(scenario: Scenario, tier: Tier | None = None) -> NDArray[Any]:
-    """Return the parameters of `scenario`: an array of one record of `parameters_type` of `tier`, by default the one that
-    `choose_tier` chooses."""
+    """Return the parameters of `scenario`: an array of one record of `parameters_type` of `tier`, by default
+    the one that `choose_tier` chooses."""
     tier = choose_tier(scenario) if tier is None else tier
     parameters = np.zeros(1, parameters_type(tier))
     record: Record = parameters[0]

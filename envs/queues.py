@@ -27,7 +27,6 @@ from envs.state import (
     WAITING,
 )
 
-
 AGES_S = 1e12
 """Longer than any contact waits, seconds."""
 TRIFLE_USD = 1e-6

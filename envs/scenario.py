@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
@@ -1012,19 +1012,28 @@ class Scenario(_Part):
 
 
 def load_scenario(name_or_path: str | Path | Scenario, overrides: tuple[str, ...] = ()) -> Scenario:
-    """Return the checked scenario of that name in `configs/scenarios/`, or of that file.
+    """Return the checked scenario of that name in `configs/scenarios/`, or of that file; see `load_scenario_as`."""
+    return name_or_path if isinstance(name_or_path, Scenario) else load_scenario_as(Scenario, name_or_path, overrides)
+
+
+AnyScenario = TypeVar("AnyScenario", bound=Scenario)
+
+
+def load_scenario_as(
+    model: type[AnyScenario], name_or_path: str | Path, overrides: tuple[str, ...] = ()
+) -> AnyScenario:
+    """Return the checked scenario of that name in `configs/scenarios/`, or of that file, as an instance of `model`,
+    which may ask for more.
 
     A file that `extends` another is merged over it first (`envs.config_inheritance`). `overrides` are
     `dotted.key=value` texts, applied last, before the check. A relative `replay.file` begins in the folder of the file
     that names it, in an override in the working directory. Raises `ConfigurationError` with file, line, path, value
     and rule for whatever is wrong.
     """
-    if isinstance(name_or_path, Scenario):
-        return name_or_path
     document = resolve_extends(load_yaml(find_config(name_or_path, "scenarios")), "scenarios", "scenario")
     if overrides:
         document = apply_overrides(document, list(overrides))
-    return validate(_find_recording(document), Scenario, "scenario")
+    return validate(_find_recording(document), model, "scenario")
 
 
 def _find_recording(document: Document) -> Document:

@@ -2,8 +2,9 @@
 
 Room: `experiments`. Plain linear algebra on a `Chain`.
 
-A policy makes of the chain a continuous-time Markov chain over its states. With the rates q(s, e) of its events, what
-each costs and the state it leads to, and c(s) the cost by the second, the average cost g and the relative values h solve
+A policy makes of the chain a continuous-time Markov chain over its states. With the rates q(s, e) of its events,
+what each costs and the state it leads to, and c(s) the cost by the second, the average cost g and the relative values h
+solve
 
     c(s) - g + sum over events e of q(s, e) (cost(e) + h(to(e)) - h(s)) = 0  for all states s,   h(reference) = 0
 
@@ -118,7 +119,7 @@ def _reached(n_places: int, start: NDArray[np.int64], end: NDArray[np.int64]) ->
     frontier = np.zeros(1, np.int64)
     while len(frontier):
         reached[frontier] = True
-        found = np.unique(ways[frontier].indices)
+        found = np.unique(ways[frontier].indices).astype(np.int64)
         frontier = found[~reached[found]]
     return reached
 
@@ -169,7 +170,7 @@ def find_optimum(chain: Chain, *, precision: float = 1e-9) -> Optimum:
     Raises `RuntimeError` if the two disagree: then one of them is wrong.
     """
     decisions = _Decisions(chain)
-    edges = np.searchsorted(chain.actions.start, chain.decisions, side="right") - 1  # anything but `wait`
+    edges = np.searchsorted(chain.actions.start, chain.decisions, side="right").astype(np.int64) - 1  # not `wait`
     n_improvements = 0
     while True:
         found = evaluate_actions(chain, edges, everywhere=True)

@@ -2,9 +2,9 @@
 
 Room: `experiments`. Touches `envs.forced_events`; knows nothing of optimality.
 
-*States* lie between two events; *decisions* follow an event within the same instant, one question after the other, until
-nobody is left to be asked. Events lead from a state, at a rate, to a state or a decision; actions lead from a decision,
-at once, to another decision or a state.
+*States* lie between two events; *decisions* follow an event within the same instant, one question after the other,
+until nobody is left to be asked. Events lead from a state, at a rate, to a state or a decision; actions lead from a
+decision, at once, to another decision or a state.
 """
 
 from collections.abc import Callable
