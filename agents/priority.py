@@ -14,9 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from agents.baselines import Baseline
+from agents.baselines import Baseline, slack_tells_more
 from agents.rule import FreeParameter, Rule
-from agents.rules import N_QUEUE_SETTINGS, P_ASSIGN, P_FIRST_QUEUE, P_INTERRUPTS, P_OFFER_AT, P_PLACE, P_RESERVE
+from agents.rules import (
+    N_QUEUE_SETTINGS,
+    P_ASSIGN,
+    P_BY_URGENCY,
+    P_FIRST_AT,
+    P_FIRST_QUEUE,
+    P_INTERRUPT_AT,
+    P_OFFER_AT,
+    P_PLACE,
+    P_RESERVE,
+)
 from envs.actions import action_table
 from envs.config_message import did_you_mean
 from envs.errors import ConfigurationError
@@ -42,10 +52,13 @@ class PriorityRule(Rule):
         name: of the row in tables.
         order: channels, the first served first; default: real-time channels, then deferred ones, as the scenario lists
             them. Must name every channel.
+        first_at: of a channel, the number of its contacts, waiting or suspended, at which it goes before all others.
+        by_urgency: deferred channels of which the contact with the least slack is served before the oldest.
         reserve: of a channel, reps with its skill to be kept free of it: one of its contacts is started only while
             more than so many hold nothing. A blending threshold c of n reps is a reserve of n - c.
         interrupt: channels whose contacts suspend deferred work if no rep with the skill is free: of a rep who is
             picking up anyway, else of the one with the least progress.
+        interrupt_at: of a channel in `interrupt`, how many of its contacts must wait for that; default 1.
         offer_at: of a channel, the number of its waiting contacts that an arrival, for whom no rep is free, must find
             to be offered a callback; nobody is offered one later.
         assign: the lens by which a contact chooses between free reps.
@@ -54,8 +67,11 @@ class PriorityRule(Rule):
     rule: Literal["priority"]
     name: str = "priority"
     order: tuple[str, ...] = ()
+    first_at: dict[str, Reps] = Field(default={})
+    by_urgency: tuple[str, ...] = ()
     reserve: dict[str, Reps] = Field(default={})
     interrupt: tuple[str, ...] = ()
+    interrupt_at: dict[str, Reps] = Field(default={})
     offer_at: dict[str, Reps] = Field(default={})
     assign: Literal["longest_idle", "fewest_skills", "least_loaded", "fastest"] = "longest_idle"
 
@@ -70,8 +86,10 @@ class PriorityRule(Rule):
         return tuple(FreeParameter(f"reserve.{name}", 0, n_reps - 1, is_integer=True) for name in deferred)
 
     def hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:
-        """Return `waited_s` if callbacks are offered to arrivals only; the order itself needs no wait."""
-        return ("waited_s",) if self.offer_at else ()
+        """Return `waited_s` if callbacks are offered to arrivals only, the order itself needs no wait; `slack_s` where
+        the order of urgency needs it."""
+        by_slack = any(slack_tells_more(channel) for channel in scenario.channels if channel.name in self.by_urgency)
+        return ("waited_s",) * bool(self.offer_at) + ("slack_s",) * by_slack
 
     def _settings(self, scenario: Scenario) -> NDArray[np.float64]:
         names = [channel.name for channel in scenario.channels]
@@ -83,8 +101,11 @@ class PriorityRule(Rule):
                 f"once ({', '.join(names)})"
             )
         for key, listed in (
+            ("first_at", tuple(self.first_at)),
+            ("by_urgency", self.by_urgency),
             ("reserve", tuple(self.reserve)),
             ("interrupt", self.interrupt),
+            ("interrupt_at", tuple(self.interrupt_at)),
             ("offer_at", tuple(self.offer_at)),
         ):
             for name in listed:
@@ -98,7 +119,9 @@ class PriorityRule(Rule):
         for queue, name in enumerate(names):
             of_queue[queue, P_PLACE] = order.index(name)
             of_queue[queue, P_RESERVE] = self.reserve.get(name, 0)
-            of_queue[queue, P_INTERRUPTS] = name in self.interrupt
+            of_queue[queue, P_FIRST_AT] = self.first_at.get(name, np.inf)
+            of_queue[queue, P_BY_URGENCY] = name in self.by_urgency
+            of_queue[queue, P_INTERRUPT_AT] = self.interrupt_at.get(name, 1) if name in self.interrupt else np.inf
             of_queue[queue, P_OFFER_AT] = self.offer_at.get(name, np.inf)
         return settings
 
@@ -107,6 +130,15 @@ class PriorityRule(Rule):
         for name in self.interrupt:
             if not by_name[name].is_real_time:
                 raise ConfigurationError(f"policy {self.name}.interrupt = {name!r}: must be a real-time channel")
+        for name in self.interrupt_at:
+            if name not in self.interrupt:
+                raise ConfigurationError(
+                    f"policy {self.name}.interrupt_at = {name!r}: must be one of interrupt "
+                    f"({', '.join(self.interrupt)})"
+                )
+        for name in self.by_urgency:
+            if by_name[name].due is None:
+                raise ConfigurationError(f"policy {self.name}.by_urgency = {name!r}: the channel has no due times")
         for name in self.offer_at:
             if by_name[name].callback_offer is None:
                 raise ConfigurationError(f"policy {self.name}.offer_at = {name!r}: the channel has no callback_offer")

@@ -39,6 +39,7 @@ from envs.observation import (
     Q_MOST_VALUE,
     Q_OLDEST_WAIT,
     Q_REPS_FREE,
+    Q_SUSPENDED,
     Q_WAITING,
 )
 from envs.state import (
@@ -60,12 +61,13 @@ RULES = ("fifo", "voice_first", "voice_first_interrupting", "value_first", "silo
 PRIORITY = len(RULES)
 """Code of the rule `priority`, whose settings `agents.priority` makes."""
 
-# Settings of `priority`: the lens of `assign`, then of every queue its place in the order, the reps kept free of it,
-# whether its contacts interrupt, and how many waiting an arrival must find to be offered a callback.
+# Settings of `priority`: the lens of `assign`, then of every queue its place in the order, how many waiting or
+# suspended put it before all others, whether the most urgent goes before the oldest, the reps kept free of it, how many
+# must wait to interrupt, and how many waiting an arrival must find to be offered a callback.
 P_ASSIGN = 0
 P_FIRST_QUEUE = 1
-P_PLACE, P_RESERVE, P_INTERRUPTS, P_OFFER_AT = range(4)
-N_QUEUE_SETTINGS = 4
+P_PLACE, P_FIRST_AT, P_BY_URGENCY, P_RESERVE, P_INTERRUPT_AT, P_OFFER_AT = range(6)
+N_QUEUE_SETTINGS = 6
 
 DUE_SCALE_H = 1.0
 """Scale of the apparent tardiness form, hours: due times further off than a few of these hardly count."""
@@ -395,6 +397,15 @@ def _is_reserved(settings, center, queue):
 
 
 @compiled
+def _place(settings, center, queue):
+    """Return the place of `queue` in the order, now; the least goes first."""
+    backlog = _queue_field(center, queue, Q_WAITING) + _queue_field(center, queue, Q_SUSPENDED)
+    if backlog >= _setting(settings, queue, P_FIRST_AT):
+        return -1.0
+    return _setting(settings, queue, P_PLACE)
+
+
+@compiled
 def _is_preceded(layout, settings, center, queue, waited_s):
     """Return True if somebody is before the contact of `queue` who has waited `waited_s` seconds: older in its queue,
     or waiting in a queue of an earlier place, whether or not the same reps serve that."""
@@ -403,7 +414,7 @@ def _is_preceded(layout, settings, center, queue, waited_s):
             if _queue_field(center, queue, Q_OLDEST_WAIT) > waited_s:
                 return True
         elif _queue_field(center, other, Q_WAITING) > 0.0:
-            if _setting(settings, other, P_PLACE) < _setting(settings, queue, P_PLACE):
+            if _place(settings, center, other) < _place(settings, center, queue):
                 return True
     return False
 
@@ -424,9 +435,17 @@ def _place_contact(layout, settings, center, candidates, mask):
         action = _find_action(layout, mask, ASSIGN, LONGEST_IDLE)
     if action >= 0:
         return WAIT if _is_reserved(settings, center, queue) else action
-    if _setting(settings, queue, P_INTERRUPTS):
+    if _queue_field(center, queue, Q_WAITING) >= _setting(settings, queue, P_INTERRUPT_AT):
         return _interrupt_or_wait(layout, center, candidates, mask)
     return WAIT
+
+
+@compiled
+def _is_more_urgent(candidates, first, second):
+    """Return True if the contact of row `first` is overdue and that of `second` is not, or has less slack."""
+    if candidates[first, C_OVERDUE] != candidates[second, C_OVERDUE]:
+        return candidates[first, C_OVERDUE] > candidates[second, C_OVERDUE]
+    return candidates[first, C_SLACK] < candidates[second, C_SLACK]
 
 
 @compiled
@@ -442,12 +461,15 @@ def priority(layout, settings, center, candidates, mask):
         if not mask[action]:
             continue
         if kind == RESUME:  # before new work of the same channel
-            place = _setting(settings, int(candidates[action, C_CHANNEL]) - 1, P_PLACE) - 0.5
-        elif kind == SERVE and layout.lens[action] == OLDEST:
+            place = _place(settings, center, int(candidates[action, C_CHANNEL]) - 1) - 0.5
+        elif kind == SERVE and layout.queue[action] >= 0:
             queue = layout.queue[action]
-            if _is_reserved(settings, center, queue):
+            is_by_urgency = _setting(settings, queue, P_BY_URGENCY) > 0.0
+            if _is_reserved(settings, center, queue) or (layout.lens[action] != OLDEST and not is_by_urgency):
                 continue
-            place = _setting(settings, queue, P_PLACE)
+            place = _place(settings, center, queue)
+            if place == best_place and is_by_urgency and _is_more_urgent(candidates, action, best):
+                best = action
         else:
             continue
         if place < best_place:
