@@ -270,8 +270,8 @@ def test_reserved_reps_are_kept_free_of_the_channel():
 
 
 def test_deferred_work_is_reserved_against_when_it_is_resumed_too():
-    # Two reps, one kept free of e-mail. The first e-mail is interrupted at 60 s, since the other rep serves a call. Both
-    # calls are over at 400 s: only then are two reps free.
+    # Two reps, one kept free of e-mail. The e-mail is interrupted at 60 s, since the other rep serves a call. The calls
+    # are over at 370 s and 400 s: only then are two reps free.
     scenario = day(
         [channel(CALL, handle_time=340), CASE],
         contact(0, "email"),
@@ -425,8 +425,8 @@ def test_rings_expand_after_a_while():
         {"name": "call", "count": 1, "skills": ["voice", "email"], "home_channel": "voice"},
     ]
     scenario = day([VOICE, EMAIL], contact(0), contact(10), contact(1000, "email"), groups=groups)
-    # The first call goes to the voice rep, though the other comes first; the second waits, and is asked about again when
-    # its threshold of 20 s passes and after the review interval of 120 s.
+    # The first call goes to the voice rep, though the other comes first; the second waits, and is asked about again
+    # when its threshold of 20 s passes and after the review interval of 120 s.
     center = Center(scenario)
     while choice(rule("expanding_rings"), center) == "wait" and center.time_s == 0:
         center.do("wait")
