@@ -107,14 +107,15 @@ def _facts_of(scenario: Scenario, channel: Channel) -> QueueFacts:
         loss_usd, loss_per_value = _risen(customers, harm.late_prob_per_hour, multiplier)
         lead_s = promise_s = 0.0 if channel.due is None else channel.due.mean_after_s
     work_s = max(channel.mean_rep_time_s * scenario.attention_frac(channel), 1.0)
+    holding_per_hour = costs.holding_usd_per_hour + costs.waiting_usd_per_hour
     forecast = week_forecast(scenario, channel)
     return QueueFacts(
         stake_usd=stake_usd + fixed_usd,
         stake_fixed_usd=fixed_usd,
         stake_per_value=stake_per_value,
-        loss_per_hour=loss_usd + costs.holding_usd_per_hour,
+        loss_per_hour=loss_usd + holding_per_hour + costs.overdue_waiting_usd_per_hour,
         loss_per_value_hour=loss_per_value,
-        holding_per_hour=costs.holding_usd_per_hour,
+        holding_per_hour=holding_per_hour,
         promise_per_hour=3600.0 / promise_s if promise_s > 0.0 else 0.0,
         lead_s=lead_s,
         work_s=work_s,

@@ -11,7 +11,9 @@ class who hold no suspended work, and for whom nobody waits in particular, are i
 has just come free has not been asked. With `review: every_event` every event is news. Nobody is asked when `wait` is
 the only action.
 
-An interruption is possible only while no suitable rep is free: it costs a pick-up, and a free rep costs none.
+An interruption is possible only while no suitable rep is free: it costs a pick-up, and a free rep costs none. With
+`observation: markov` it is possible always, since an exact optimum is to be one over all decisions; there are centers
+in which it pays, by a millionth, to keep the free rep free.
 """
 
 import numpy as np
@@ -288,11 +290,12 @@ def list_actions(state, parameters):
     else:
         contact = np.int64(state.subject)
         queue = state.contacts[contact].queue
-        if has_free_rep(state, parameters, queue):
+        has_free = has_free_rep(state, parameters, queue)
+        if has_free:
             _list_assignments(state, parameters, contact, queue)
-        else:
-            if has_interruptible_rep(state, parameters, queue):
-                _list_interruptions(state, parameters, contact, queue)
+        if (not has_free or parameters.markov) and has_interruptible_rep(state, parameters, queue):
+            _list_interruptions(state, parameters, contact, queue)
+        if not has_free:
             if parameters.queues[queue].offer_to != NOBODY and not state.contacts[contact].offered:
                 _allow(state, parameters.offer_action, contact, NOBODY)
         _allow(state, WAIT, contact, NOBODY)

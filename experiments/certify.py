@@ -93,7 +93,7 @@ class Certificate:
         table.add_row("(optimum)", f"{self.optimal_cost_usd_per_minute:.6f}", "", f"{self.chain.n_states:,}")
         for name, found in sorted(self.policies.items(), key=lambda entry: entry[1].cost_usd_per_minute):
             ordered = " in order of arrival" if found.is_ordered else ""
-            gap = f"{100 * self.gap_frac(name):.2f} %"
+            gap = f"{max(100 * self.gap_frac(name), 0.0):.2f} %"  # rounding may put the optimum below itself
             table.add_row(name, f"{found.cost_usd_per_minute:.6f}", gap, f"{found.n_states:,}{ordered}")
         console.print(table)
         for name, reason in self.refused.items():
@@ -137,7 +137,8 @@ class Certificate:
 
 def certify(scenario_name: str | Path, policies: Sequence[str] = (), *, overrides: tuple[str, ...] = ()) -> Certificate:
     """Return the optimum of a scenario and the exact cost of `policies`, as `agents.catalog.load_policy` understands
-    them; without any, of every baseline that fits and needs nothing that the state lacks.
+    them; without any, of every baseline that fits and needs nothing that the state lacks. Policies that could sample
+    are asked for their greedy actions.
 
     Raises `ConfigurationError` if the scenario is not of the class `MarkovianScenario`, or if a policy that was named
     needs what the state lacks.
@@ -163,8 +164,6 @@ def _is_by_order(policy: NamedPolicy) -> bool:
 
 
 def _why_refused(policy: NamedPolicy, scenario: MarkovianScenario) -> str | None:
-    if not policy.deterministic:
-        return "samples its actions: only a deterministic policy has an action in every state"
     if not policy.hidden_fields or _is_by_order(policy):
         return None
     fields = ", ".join(policy.hidden_fields)

@@ -8,14 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from small_decision_process import SmallCenter
+from torch import nn
 
 from agents.catalog import load_policy
 from agents.episodes import play_episodes
+from agents.exported import action_names, field_records
 from envs.errors import ConfigurationError
 from envs.metrics import compute_metrics
 from envs.scenario import load_scenario
 from experiments.certify import Certificate, certify
+from experiments.policy_file import export_policy
 
 SCRIPT = Path(sys.executable).parent / "blended"
 REFERENCE_FOLDER = Path(__file__).parents[2] / "shared" / "reference"
@@ -128,6 +132,33 @@ def test_exact_costs_of_rules_agree_with_the_simulator(policy):
     counts = play_episodes(scenario, named.policy, 7, np.arange(100))
     costs = np.array([compute_metrics(scenario, count)["total_cost_usd"] / 1440 for count in counts])
     assert abs(costs.mean() - exact) < 4 * costs.std(ddof=1) / np.sqrt(len(costs))
+
+
+def test_an_exported_network_costs_what_the_simulator_finds(tmp_path):
+    scenario = load_scenario("certify_value", ("horizon.days=5",))
+    file = tmp_path / "network.onnx"
+    torch.manual_seed(0)
+    export_policy(LinearScorer(scenario), scenario, file, {"mode": "sampled"}, parity_states=100)
+    exact = certify("certify_value", [f"network={file}"]).policies["network"].cost_usd_per_minute
+    assert exact > 1.01 * OPTIMA["certify_value"]
+    counts = play_episodes(scenario, load_policy(str(file), scenario).policy, 5, np.arange(24))
+    costs = np.array([compute_metrics(scenario, count)["total_cost_usd"] / 1440 for count in counts])
+    assert abs(costs.mean() - exact) < 4 * costs.std(ddof=1) / np.sqrt(len(costs))
+
+
+class LinearScorer(nn.Module):
+    """Random weights on the scaled fields of each candidate, those of the center in the way."""
+
+    def __init__(self, scenario):
+        super().__init__()
+        fields = field_records(scenario)
+        self.register_buffer("scale", torch.tensor([field["scale"] for field in fields["candidates"]]))
+        self.row = nn.Linear(len(fields["candidates"]), 1)
+        self.bias = nn.Linear(len(fields["center"]), len(action_names(scenario)))
+
+    def forward(self, center, candidates, action_mask):
+        logits = self.row(candidates / self.scale).squeeze(-1) + self.bias(torch.tanh(center))
+        return torch.where(action_mask > 0, logits, -1e9)
 
 
 # Others of the same families, against a second model ----------------------------------------------
