@@ -48,6 +48,10 @@ class Rule(BaseModel, ABC):
     def free_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
         """Return what may be tuned in `scenario`; empty if nothing is free."""
 
+    def for_tuning(self, scenario: Scenario) -> "Rule":  # TEMPORARY, until the branch `rules` is merged
+        """Return this rule."""
+        return self
+
     def values_of(self, parameters: tuple[FreeParameter, ...]) -> dict[str, float]:
         """Return the present value of each of `parameters`, by key; what a mapping leaves out is 0."""
         values = {}
