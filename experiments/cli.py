@@ -185,8 +185,14 @@ def benchmark(
     seed: Annotated[int | None, typer.Option(help="Seed, from which the test episodes follow; default: 0.")] = None,
     reference: Annotated[
         str | None,
-        typer.Option(help="Whom the tables compare with the others; default: learned, or the first."),
+        typer.Option(help="Whom the tables compare with the others; default: learned, or best_tuned, or the first."),
     ] = None,
+    tuned: Annotated[
+        bool,
+        typer.Option(
+            "--tuned", help="With the tuned rules of each scenario, and the best of them on validation episodes."
+        ),
+    ] = False,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -198,14 +204,24 @@ def benchmark(
     overrides: Overrides = None,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw costs with intervals to FILE.svg, .png or .pdf.", dir_okay=False),
+    ] = None,
     record: RecordFolderPath = None,
 ) -> None:
     """Play the same episodes with several policies, and compare their costs and service with intervals."""
-    require_folders(json=json_file, csv=csv_file)
+    require_folders(json=json_file, csv=csv_file, figure=figure)
     from envs.errors import ConfigurationError
 
     if suite and (scenarios or config is not None):
         raise ConfigurationError("--suite: must stand without SCENARIO and --config, since it names its scenarios")
+    if figure is not None:
+        from experiments.extras import require_extra
+
+        with require_extra("report", "--figure"):
+            from experiments.figure import check_file, write_figure
+        check_file(figure)
     records = open_records(record)
     from experiments.benchmark import benchmark as run
     from experiments.benchmark import load_benchmark
@@ -220,6 +236,7 @@ def benchmark(
             episodes=episodes,
             seed=seed,
             reference=reference,
+            tuned=tuned or None,
         ),
         threads=threads or (usable_cpus() if suite else 1),
         records=records,
@@ -229,6 +246,8 @@ def benchmark(
         result.write_json(json_file)
     if csv_file is not None:
         result.write_csv(csv_file)
+    if figure is not None:
+        write_figure(result, figure)
 
 
 @app.command()

@@ -109,8 +109,8 @@ def search(
     start = _whole_numbers(rule.values_of(parameters), parameters)
     distributions = {parameter.key: _distribution(parameter) for parameter in parameters}
     study = optuna.create_study(storage=storage, study_name=study_name, load_if_exists=True)
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)  # a kill ended it
+    for stale in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(stale.number, state=TrialState.FAIL)  # a kill ended it
     end_s = time.monotonic() + 60.0 * minutes
     finished = _finished(study)
     if finished and (finished[0].params, finished[0].distributions) != (start, distributions):
