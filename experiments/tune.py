@@ -4,7 +4,7 @@ Room: `experiments`. Needs the extra `tune`. Writes a run folder (`experiments.r
 
     tuning.yaml provenance.json      what was run
     scenarios/<scenario>.yaml        the scenarios, resolved
-    studies.db                       Optuna's studies, one for each rule and scenario
+    studies.journal                  Optuna's studies, one for each rule and scenario
     <scenario>/tuned_<rule>.yaml     policy files, for `blended benchmark --policies`
     result.json                      costs before and after
 """
@@ -37,7 +37,7 @@ from experiments.tuning_config import TuningConfig
 
 CONFIG_FILE = "tuning.yaml"
 RESULT_FILE = "result.json"
-STUDIES_FILE = "studies.db"
+STUDIES_FILE = "studies.journal"
 
 
 class Candidate(NamedTuple):

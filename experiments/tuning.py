@@ -1,6 +1,6 @@
 """Tuning the free parameters of one rule: a search over whole training episodes, all trials on the same ones.
 
-Room: `experiments`. Needs the extra `tune`. Touches the episodes that it is given and the file of the study.
+Room: `experiments`. Needs the extra `tune`. Touches the episodes that it is given and the file of the studies.
 
 The sampler is Optuna's TPE (Bergstra et al. 2011, NeurIPS 24), of all parameters together. It takes whole numbers,
 logarithmic scales and trials that were stopped early as they are, which CMA-ES does not, and with a handful of
@@ -19,6 +19,8 @@ import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import TPESampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from agents.episodes import Episodes
@@ -55,9 +57,13 @@ class Search(NamedTuple):
 
 
 def open_storage(file: Path) -> optuna.storages.BaseStorage:
-    """Return the SQLite file in which the studies of a run live; it survives a kill at any moment."""
+    """Return the journal in which the studies of a run live, one line for each thing that happened; a line that a kill
+    has cut off is removed."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.storages.RDBStorage(f"sqlite:///{file}")
+    if file.exists():
+        text = file.read_bytes()
+        file.write_bytes(text[: text.rfind(b"\n") + 1])
+    return JournalStorage(JournalFileBackend(str(file)))
 
 
 def check_free(rule: Rule, scenario: Scenario) -> None:
