@@ -8,34 +8,39 @@ from numpy.typing import NDArray
 
 from agents.action_layout import action_layout
 from agents.policy import Observations
+from agents.rule_choice import INDEX_RULE, choose_rows
 from agents.rule_loop import play_rule
-from agents.rules import ADJUSTMENTS, PRIORITY, RULES, choose_rows
+from agents.rules import ADJUSTMENTS, PRIORITY, RULES
 from envs.center_rows import CenterRows
+from envs.distributions import Exponential
 from envs.errors import ConfigurationError
-from envs.scenario import Scenario
+from envs.scenario import Channel, Scenario
+
+WITH_SETTINGS = {"priority": PRIORITY, "index_rule": INDEX_RULE}
+"""Codes of the rules that need settings."""
 
 
 class Baseline:
     """A rule of `agents.rules` for one scenario. Sees what a learned policy sees; deterministic in either mode.
 
-    `settings`: of `expected_loss` the values of `agents.rules.ADJUSTMENTS`, by default 0; of `priority` those that
-    `agents.priority` makes. Other rules have none.
+    `settings`: of `expected_loss` the values of `agents.rules.ADJUSTMENTS`, by default 0; of `priority` and
+    `index_rule` those that `agents.priority` and `agents.index_rule` make. Other rules have none.
     """
 
     def __init__(self, name: str, scenario: Scenario, settings: NDArray[np.float64] | None = None) -> None:
-        if name not in (*RULES, "priority"):
+        if name not in (*RULES, *WITH_SETTINGS):
             raise ConfigurationError(f"policy = {name!r}: no such baseline (known: {', '.join(RULES)})")
         if name == "silo" and all(home is None for group in scenario.groups for home in group.home_channels()):
             raise ConfigurationError(
                 f"policy silo makes no sense in scenario {scenario.name}: no group has a home_channel"
             )
-        if settings is None and name == "priority":
-            raise ConfigurationError("policy priority: needs its order and perhaps more: state them in a policy file")
-        if settings is not None and name not in ("expected_loss", "priority"):
-            raise ConfigurationError(f"policy {name}: only expected_loss and priority have settings")
+        if settings is None and name in WITH_SETTINGS:
+            raise ConfigurationError(f"policy {name}: needs its order and perhaps more: state them in a policy file")
+        if settings is not None and name not in ("expected_loss", *WITH_SETTINGS):
+            raise ConfigurationError(f"policy {name}: has no settings")
         self.name = name
         self.settings = np.zeros(len(ADJUSTMENTS)) if settings is None else settings
-        self.code = PRIORITY if name == "priority" else RULES.index(name)
+        self.code = WITH_SETTINGS[name] if name in WITH_SETTINGS else RULES.index(name)
         self.layout = action_layout(scenario)
 
     def predict(self, observations: Observations, deterministic: bool = True) -> NDArray[np.int64]:
@@ -65,3 +70,60 @@ class Baseline:
 
     def _settings_of(self, n_rows: int) -> NDArray[np.float64]:
         return np.broadcast_to(self.settings, (n_rows, len(self.settings)))
+
+
+def slack_tells_more(channel: Channel) -> bool:
+    """Return True if a contact's `slack_s` on `channel` tells more than the Markov fields do: the time since it came,
+    or until it is due. A due time that is hidden and exponential has no memory."""
+    if channel.is_real_time:
+        return True
+    return channel.due is not None and not isinstance(channel.due.hidden_after, Exponential)
+
+
+def disturbed_slack_tells_more(scenario: Scenario) -> bool:
+    """Return True if the `disturbed_slack_s` of work that may be interrupted tells more than the Markov fields do."""
+    return any(channel.interruptible and slack_tells_more(channel) for channel in scenario.channels)
+
+
+def _may_be_harmed_before(scenario: Scenario) -> bool:
+    """Return True if a customer may have been harmed already when the router decides on a contact."""
+    for channel in scenario.channels:
+        harm = channel.harm
+        if channel.due is not None and harm.late_prob > 0.0:
+            return True
+        comes_back = (channel.redial, channel.callback_offer, channel.resolution, channel.follow_up)
+        if channel.error.rework is not None or any(part is not None for part in comes_back):
+            if any(value > 0.0 for key, value in harm if not key.endswith("max_prob")):
+                return True
+    return False
+
+
+def hidden_fields(name: str, scenario: Scenario) -> tuple[str, ...]:
+    """Return the fields by which the baseline `name` decides in `scenario` that tell more than the Markov fields do.
+
+    They are fields of `envs.observation` that are not Markov; a field of the queues that says the same of whoever
+    waits (`oldest_wait_s`, `least_slack_s`) goes without saying. Empty: the baseline decides from the Markov state.
+    """
+    real_time = [channel for channel in scenario.channels if channel.is_real_time]
+    n_deferred = len(scenario.channels) - len(real_time)
+    if name == "fifo":
+        return ("waited_s",) if len(scenario.channels) > 1 else ()
+    if name in ("voice_first", "voice_first_interrupting"):
+        return ("waited_s",) if len(real_time) > 1 or n_deferred > 1 else ()
+    if name == "value_first":
+        return ("retention_prob",) if _may_be_harmed_before(scenario) else ()
+    if name == "silo":
+        return ()
+    if name != "expected_loss":
+        raise ConfigurationError(f"policy = {name!r}: no such baseline (known: {', '.join(RULES)})")
+    # Its trifle for age only orders contacts that are worth the same.
+    loses_by_waiting = any(
+        channel.harm.wait_prob_per_min > 0.0 or channel.costs.holding_usd_per_hour > 0.0 for channel in real_time
+    )
+    deferred = [channel for channel in scenario.channels if not channel.is_real_time]
+    fields: tuple[str, ...] = ()
+    if loses_by_waiting or any(slack_tells_more(channel) for channel in deferred):
+        fields += ("slack_s",)
+    if real_time and disturbed_slack_tells_more(scenario):
+        fields += ("disturbed_slack_s",)
+    return fields

@@ -9,17 +9,100 @@ import inspect
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, RootModel
 
 from agents.baselines import Baseline
+from agents.expected_loss_rule import ExpectedLossRule
+from agents.index_rule import (
+    AdaptiveBlendingRule,
+    ApparentTardinessRule,
+    BlendingThresholdRule,
+    CmuRule,
+    DelayCostRule,
+    DueDateInPriorityRule,
+    DueDateRule,
+    ExpandingRingsRule,
+    FirstComeRule,
+    LeavingRule,
+    LongestDelayRule,
+    PreferredRepRule,
+    PriorityAccelerationRule,
+    ThresholdReservationRule,
+    WeightBasedRule,
+)
 from agents.policy import Policy
 from agents.priority import PriorityRule
+from agents.rule import Rule
 from agents.rules import RULES
 from envs.config_file import load_yaml, validate
 from envs.config_message import did_you_mean
 from envs.errors import ConfigurationError
 from envs.scenario import Scenario
 
-FORMS = "a baseline's name, a policy FILE.yaml, an exported FILE.onnx, or module:Class"
+FORMS = "a rule's name, a policy FILE.yaml, an exported FILE.onnx, or module:Class"
+
+AnyRule = Annotated[
+    PriorityRule
+    | ExpectedLossRule
+    | CmuRule
+    | DelayCostRule
+    | LeavingRule
+    | DueDateRule
+    | ApparentTardinessRule
+    | LongestDelayRule
+    | BlendingThresholdRule
+    | AdaptiveBlendingRule
+    | ThresholdReservationRule
+    | WeightBasedRule
+    | FirstComeRule
+    | PriorityAccelerationRule
+    | ExpandingRingsRule
+    | DueDateInPriorityRule
+    | PreferredRepRule,
+    Field(discriminator="rule"),
+]
+"""A rule as a configuration states it: a mapping whose key `rule` names it."""
+
+
+class RuleFile(RootModel[AnyRule]):
+    """The content of a policy file."""
+
+
+RULE_NAMES: tuple[str, ...] = (
+    "priority",
+    "expected_loss",
+    "cmu",
+    "value_cmu",
+    "generalized_cmu",
+    "cmu_theta",
+    "hazard_cmu_theta",
+    "earliest_due_date",
+    "least_slack",
+    "apparent_tardiness",
+    "generalized_longest_delay",
+    "whittle",
+    "blending_threshold",
+    "adaptive_blending",
+    "threshold_reservation",
+    "weight_based_routing",
+    "first_come_longest_idle",
+    "priority_acceleration",
+    "expanding_rings",
+    "due_date_in_priority",
+    "preferred_rep_with_expiry",
+)
+"""Names of the rules that a mapping can state; each by itself means the rule with its defaults."""
+
+
+def default_rule(name: str) -> Rule:
+    """Return the rule of that name (one of `RULE_NAMES`) with its defaults; raises `ConfigurationError` if there is
+    none."""
+    if name not in RULE_NAMES:
+        hint = did_you_mean(name, RULE_NAMES) or f" (known: {', '.join(RULE_NAMES)})"
+        raise ConfigurationError(f"rule = {name!r}: no such rule{hint}")
+    return RuleFile.model_validate({"rule": name}).root
 
 
 @dataclass(frozen=True)
@@ -31,12 +114,12 @@ class NamedPolicy:
     deterministic: bool = True
 
 
-def load_policy(text: str | PriorityRule, scenario: Scenario, *, threads: int = 1) -> NamedPolicy:
+def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> NamedPolicy:
     """Return the policy that `text` means, made for `scenario`.
 
     `text` is a rule as a configuration states it, or one of
-    * a baseline's name, such as `fifo`;
-    * the path of a policy file, `FILE.yaml`, that states a rule (`agents.priority`); its `name` is the row's;
+    * a baseline's name, such as `fifo`, or that of a rule, such as `cmu`, which then has its defaults;
+    * the path of a policy file, `FILE.yaml`, that states a rule (`AnyRule`); its `name` is the row's;
     * the path of an exported policy, `FILE.onnx`; it acts in the mode that stands in the file;
     * `module:Class`, a policy of the user's own. The module is looked up as Python does, and in the working
       directory. It is made as `Class(scenario)`, or as `Class()` if it takes no argument, and needs the
@@ -48,7 +131,7 @@ def load_policy(text: str | PriorityRule, scenario: Scenario, *, threads: int = 
         ConfigurationError: there is no such policy, or it does not fit the scenario. An error inside the
             user's own code is left as it is, since its traceback is what the user needs.
     """
-    if isinstance(text, PriorityRule):
+    if isinstance(text, Rule):
         return NamedPolicy(text.name, text.make(scenario))
     name, equals, source = (part.strip() for part in text.partition("="))
     if not equals or "/" in name:  # a folder may have a = in its name
@@ -57,8 +140,10 @@ def load_policy(text: str | PriorityRule, scenario: Scenario, *, threads: int = 
         raise ConfigurationError(f"policy = {text!r}: must be {FORMS}, or name= and one of these")
     if source in RULES:
         return NamedPolicy(name, Baseline(source, scenario))
+    if source in RULE_NAMES:
+        return NamedPolicy(name, default_rule(source).make(scenario))
     if source.endswith((".yaml", ".yml")):
-        rule = validate(load_yaml(Path(source)), PriorityRule, "policy")
+        rule = validate(load_yaml(Path(source)), RuleFile, "policy").root
         return NamedPolicy(name if equals else rule.name, rule.make(scenario))
     if source.endswith(".onnx"):
         from agents.exported import ExportedPolicy
@@ -67,7 +152,8 @@ def load_policy(text: str | PriorityRule, scenario: Scenario, *, threads: int = 
         return NamedPolicy(name, exported, deterministic=exported.mode == "greedy")
     if ":" in source:
         return NamedPolicy(name, _make_own_policy(source, scenario))
-    hint = did_you_mean(source, RULES) or f" (known: {', '.join(RULES)})"
+    known = tuple(dict.fromkeys((*RULES, *RULE_NAMES)))
+    hint = did_you_mean(source, known) or f" (known: {', '.join(known)})"
     raise ConfigurationError(f"policy = {source!r}: no such policy; must be {FORMS}{hint}")
 
 

@@ -69,6 +69,10 @@ class PriorityRule(Rule):
         deferred = [channel.name for channel in scenario.channels if not channel.is_real_time]
         return tuple(FreeParameter(f"reserve.{name}", 0, n_reps - 1, is_integer=True) for name in deferred)
 
+    def hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:
+        """Return `waited_s` if callbacks are offered to arrivals only; the order itself needs no wait."""
+        return ("waited_s",) if self.offer_at else ()
+
     def _settings(self, scenario: Scenario) -> NDArray[np.float64]:
         names = [channel.name for channel in scenario.channels]
         by_kind = sorted(scenario.channels, key=lambda channel: not channel.is_real_time)

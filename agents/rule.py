@@ -48,8 +48,13 @@ class Rule(BaseModel, ABC):
     def free_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
         """Return what may be tuned in `scenario`; empty if nothing is free."""
 
-    def for_tuning(self, scenario: Scenario) -> "Rule":  # TEMPORARY, until the branch `rules` is merged
-        """Return this rule."""
+    @abstractmethod
+    def hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:
+        """Return the fields of the observation by which the rule decides in `scenario` that tell more than the Markov
+        fields do, as `agents.baselines.hidden_fields` does."""
+
+    def for_tuning(self, scenario: Scenario) -> Self:
+        """Return the rule from which tuning starts: with the parts switched on that numbers alone can then turn off."""
         return self
 
     def values_of(self, parameters: tuple[FreeParameter, ...]) -> dict[str, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.action_layout import ActionLayout
-from agents.rules import choose
+from agents.rule_choice import choose
 from envs.center_rows import CenterRows
 from envs.compilation import compiled, entry_point
 from envs.kernel import step_one
@@ -61,7 +61,7 @@ def play_rule(
     after its `until_s`, one environment after the other.
 
     Args:
-        rule: its code (`agents.rules`).
+        rule: its code (`agents.rule_choice`).
         layout: of the scenario (`agents.action_layout`).
         settings: of the rule, float64 with one line for each of the rows.
         rows: `CenterRows`; afterwards as if every action had been a `step`.

@@ -1,16 +1,15 @@
 """Routing rules, each written once as a compiled function over one observation.
 
 Room: `agents`. A rule sees what a learned policy sees: `center`, `candidates`, `mask`, and the fixed action layout.
-Each returns the index of an open action. `choose` picks the rule by its code: `choose_rows`, which a baseline's
-`predict` calls, and the compiled loop (`agents.rule_loop`) both call it. A rule with parameters finds them in
-`settings`, a line of float64.
+Each returns the index of an open action. `agents.rule_choice` picks the rule by its code. A rule with parameters finds
+them in `settings`, a line of float64.
 """
 
 import math
 
 import numpy as np
 
-from envs.compilation import compiled, entry_point
+from envs.compilation import compiled
 from envs.observation import (
     C_ABANDON_RATE,
     C_ACCEPT,
@@ -25,6 +24,7 @@ from envs.observation import (
     C_PICK_UP,
     C_REAL_TIME,
     C_REP_AT_HOME,
+    C_RETENTION,
     C_SLACK,
     C_STAKE,
     C_VALUE,
@@ -47,7 +47,6 @@ from envs.state import (
     LATEST_PICK_UP,
     LEAST_PROGRESS,
     LONGEST_IDLE,
-    MOST_VALUABLE,
     OFFER_CALLBACK,
     OLDEST,
     RESUME,
@@ -214,14 +213,38 @@ def voice_first_interrupting(layout, center, candidates, mask):
 
 
 @compiled
+def _is_more_valuable(row, other):
+    """Return True if `row`'s customer has more value still to lose (account value x retention) than that of `other`, or
+    as much and the larger account."""
+    left_usd, other_left_usd = row[C_VALUE] * row[C_RETENTION], other[C_VALUE] * other[C_RETENTION]
+    return left_usd > other_left_usd or (left_usd == other_left_usd and row[C_VALUE] > other[C_VALUE])
+
+
+@compiled
 def value_first(layout, center, candidates, mask):
-    """The largest account value first over all channels; never interrupts, never offers."""
-    if not center[G_SUBJECT_IS_CONTACT]:
-        return _largest(layout, candidates, mask, MOST_VALUABLE, C_VALUE, False)
-    for queue in range(layout.real_time.shape[0]):
-        if _queue_field(center, queue, Q_MOST_VALUE) > candidates[WAIT, C_VALUE]:
-            return WAIT
-    return _assign_or_wait(layout, mask)
+    """The largest account value still to lose first over all channels; never interrupts, never offers.
+
+    A waiting contact knows of the others the largest account value alone, not what of it is lost already: if that may
+    be more than its own, the rep is asked.
+    """
+    if center[G_SUBJECT_IS_CONTACT]:
+        subject = candidates[WAIT]
+        left_usd = subject[C_VALUE] * subject[C_RETENTION]
+        left_usd = left_usd if left_usd > 0.0 else subject[C_VALUE]  # 0 too where the retention is not to be seen
+        for queue in range(layout.real_time.shape[0]):
+            most_usd = _queue_field(center, queue, Q_MOST_VALUE)
+            is_itself = queue == int(subject[C_CHANNEL]) - 1 and most_usd == subject[C_VALUE]
+            if most_usd > left_usd and not is_itself:
+                return WAIT
+        return _assign_or_wait(layout, mask)
+    best = WAIT
+    for action in range(mask.shape[0]):
+        kind = layout.kind[action]
+        if not mask[action] or (kind != SERVE and kind != RESUME):
+            continue
+        if best == WAIT or _is_more_valuable(candidates[action], candidates[best]):
+            best = action
+    return best
 
 
 @compiled
@@ -278,11 +301,11 @@ def caller_loss_usd(row, release_per_hour):
 
 
 @compiled
-def interruption_price_usd(row):
+def interruption_price_usd(row, rep_hour_usd):
     """Return the price of an `interrupt` row, USD: its direct cost, the likelier error, the pick-up time at
-    `REP_HOUR_USD`, and the disturbed work's stake discounted by its slack."""
+    `rep_hour_usd`, and the disturbed work's stake discounted by its slack."""
     slack_h = max((row[C_DISTURBED_SLACK] - row[C_PICK_UP] - row[C_EXPECTED_WORK]) / 3600.0, 0.0)
-    price = row[C_ACTION_COST] + row[C_DISTURBED_ERROR] + row[C_PICK_UP] / 3600.0 * REP_HOUR_USD
+    price = row[C_ACTION_COST] + row[C_DISTURBED_ERROR] + row[C_PICK_UP] / 3600.0 * rep_hour_usd
     return price + row[C_DISTURBED_STAKE] * math.exp(-slack_h / DUE_SCALE_H)
 
 
@@ -333,7 +356,7 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
         elif kind == INTERRUPT:
             scores[action] = (
                 caller_loss_usd(row, release_per_hour) * math.exp(adjustment[A_INTERRUPT_GAIN])
-                - interruption_price_usd(row) * math.exp(adjustment[A_INTERRUPT_PRICE])
+                - interruption_price_usd(row, REP_HOUR_USD) * math.exp(adjustment[A_INTERRUPT_PRICE])
                 + VALUE_UNIT_USD * adjustment[A_INTERRUPT_VALUE]
             )
         elif kind == OFFER_CALLBACK:
@@ -431,31 +454,3 @@ def priority(layout, settings, center, candidates, mask):
             best = action
             best_place = place
     return best
-
-
-@compiled
-def choose(rule, layout, settings, center, candidates, mask):
-    """Return the action of the rule with code `rule`: -1 or `WAIT` where it finds no work."""
-    if rule == FIFO:
-        return fifo(layout, center, candidates, mask)
-    if rule == VOICE_FIRST:
-        return voice_first(layout, center, candidates, mask)
-    if rule == VOICE_FIRST_INTERRUPTING:
-        return voice_first_interrupting(layout, center, candidates, mask)
-    if rule == VALUE_FIRST:
-        return value_first(layout, center, candidates, mask)
-    if rule == SILO:
-        return silo(layout, center, candidates, mask)
-    if rule == EXPECTED_LOSS:
-        return expected_loss(layout, center, candidates, mask, settings)
-    return priority(layout, settings, center, candidates, mask)
-
-
-@entry_point
-def choose_rows(rule, layout, settings, rows, centers, candidates, masks, actions):
-    """Write the action of rule `rule` for each observation of `rows` (int64 indices) into int64 `actions`; `settings`
-    has a line for every observation."""
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        # After the horizon only `wait` is open, and a rule that looks for work finds none.
-        actions[row] = max(choose(rule, layout, settings[row], centers[row], candidates[row], masks[row]), WAIT)

@@ -21,7 +21,9 @@ _ROOT_FOLDER = _PACKAGE_FOLDER.parent
 def hash_sources() -> str:
     """Return 16 hexadecimal digits of the SHA-256 of all sources that may be compiled, and of numba's version."""
     digest = hashlib.sha256(numba.__version__.encode())
-    rules = [_ROOT_FOLDER / "agents" / name for name in ("rules.py", "rule_loop.py")]
+    rules = [
+        _ROOT_FOLDER / "agents" / name for name in ("rules.py", "index_rules.py", "rule_choice.py", "rule_loop.py")
+    ]
     for path in [*sorted(_PACKAGE_FOLDER.glob("*.py")), *rules]:
         digest.update(path.name.encode())
         digest.update(path.read_bytes())

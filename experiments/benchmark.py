@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.priority import PriorityRule
+from agents.catalog import AnyRule
 from envs.config_file import find_config, load_yaml, validate
 from envs.scenario import load_scenario
 from experiments.comparison import BenchmarkResult, run_benchmark
@@ -25,8 +25,8 @@ class BenchmarkConfig(BaseModel):
         description: what it is for.
         scenarios: names or paths.
         overrides: `dotted.key=value` texts, applied to every scenario.
-        policies: what `agents.catalog.load_policy` understands, rules (`agents.priority`) included; none: in each
-            scenario every baseline that fits it.
+        policies: what `agents.catalog.load_policy` understands, rules (`agents.catalog.AnyRule`) included; none: in
+            each scenario every baseline that fits it.
         episodes: test episodes per scenario.
         seed: the user's seed (`experiments.seeds`).
         reference: the policy that the tables compare with the others; default `learned`, else `best_tuned`, else the
@@ -41,7 +41,7 @@ class BenchmarkConfig(BaseModel):
     description: str = ""
     scenarios: tuple[str, ...] = Field(default=("bank",), min_length=1)
     overrides: tuple[str, ...] = ()
-    policies: tuple[str | PriorityRule, ...] | None = Field(default=None, min_length=1)
+    policies: tuple[str | AnyRule, ...] | None = Field(default=None, min_length=1)
     episodes: int = Field(default=64, ge=2)
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     reference: str | None = None

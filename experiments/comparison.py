@@ -25,7 +25,7 @@ from rich.table import Table
 
 from agents.catalog import NamedPolicy, fitting_baselines, load_policy
 from agents.episodes import Episodes
-from agents.priority import PriorityRule
+from agents.rule import Rule
 from envs.errors import ConfigurationError
 from envs.scenario import COST_TERMS, Scenario
 from experiments.intervals import Interval, bootstrap_intervals
@@ -158,7 +158,7 @@ class BenchmarkResult:
 
 def run_benchmark(
     scenarios: Scenario | Sequence[Scenario],
-    policies: Sequence[str | PriorityRule | NamedPolicy] | None = None,
+    policies: Sequence[str | Rule | NamedPolicy] | None = None,
     *,
     episodes: int = 64,
     seed: int = 0,

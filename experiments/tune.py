@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from agents.catalog import RULE_NAMES, AnyRule, default_rule
+from agents.catalog import RULE_NAMES, RuleFile, default_rule
 from agents.episodes import Episodes
 from agents.rule import Rule
 from envs.config_file import apply_overrides, load_yaml, shown_path, validate
@@ -165,7 +165,7 @@ def _load_rule(text: str | Rule) -> tuple[Rule, bool]:
     if isinstance(text, Rule):
         return text, False
     if text.endswith((".yaml", ".yml")):
-        return validate(load_yaml(Path(text)), AnyRule, "policy"), False
+        return validate(load_yaml(Path(text)), RuleFile, "policy").root, False
     return default_rule(text), True
 
 
@@ -300,7 +300,8 @@ def _shipped(result: TuningResult, scenario_name: str) -> TunedRules:
         )
         for rule in found
     }
-    return TunedRules(scenario=scenario_name, rules=tuple(rule.kept for rule in found), origins=origins)  # type: ignore[arg-type]
+    rules = tuple(rule.kept for rule in found)
+    return TunedRules.model_validate({"scenario": scenario_name, "rules": rules, "origins": origins})
 
 
 def describe_result(result: TuningResult) -> dict[str, Any]:

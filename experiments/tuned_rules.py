@@ -9,9 +9,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rich.progress import Progress
 
-from agents.catalog import NamedPolicy
+from agents.catalog import AnyRule, NamedPolicy
 from agents.episodes import Episodes
-from agents.priority import PriorityRule as AnyRule
 from envs.config_file import REPOSITORY_FOLDER, load_yaml, shown_path, validate
 from envs.errors import ConfigurationError, InvalidValueError
 from envs.scenario import Scenario

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.priority import PriorityRule as AnyRule
+from agents.catalog import AnyRule
 from envs.config_file import Document, find_config, load_yaml, validate
 from experiments.seeds import LARGEST_SEED
 

@@ -17,9 +17,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from agents.catalog import load_policy
+from agents.catalog import AnyRule, load_policy
 from agents.episodes import play_episodes
-from agents.priority import PriorityRule
 from envs.config_file import REPOSITORY_FOLDER, find_config, load_yaml, validate
 from envs.errors import ConfigurationError, InvalidValueError
 from envs.metrics import Counts, add_counts, compute_metrics, metric_glossary
@@ -107,7 +106,7 @@ class ValidationModel(_Part):
         source: where the values come from, with the model's parameters there.
         scenario: inline, or the name or path of one.
         overrides: `dotted.key=value` texts, where the scenario is named.
-        policy: what `agents.catalog.load_policy` understands, or a rule (`agents.priority`).
+        policy: what `agents.catalog.load_policy` understands, or a rule (`agents.catalog.AnyRule`).
         seed: of the demand.
         batches: independent batches, of which standard errors are made.
         episodes_per_batch: by tier.
@@ -119,7 +118,7 @@ class ValidationModel(_Part):
     source: str
     scenario: Annotated[Scenario, BeforeValidator(_load_named)]
     overrides: tuple[str, ...] = ()
-    policy: str | PriorityRule
+    policy: str | AnyRule
     seed: int = Field(ge=0)
     batches: int = Field(default=64, ge=2)
     episodes_per_batch: EpisodesPerBatch = EpisodesPerBatch()

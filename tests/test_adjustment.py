@@ -9,7 +9,8 @@ from agents.adjustment import AdjustedPlay, fit_adjustment
 from agents.baselines import Baseline
 from agents.episodes import play_episodes
 from agents.learned import LearnedPolicy, make_network
-from agents.rules import ADJUSTMENTS, EXPECTED_LOSS, choose_rows
+from agents.rule_choice import choose_rows
+from agents.rules import ADJUSTMENTS, EXPECTED_LOSS
 from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
 from envs.scenario import Scenario, load_scenario
