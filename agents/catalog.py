@@ -204,15 +204,3 @@ def _make_own_policy(source: str, scenario: Scenario) -> Policy:
         f"policy = {source!r}: cannot be made: must be callable as {class_name}(scenario) or {class_name}(), "
         f"is {class_name}{signature}"
     )
-
-
-# TEMPORARY, until the branch `rules` is merged
-RULE_NAMES = ("priority",)
-AnyRule = PriorityRule
-
-
-def default_rule(name: str) -> PriorityRule:
-    """Return the rule of that name with its defaults."""
-    if name != "priority":
-        raise ConfigurationError(f"rule = {name!r}: no such rule (known: priority)")
-    return PriorityRule(rule="priority")

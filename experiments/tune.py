@@ -32,7 +32,7 @@ from experiments.seeds import demand_seeds
 from experiments.summary import amount_text, usd_text
 from experiments.table_console import table_console
 from experiments.tuned_rules import PREFIX, CostPair, Origin, TunedRules, ship
-from experiments.tuning import Search, check_free, open_storage, search
+from experiments.tuning import Search, check_free, free_parameters, open_storage, search
 from experiments.tuning_config import TuningConfig
 
 CONFIG_FILE = "tuning.yaml"
@@ -261,7 +261,7 @@ def _tune_in(
         policy_file = folder / scenario.name / f"{kept.name}.yaml"
         policy_file.parent.mkdir(exist_ok=True)
         write_yaml(policy_file, kept)
-        parameters = start.free_parameters(scenario)
+        parameters = free_parameters(start, scenario)
         before, after = start.values_of(parameters), found.rule.values_of(parameters)
         results.append(
             RuleResult(

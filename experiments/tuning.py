@@ -66,9 +66,14 @@ def open_storage(file: Path) -> optuna.storages.BaseStorage:
     return JournalStorage(JournalFileBackend(str(file)))
 
 
+def free_parameters(rule: Rule, scenario: Scenario) -> tuple[FreeParameter, ...]:
+    """Return the free parameters of `rule` in `scenario` for which there is more than one value."""
+    return tuple(parameter for parameter in rule.free_parameters(scenario) if parameter.low < parameter.high)
+
+
 def check_free(rule: Rule, scenario: Scenario) -> None:
     """Raise `ConfigurationError` if nothing of `rule` is free, or a value is outside of the range to search."""
-    parameters = rule.free_parameters(scenario)
+    parameters = free_parameters(rule, scenario)
     if not parameters:
         raise ConfigurationError(f"rule {rule.name}: has no free parameter in scenario {scenario.name}")
     start = rule.values_of(parameters)
@@ -110,8 +115,8 @@ def search(
         ConfigurationError: nothing is free in the scenario, or a value of the rule is outside of the range to search.
     """
     scenario = episodes.scenario
-    parameters = rule.free_parameters(scenario)
     check_free(rule, scenario)
+    parameters = free_parameters(rule, scenario)
     start = _whole_numbers(rule.values_of(parameters), parameters)
     distributions = {parameter.key: _distribution(parameter) for parameter in parameters}
     study = optuna.create_study(storage=storage, study_name=study_name, load_if_exists=True)
