@@ -59,7 +59,6 @@ class Search(NamedTuple):
 def open_storage(file: Path) -> optuna.storages.BaseStorage:
     """Return the journal in which the studies of a run live, one line for each thing that happened; a line that a kill
     has cut off is removed."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     if file.exists():
         text = file.read_bytes()
         file.write_bytes(text[: text.rfind(b"\n") + 1])
@@ -115,6 +114,7 @@ def search(
         ConfigurationError: nothing is free in the scenario, or a value of the rule is outside of the range to search.
     """
     scenario = episodes.scenario
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     check_free(rule, scenario)
     parameters = free_parameters(rule, scenario)
     start = _whole_numbers(rule.values_of(parameters), parameters)
