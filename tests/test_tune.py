@@ -279,7 +279,8 @@ def test_a_killed_run_goes_on_and_may_go_further(run, monkeypatch, tmp_path):
 
 
 def test_a_resumed_run_needs_the_same_scenario(run, monkeypatch, capsys, tmp_path, known):
-    assert blended(monkeypatch, "tune", known, "--trials", 2, "--runs", tmp_path, "--name", "mine") == 0
+    options = ("--rule", "priority", "--trials", 2, "--runs", tmp_path, "--name", "mine")
+    assert blended(monkeypatch, "tune", known, *options) == 0
     known.write_text(KNOWN.replace("late_usd: 5", "late_usd: 6"))
     assert blended(monkeypatch, "tune", "--resume", tmp_path / "tune" / "mine") == 2
     assert "scenario known is no longer what was tuned in" in capsys.readouterr().err
