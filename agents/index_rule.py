@@ -520,7 +520,9 @@ class WeightBasedRule(IndexRule):
         return (*free, FreeParameter("idle_per_min", 0.0, 1.0))
 
     def _own_hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:
-        return ("waited_s", "rep_idle_s") if self.idle_per_min > 0.0 else ("waited_s",)
+        # The idle time is the same for all that a rep may serve: it tells only whether an index is negative.
+        tells = self.idle_per_min > 0.0 and any(constant < 0.0 for constant in self.constant.values())
+        return ("waited_s", "rep_idle_s") if tells else ("waited_s",)
 
 
 class FirstComeRule(IndexRule):

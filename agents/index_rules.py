@@ -360,13 +360,18 @@ def _highest_waiting(layout, settings, center, queue, rep_idle_s, row):
 
 @compiled
 def _is_preceded(layout, settings, center, own_queue, index, rep_idle_s):
-    """Return True if a contact of a higher index may wait that a free rep has the skill for and may start."""
+    """Return True if a contact of a higher index may wait that a free rep has the skill for and may start.
+
+    A queue whose contacts may all be held for other reps does not count: who stands behind them would be asked no more.
+    """
     row = np.zeros(N_CANDIDATE_FIELDS)
     for queue in range(layout.real_time.shape[0]):
         others = _queue_field(center, queue, Q_WAITING) - (1.0 if queue == own_queue else 0.0)
         if others < 1.0 or _queue_field(center, queue, Q_REPS_FREE) < 1.0:
             continue
         if _is_reserved(layout, settings, center, queue):
+            continue
+        if int(settings[I_SUITS]) != ANYBODY and _queue_field(center, queue, Q_OLDEST_WAIT) < settings[I_HOLD_S]:
             continue
         if _highest_waiting(layout, settings, center, queue, rep_idle_s, row) > index:
             return True

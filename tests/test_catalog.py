@@ -94,8 +94,8 @@ def test_own_classes_with_and_without_the_scenario(tiny, own_module):
     [
         ("fifoo", "did you mean 'fifo'?"),
         ("quantum", "known: fifo, voice_first"),
-        ("", "must be a baseline's name"),
-        ("x=", "must be a baseline's name"),
+        ("", "must be a rule's name"),
+        ("x=", "must be a rule's name"),
         ("no/such/file.onnx", "no/such/file.onnx: no such file"),
         ("runs/lr=0.1/policy.onnx", "runs/lr=0.1/policy.onnx: no such file"),
         ("no_such_module:Class", "no module 'no_such_module'"),

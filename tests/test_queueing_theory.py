@@ -289,6 +289,8 @@ def interruption_with_pick_up():
 
 
 @derives("V08a")
+@derives("V08a_cmu_theta")
+@derives("V08a_threshold_reservation")
 def reserve_for_impatient_callers():
     """State: busy reps, gold calls waiting, standard calls waiting. A standard call starts while more than 2 reps are
     free, itself not counted; a rep who comes free is one of them."""
@@ -328,6 +330,7 @@ def reserve_for_impatient_callers():
 
 
 @derives("V09")
+@derives("V09_blending_threshold")
 def blending_with_a_reserve():
     """State: busy reps, calls waiting. As soon as fewer than 10 reps are busy an outbound call is started."""
     inbound_rate, service_rate, reps, busy_target = 2.0, 1.0 / 3.0, 12, 10
