@@ -21,7 +21,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Setting up .venv; this takes one to several minutes."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) torch
-	@$(PIP) -e ".[train,report,data,dev]"
+	@$(PIP) -e ".[train,report,data,tune,dev]"
 	@touch $@
 
 demo: $(INSTALLED)  ## Train a policy in the scenario bank and compare it with the baselines (SEED=7 for another seed)

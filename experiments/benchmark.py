@@ -29,7 +29,11 @@ class BenchmarkConfig(BaseModel):
             each scenario every baseline that fits it.
         episodes: test episodes per scenario.
         seed: the user's seed (`experiments.seeds`).
-        reference: the policy that the tables compare with the others; default `learned`, else the first.
+        reference: the policy that the tables compare with the others; default `learned`, else `best_tuned`, else the
+            first.
+        tuned: whether the tuned rules of each scenario (`experiments.tuned_rules`) take part, and the best of them on
+            validation episodes as `best_tuned`.
+        validation_episodes: per scenario, to choose that one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +45,8 @@ class BenchmarkConfig(BaseModel):
     episodes: int = Field(default=64, ge=2)
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     reference: str | None = None
+    tuned: bool = False
+    validation_episodes: int = Field(default=64, ge=1)
 
 
 def load_benchmark(name_or_path: str | Path | None = None, **changes: Any) -> BenchmarkConfig:
@@ -66,4 +72,6 @@ def benchmark(config: BenchmarkConfig, *, threads: int = 1, records: "RecordFold
         threads=threads,
         reference=config.reference,
         records=records,
+        tuned=config.tuned,
+        validation_episodes=config.validation_episodes,
     )

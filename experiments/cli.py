@@ -185,8 +185,14 @@ def benchmark(
     seed: Annotated[int | None, typer.Option(help="Seed, from which the test episodes follow; default: 0.")] = None,
     reference: Annotated[
         str | None,
-        typer.Option(help="Whom the tables compare with the others; default: learned, or the first."),
+        typer.Option(help="Whom the tables compare with the others; default: learned, or best_tuned, or the first."),
     ] = None,
+    tuned: Annotated[
+        bool,
+        typer.Option(
+            "--tuned", help="With the tuned rules of each scenario, and the best of them on validation episodes."
+        ),
+    ] = False,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -198,14 +204,24 @@ def benchmark(
     overrides: Overrides = None,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw costs with intervals to FILE.svg, .png or .pdf.", dir_okay=False),
+    ] = None,
     record: RecordFolderPath = None,
 ) -> None:
     """Play the same episodes with several policies, and compare their costs and service with intervals."""
-    require_folders(json=json_file, csv=csv_file)
+    require_folders(json=json_file, csv=csv_file, figure=figure)
     from envs.errors import ConfigurationError
 
     if suite and (scenarios or config is not None):
         raise ConfigurationError("--suite: must stand without SCENARIO and --config, since it names its scenarios")
+    if figure is not None:
+        from experiments.extras import require_extra
+
+        with require_extra("report", "--figure"):
+            from experiments.figure import check_file, write_figure
+        check_file(figure)
     records = open_records(record)
     from experiments.benchmark import benchmark as run
     from experiments.benchmark import load_benchmark
@@ -220,6 +236,7 @@ def benchmark(
             episodes=episodes,
             seed=seed,
             reference=reference,
+            tuned=tuned or None,
         ),
         threads=threads or (usable_cpus() if suite else 1),
         records=records,
@@ -229,6 +246,95 @@ def benchmark(
         result.write_json(json_file)
     if csv_file is not None:
         result.write_csv(csv_file)
+    if figure is not None:
+        write_figure(result, figure)
+
+
+@app.command()
+def tune(
+    scenarios: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SCENARIO]...", help="Names or files; default: bank.", show_default=False),
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option(help="A name in configs/tuning or a file; the other options change what it says.")
+    ] = None,
+    suite: Annotated[bool, typer.Option("--suite", help="In the scenarios of configs/benchmarks/suite.yaml.")] = False,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rule",
+            metavar="NAME|FILE.yaml",
+            help="A rule by its name or a policy file; may be given again; default: every rule that makes sense.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed, from which training, validation and test episodes follow; default: 0.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="Trials of each rule; default: 120.")] = None,
+    episodes: Annotated[int | None, typer.Option(help="Training episodes of a trial; default: 32.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Time limit of each rule and scenario; default: 10.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Of the run folder; default: date, time and seed.", show_default=False)
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Go on with the tuning of this run folder; takes --trials and --minutes."),
+    ] = None,
+    ship: Annotated[
+        bool, typer.Option("--ship", help="Also write the tuned rules to configs/benchmarks/tuned, for --tuned.")
+    ] = False,
+    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders are made.")] = Path("runs"),
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Default: one for each CPU; no result depends on it.", show_default=False)
+    ] = None,
+    overrides: Overrides = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Tune the free parameters of rules on training episodes, and test them against their defaults."""
+    require_folders(json=json_file)
+    from envs.errors import ConfigurationError
+
+    if suite and (scenarios or config is not None):
+        raise ConfigurationError("--suite: must stand without SCENARIO and --config, since it names its scenarios")
+    own = (scenarios, config, suite or None, rules, seed, episodes, name, overrides)
+    if resume is not None and any(value is not None for value in own):
+        raise ConfigurationError("--resume: must stand without what its run folder states; --trials and --minutes may")
+    from experiments.extras import require_extra
+    from experiments.processors import usable_cpus
+
+    with require_extra("tune", "blended tune"):
+        from experiments.tune import describe_result, show
+        from experiments.tune import resume as go_on
+        from experiments.tune import tune as run
+    threads = threads or usable_cpus()
+    if resume is not None:
+        result = go_on(resume, trials=trials, minutes=minutes, threads=threads, ships=ship)
+    else:
+        from experiments.tuning_config import load_tuning
+
+        if suite:
+            from experiments.benchmark import load_benchmark
+
+            scenarios = list(load_benchmark("suite").scenarios)
+        loaded = load_tuning(
+            config,
+            scenarios=scenarios,
+            overrides=overrides,
+            rules=rules,
+            seed=seed,
+            trials=trials,
+            episodes=episodes,
+            minutes=minutes,
+        )
+        result = run(loaded, runs_folder=runs, name=name, threads=threads, ships=ship)
+    show(result)
+    for found in result.scenarios.values():
+        for rule in found:
+            typer.echo(f"Policy: {rule.policy_file}")
+    if json_file is not None:
+        write_result(json_file, describe_result(result))
 
 
 @app.command()

@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,12 +33,13 @@ from experiments.outcomes import Outcome, episode_progress, play
 from experiments.seeds import demand_seeds
 from experiments.summary import Summary, amount_text, summarize, summary_table, usd_text
 from experiments.table_console import table_console
+from experiments.tuned_rules import BEST_TUNED, choose_best, load_tuned
 
 if TYPE_CHECKING:
     from experiments.records import RecordFolder  # needs the extra `data`, as its caller knows
 
-REFERENCE = "learned"
-"""The policy that is compared with all others where it takes part; otherwise the first one."""
+REFERENCES = ("learned", BEST_TUNED)
+"""The policy that is compared with all others: the first of these that takes part, otherwise the first one."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class ScenarioResult:
         outcomes: by name of the policy.
         comparisons: of every pair of policies once; the reference is always first in its pairs.
         wall_s: seconds by the clock to play the scenario with all policies, compilation included, and to compare them.
+        best_tuned: which policy the row `best_tuned` is; None without tuned rules.
     """
 
     scenario: Scenario
@@ -71,6 +73,7 @@ class ScenarioResult:
     outcomes: dict[str, Outcome]
     comparisons: list[Comparison]
     wall_s: float
+    best_tuned: str | None = None
 
     @cached_property
     def summary(self) -> Summary:
@@ -88,7 +91,9 @@ class ScenarioResult:
             mean, low, high = differences[against, policy]
             return Interval(-mean, -high, -low)
 
-        return summarize(self.outcomes, difference)
+        # The row `best_tuned` is another name of a policy that takes part itself.
+        once = {name: outcome for name, outcome in self.outcomes.items() if name != BEST_TUNED}
+        return summarize(once, difference)
 
     def comparison(self, against: str, metric: str = "total_cost_usd") -> Comparison:
         """Return the comparison of the reference with another policy."""
@@ -111,7 +116,7 @@ class BenchmarkResult:
         `{"scenarios": {NAME: {"episodes", "seed", "wall_s", "policies": {POLICY: {METRIC: {"mean", "low", "high"}}},
         "comparisons": [{"policy", "against", "metric", "mean_difference", "low", "high"}],
         "summary": {"best", "total_cost_usd": {"mean", "low", "high"}, "runner_up", "difference": {"mean", "low",
-        "high"}, "excludes_zero", "largest_term", "largest_term_frac", "large_terms"}}}}`
+        "high"}, "excludes_zero", "largest_term", "largest_term_frac", "large_terms"}, "best_tuned"}}}`
         """
         return {"scenarios": {name: _scenario_json(result) for name, result in self.scenarios.items()}}
 
@@ -160,6 +165,8 @@ def run_benchmark(
     threads: int = 1,
     reference: str | None = None,
     records: "RecordFolder | None" = None,
+    tuned: bool = False,
+    validation_episodes: int = 64,
 ) -> BenchmarkResult:
     """Play the same test episodes with every policy, and compare.
 
@@ -170,12 +177,18 @@ def run_benchmark(
         episodes: episodes per scenario; 2 at least, since an interval needs them.
         seed: the user's seed; the episodes are 0, 1, ... of its test seed (`experiments.seeds`).
         threads: on which a baseline's episodes are played, and those of an exported policy.
-        reference: the policy that the tables compare with the others; default `learned`, else the first.
+        reference: the policy that the tables compare with the others; default `learned`, else `best_tuned`, else the
+            first.
         records: where to write every contact and decision (`experiments.records`), if anywhere.
+        tuned: add the tuned rules of each scenario (`experiments.tuned_rules`), and as `best_tuned` once more the one
+            that costs least on validation episodes, which are played before any test episode.
+        validation_episodes: so many; 1 at least.
     """
     scenarios = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
     if episodes < 2:
         raise ConfigurationError(f"episodes = {episodes}: must be >= 2, since an interval needs two")
+    if validation_episodes < 1:
+        raise ConfigurationError(f"validation_episodes = {validation_episodes}: must be >= 1")
     _check_names("scenario", [scenario.name for scenario in scenarios])
     test_seed = demand_seeds(seed).test
     # All are made before any is played, so that a mistake is reported at once.
@@ -186,26 +199,40 @@ def run_benchmark(
         ]
         for scenario in scenarios
     ]
-    references = [_choose_reference([named.name for named in named_policies], reference) for named_policies in made]
+    made_tuned = [
+        [load_policy(rule, scenario) for rule in load_tuned(scenario.name).rules] if tuned else []
+        for scenario in scenarios
+    ]
+    references = [
+        _choose_reference([named.name for named in (*own, *rules)] + [BEST_TUNED] * tuned, reference)
+        for own, rules in zip(made, made_tuned, strict=True)
+    ]
     results = {}
     with episode_progress() as progress:
-        for scenario, named_policies, first in zip(scenarios, made, references, strict=True):
+        for scenario, own, rules, first in zip(scenarios, made, made_tuned, references, strict=True):
             start_s = time.perf_counter()
+            best_tuned = None
+            if tuned:
+                best_tuned = choose_best(
+                    rules, scenario, seed=seed, episodes=validation_episodes, threads=threads, progress=progress
+                )
             shared = Episodes(scenario, test_seed, threads=threads)
             outcomes = {}
-            for named in named_policies:
+            for named in (*own, *rules):
                 with nullcontext() if records is None else records.open(scenario, named, seed) as recorder:
                     outcomes[named.name] = play(named, shared, episodes, progress=progress, recorder=recorder)
+            if best_tuned is not None:
+                outcomes[BEST_TUNED] = replace(outcomes[best_tuned], policy=BEST_TUNED)
             comparisons = _compare(outcomes, first)
             wall_s = time.perf_counter() - start_s
-            results[scenario.name] = ScenarioResult(scenario, seed, first, outcomes, comparisons, wall_s)
+            results[scenario.name] = ScenarioResult(scenario, seed, first, outcomes, comparisons, wall_s, best_tuned)
     return BenchmarkResult(results)
 
 
 def _choose_reference(names: list[str], reference: str | None) -> str:
     """Return the policy that the tables compare with the others, the names of all policies checked."""
     _check_names("policy", names)
-    chosen = reference or (REFERENCE if REFERENCE in names else names[0])
+    chosen = reference or next((name for name in REFERENCES if name in names), names[0])
     if chosen not in names:
         raise ConfigurationError(f"reference = {chosen!r}: must be one of {', '.join(names)}")
     return chosen
@@ -285,6 +312,7 @@ def _scenario_json(result: ScenarioResult) -> dict[str, Any]:
             for found in result.comparisons
         ],
         "summary": _summary_json(result.summary),
+        "best_tuned": result.best_tuned,
     }
 
 
@@ -340,6 +368,8 @@ def _tables(result: ScenarioResult) -> list[Table]:
     by_cost = sorted(result.outcomes.values(), key=lambda outcome: outcome.metrics["total_cost_usd"])
     for outcome in by_cost:
         label = outcome.policy if outcome.mode == "greedy" else f"{outcome.policy} (sampled)"
+        if outcome.policy == BEST_TUNED:
+            label = f"{BEST_TUNED} ({result.best_tuned})"
         difference = ""
         if outcome.policy != result.reference:
             difference = usd_text(result.comparison(outcome.policy).difference)

@@ -25,6 +25,7 @@ from agents.baselines import Baseline
 from agents.catalog import NamedPolicy
 from agents.checked import CheckedPolicy
 from agents.episodes import EpisodeRecorder, Episodes
+from agents.policy import Policy
 from envs.actions import action_table
 from envs.compilation import CACHE_FOLDER, is_cold
 from envs.metrics import Counts, add_counts, compute_metrics, metric_glossary
@@ -111,6 +112,12 @@ def play(
         policy, np.arange(count), deterministic=named.deterministic, progress=advance, recorder=recorder
     )
     return Outcome(named.name, "greedy" if named.deterministic else "sampled", scenario, counts)
+
+
+def episode_costs_usd(episodes: Episodes, policy: Policy, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the total cost of each of the episodes `numbers` with `policy`, USD/day, float64 (n,)."""
+    counts = episodes.play(policy, numbers)
+    return np.array([compute_metrics(episodes.scenario, count)["total_cost_usd"] for count in counts])
 
 
 @contextmanager

@@ -21,6 +21,7 @@ PACKAGES = (
     "numpy",
     "onnx",
     "onnxruntime",
+    "optuna",
     "sb3-contrib",
     "scipy",
     "stable-baselines3",

@@ -16,8 +16,10 @@ from envs.errors import ConfigurationError
 from experiments.provenance import collect_provenance
 
 
-def create_run_folder(parent: Path, experiment: str, seed: int) -> Path:
-    """Create and return a new folder `<parent>/<experiment>/<date and time>-seed<seed>`."""
+def create_run_folder(parent: Path, experiment: str, seed: int, name: str | None = None) -> Path:
+    """Create and return a new folder `<parent>/<experiment>/<name>`; default: `<date and time>-seed<seed>`."""
+    if name is not None:
+        return _create_named(parent / experiment, name)
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     for attempt in range(100):
         suffix = f"-{attempt}" if attempt else ""
@@ -32,10 +34,28 @@ def create_run_folder(parent: Path, experiment: str, seed: int) -> Path:
     raise ConfigurationError(f"{parent / experiment}: a hundred runs started within this second")
 
 
+def _create_named(parent: Path, name: str) -> Path:
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise ConfigurationError(f"--name {name}: must be the name of a folder, without a path")
+    folder = parent / name
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise ConfigurationError(f"--name {name}: {folder} is there already") from None
+    except OSError as error:
+        raise ConfigurationError(f"{folder}: cannot be created ({error.strerror})") from error
+    return folder
+
+
+def yaml_text(model: BaseModel) -> str:
+    """Return what a checked configuration states as YAML that can be read again."""
+    data = model.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+    return yaml.safe_dump(data, sort_keys=False)
+
+
 def write_yaml(file: Path, model: BaseModel) -> None:
     """Write a checked configuration so that it can be read again."""
-    data = model.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
-    file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    file.write_text(yaml_text(model), encoding="utf-8")
 
 
 def write_json(file: Path, data: Mapping[str, Any]) -> None:

@@ -8,14 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from agents.baselines import Baseline
-from agents.catalog import NamedPolicy
+from agents.catalog import NamedPolicy, load_policy
 from agents.episodes import play_episodes
+from agents.priority import PriorityRule
 from agents.rules import RULES
+from envs.demand import DemandSampler
 from envs.errors import ConfigurationError
 from envs.metrics import add_counts, compute_metrics, metric_glossary
 from envs.scenario import COST_TERMS, load_scenario
+from experiments import tuned_rules
 from experiments.benchmark import benchmark, load_benchmark
 from experiments.cli import main
 from experiments.comparison import compared_metrics, run_benchmark
@@ -81,7 +85,8 @@ def test_json_has_the_agreed_form(bank, result):
     assert set(data) == {"scenarios"}
     assert set(data["scenarios"]) == {"bank"}
     found = data["scenarios"]["bank"]
-    assert set(found) == {"episodes", "seed", "wall_s", "policies", "comparisons", "summary"}
+    assert set(found) == {"episodes", "seed", "wall_s", "policies", "comparisons", "summary", "best_tuned"}
+    assert found["best_tuned"] is None
     assert (found["episodes"], found["seed"]) == (EPISODES, SEED)
     assert set(found["policies"]) == {"fifo", "learned", "again", "chance"}
     for metrics in found["policies"].values():
@@ -238,6 +243,111 @@ def test_a_named_policy_has_to_fit_every_scenario(bank):
         run_benchmark([bank, load_scenario("million_dollar_interrupt")], ["fifo", "silo"], episodes=2)
 
 
+TUNED = """
+scenario: bank
+rules:
+  - {rule: priority, name: tuned_none}
+  - {rule: priority, name: tuned_some, reserve: {email: 3, service_request: 3}}
+  - {rule: priority, name: tuned_all, reserve: {email: 13, service_request: 13, voicemail: 13, callback: 13}}
+origins:
+"""
+ORIGIN = (
+    "{command: by hand, date: never, seed: 0, trials: 1, episodes: 1, validation_episodes: 1, kept: default, "
+    "training_cost_usd: {default: 1, tuned: 1}, validation_cost_usd: {default: 1, tuned: 1}}"
+)
+
+
+TUNED_RULES = [PriorityRule.model_validate(rule) for rule in yaml.safe_load(TUNED)["rules"]]
+
+
+@pytest.fixture
+def tuned_folder(tmp_path, monkeypatch):
+    """A folder of tuned rules with those of `bank`."""
+    folder = tmp_path / "tuned"
+    folder.mkdir()
+    origins = "".join(f"  tuned_{name}: {ORIGIN}\n" for name in ("none", "some", "all"))
+    (folder / "bank.yaml").write_text(TUNED + origins)
+    monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", folder)
+    return folder
+
+
+def test_best_tuned_is_chosen_on_validation_episodes_before_any_test_episode(bank, tuned_folder, monkeypatch):
+    met = []
+    sample = DemandSampler.sample
+    monkeypatch.setattr(DemandSampler, "sample", lambda self, *which: met.append(which) or sample(self, *which))
+    found = run_benchmark(bank, ["fifo"], episodes=EPISODES, seed=SEED, tuned=True, validation_episodes=4)
+    seeds = demand_seeds(SEED)
+    drawn = [
+        (seed, episode) for seed, count in ((seeds.validation, 4), (seeds.test, EPISODES)) for episode in range(count)
+    ]
+    assert met == drawn
+    monkeypatch.undo()
+    costs = {
+        named.name: np.mean([count["cost_usd"].sum() for count in counts])
+        for named in (load_policy(rule, bank) for rule in TUNED_RULES)
+        for counts in [play_episodes(bank, named.policy, seeds.validation, np.arange(4))]
+    }
+    best = min(costs, key=costs.get)
+    result = found.scenarios["bank"]
+    assert result.best_tuned == best
+    assert list(result.outcomes) == ["fifo", *costs, "best_tuned"]
+    assert result.outcomes["best_tuned"].metrics == pytest.approx(result.outcomes[best].metrics, nan_ok=True)
+    assert result.reference == "best_tuned"
+    assert {pair.against for pair in result.comparisons if pair.policy == "best_tuned"} == {"fifo", *costs}
+    assert result.comparison(best).difference == (0.0, 0.0, 0.0)
+    # A second name of the same policy is nobody's runner-up.
+    assert result.summary.best == best
+    assert result.summary.runner_up in {"fifo", *costs} - {best}
+    assert found.as_json()["scenarios"]["bank"]["best_tuned"] == best
+
+
+def test_learned_stays_the_reference(bank, tuned_folder):
+    learned = NamedPolicy("learned", Baseline("expected_loss", bank))
+    found = run_benchmark(bank, ["fifo", learned], episodes=2, tuned=True, validation_episodes=2)
+    assert found.scenarios["bank"].reference == "learned"
+
+
+def test_the_command_with_tuned_rules_and_a_figure(tuned_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = ("bank", "--set", "horizon.days=0.5", "--policies", "fifo,silo", "--episodes", "4", "--tuned")
+    monkeypatch.setattr(
+        sys, "argv", ["blended", "benchmark", *arguments, "--json", "found.json", "--figure", "found.svg"]
+    )
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 0
+    found = json.loads(Path("found.json").read_text())["scenarios"]["bank"]
+    shown = capsys.readouterr().out
+    assert f"best_tuned ({found['best_tuned']})" in shown
+    assert "best_tuned minus this" in shown
+    assert Path("found.svg").read_text().startswith("<?xml")
+
+
+def test_tuned_rules_are_asked_for_in_the_file_too(tuned_folder, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("{scenarios: [bank], policies: [fifo], episodes: 2, tuned: true, validation_episodes: 2}")
+    config = load_benchmark(file, overrides=("horizon.days=0.5",))
+    assert benchmark(config).scenarios["bank"].best_tuned is not None
+
+
+def test_tuned_rules_must_be_there_and_well_named(bank, tuned_folder):
+    with pytest.raises(ConfigurationError, match=r"tuned: no tuned rules of scenario tiny .* blended tune tiny --ship"):
+        run_benchmark(load_scenario("tiny"), ["fifo"], episodes=2, tuned=True)
+    with pytest.raises(ConfigurationError, match="validation_episodes = 0: must be >= 1"):
+        run_benchmark(bank, ["fifo"], episodes=2, tuned=True, validation_episodes=0)
+    file = tuned_folder / "bank.yaml"
+    text = file.read_text()
+    for old, new, message in [
+        ("name: tuned_none", "name: none", "tuned.rules[0].name = 'none': must start with tuned_ ("),
+        ("  tuned_none:", "  tuned_nobody:", "tuned.origins: must name every rule"),
+        ("scenario: bank", "scenario: tiny", "tuned.scenario = 'tiny': must be 'bank'"),
+    ]:
+        file.write_text(text.replace(old, new))
+        with pytest.raises(ConfigurationError) as caught:
+            run_benchmark(bank, ["fifo"], episodes=2, tuned=True)
+        assert message in str(caught.value)
+
+
 def test_the_suite_names_scenarios_that_exist_and_leaves_policies_to_them():
     config = load_benchmark("suite")
     assert config.policies is None
@@ -310,6 +420,9 @@ def test_the_command(tmp_path):
         (("--policies", "fifo,voice_frist"), "did you mean 'voice_first'?"),
         (("--set", "horizon.dys=1"), "did you mean 'days'?"),
         (("--episodes", "1"), "episodes = 1: must be >= 2"),
+        (("--figure", "costs.txt"), "--figure costs.txt: must end in .svg, .png, .pdf"),
+        (("--figure", "none/costs.svg"), "--figure none/costs.svg: cannot be written"),
+        (("--tuned", "million_dollar_interrupt"), "no tuned rules of scenario million_dollar_interrupt"),
         (("--csv", "none/rows.csv"), "--csv none/rows.csv: cannot be written"),
         (("--reference", "nobody", "--policies", "fifo"), "reference = 'nobody': must be one of fifo"),
         (("--seed", "9999999999999999999"), "seed = 9999999999999999999: must be >= 0 and <="),

@@ -20,7 +20,7 @@ from envs import distributions, metrics, replay, scenario
 from envs.center import BlendedCenter
 from envs.observation import CANDIDATE_FIELDS, CENTER_FIELDS, FAR_S, QUEUE_FIELDS, Field
 from envs.scenario import COST_TERMS, DAY_S, WEEK_S, WEEKDAYS, Scenario, load_scenario
-from experiments import records, training_config
+from experiments import records, training_config, tuning_config
 from experiments.cli import app
 from experiments.seeds import demand_seeds
 
@@ -154,7 +154,8 @@ def heading_of(model: type[BaseModel], page: str) -> str:
 @pytest.mark.parametrize(
     ("page", "model"),
     [("docs/scenario.md", model) for module in (scenario, distributions) for model in models_of(module)]
-    + [("docs/training.md", model) for model in models_of(training_config)],
+    + [("docs/training.md", model) for model in models_of(training_config)]
+    + [("docs/tuning.md", model) for model in models_of(tuning_config)],
 )
 def test_keys_and_defaults(page: str, model: type[BaseModel]):
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
