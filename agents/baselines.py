@@ -60,7 +60,7 @@ class Baseline:
         choose_rows(
             self.code,
             self.layout,
-            np.ascontiguousarray(self._settings_of(len(actions))),
+            np.array(self._settings_of(len(actions)), order="C"),  # a copy, as in `play_rule`
             rows,
             observations["center"],
             observations["candidates"],

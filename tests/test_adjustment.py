@@ -42,7 +42,7 @@ def test_the_adjusted_baseline_costs_exactly_what_the_search_was_told(bank_day: 
 
 
 def test_only_the_rule_with_adjustments_takes_any(bank_day: Scenario) -> None:
-    with pytest.raises(ConfigurationError, match="only expected_loss and priority have settings"):
+    with pytest.raises(ConfigurationError, match="policy fifo: has no settings"):
         Baseline("fifo", bank_day, np.zeros(len(ADJUSTMENTS)))
 
 

@@ -252,6 +252,22 @@ def test_the_highest_index_goes_first_whichever_channel_comes_first():
     assert starts(day([STANDARD, GOLD], *contacts), rule("first_come_longest_idle")) == [(0, 0), (100, 1), (200, 2)]
 
 
+def test_equal_indices_go_by_the_order_of_the_channels_and_own_suspended_work_first():
+    contacts = [contact(0, "gold"), contact(10, "standard"), contact(20, "gold")]
+    dear = channel(STANDARD, costs=GOLD["costs"])
+    assert starts(day([GOLD, dear], *contacts), rule("cmu")) == [(0, 0), (100, 2), (200, 1)]
+    assert starts(day([dear, GOLD], *contacts), rule("cmu")) == [(0, 0), (100, 1), (200, 2)]
+    letters = [channel(EMAIL, name=name, handle_time=100, costs={"late_usd": 1}) for name in ("post", "fax")]
+    waiting = [contact(0, "post"), contact(10, "fax"), contact(20, "post")]
+    assert starts(day(letters, *waiting), rule("cmu")) == [(0, 0), (100, 2), (200, 1)]
+    # The call from 60 to 360 s; then the rest of the first e-mail, 540 s after a pick-up of 60 s, to 960 s.
+    emails = [contact(0, "email"), contact(10, "email"), contact(60, "voice")]
+    policy = rule("cmu", interrupt="always")
+    late = channel(EMAIL, costs={"late_usd": 1})
+    costly = channel(VOICE, costs={"abandonment_usd": 9})
+    assert starts(day([costly, late], *emails), policy) == [(0, 0), (60, 2), (360, 0), (960, 1)]
+
+
 def test_a_caller_waits_only_for_a_higher_index_that_a_free_rep_can_serve():
     # Standard finds the rep free whom gold needs too, and a gold call waits for its own rep: it is not kept waiting.
     groups = [{"name": "gold", "count": 1, "skills": ["gold"]}, {"name": "other", "count": 1, "skills": ["standard"]}]
@@ -270,19 +286,19 @@ def test_reserved_reps_are_kept_free_of_the_channel():
 
 
 def test_deferred_work_is_reserved_against_when_it_is_resumed_too():
-    # Two reps, one kept free of e-mail. The e-mail is interrupted at 60 s, since the other rep serves a call. The calls
-    # are over at 370 s and 400 s: only then are two reps free.
+    # Two reps, one kept free of e-mail. The e-mail is interrupted at 60 s, since the other rep is busy until 1,030 s.
+    # At 400 s its rep is free again, but alone, and asked again every 120 s: resumed at 400 + 6 * 120.
     scenario = day(
         [channel(CALL, handle_time=340), CASE],
         contact(0, "email"),
-        contact(30),
+        contact(30, handle_time=1000),
         contact(60),
         groups=[{"name": "all", "count": 2, "skills": ["voice", "email"]}],
         segments=CUSTOMER,
     )
     policy = rule("blending_threshold", interrupt="always")
-    scripted = [at_s for at_s, _, name in play(_without_arrivals(scenario), policy) if name == "resume"]
-    assert scripted == [400]
+    resumed = [at_s for at_s, _, name in play(_without_arrivals(scenario), policy) if name == "resume"]
+    assert resumed == [1120]
 
 
 def _without_arrivals(scenario: Scenario) -> Scenario:

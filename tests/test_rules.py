@@ -10,6 +10,7 @@ from agents.baselines import Baseline
 from agents.rules import RULES
 from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
+from envs.observation import CANDIDATE_FIELDS
 from envs.scenario import Scenario, load_scenario
 
 SHARED_RULES = tuple(rule for rule in RULES if rule != "silo")
@@ -87,6 +88,20 @@ def test_value_first_takes_the_largest_account():
     center = after_a_call(contact(10, "email", 50), contact(40, value_usd=500))
     assert choice("value_first", center) == "assign:longest_idle"
     assert choice("value_first", rep_is_asked(center)) == "serve:voice:oldest"
+
+
+def test_value_first_counts_what_is_left_to_lose():
+    # 9,000 USD of which 5 % are left are less than 500 USD; where nothing is to be seen of it, the larger account.
+    center = rep_is_asked(after_a_call(contact(10, value_usd=500), contact(20, "email", 9000)))
+    observation = batch(center)
+    email = center.action_names.index("serve:email:oldest")
+    retention = [field.name for field in CANDIDATE_FIELDS].index("retention_prob")
+    policy = Baseline("value_first", center.scenario)
+    assert policy.predict(observation).tolist() == [email]
+    observation["candidates"][0, email, retention] = 0.05
+    assert policy.predict(observation).tolist() == [center.action_names.index("serve:voice:oldest")]
+    observation["candidates"][0, :, retention] = 0.0
+    assert policy.predict(observation).tolist() == [email]
 
 
 HARMFUL_VOICE = channel(
