@@ -247,7 +247,7 @@ def benchmark(
     if csv_file is not None:
         result.write_csv(csv_file)
     if figure is not None:
-        write_figure(result, figure)
+        write_figure(result.as_json(), figure)
 
 
 @app.command()

@@ -225,7 +225,9 @@ def run_benchmark(
                 outcomes[BEST_TUNED] = replace(outcomes[best_tuned], policy=BEST_TUNED)
             comparisons = _compare(outcomes, first)
             wall_s = time.perf_counter() - start_s
-            results[scenario.name] = ScenarioResult(scenario, seed, first, outcomes, comparisons, wall_s, best_tuned)
+            results[scenario.name] = ScenarioResult(
+                scenario, seed, first, outcomes, comparisons, wall_s, best_tuned=best_tuned
+            )
     return BenchmarkResult(results)
 
 

@@ -1,10 +1,13 @@
 """The figure of a benchmark: what each policy costs in each scenario, with intervals.
 
-Room: `experiments`. Needs the extra `report`. Touches the one file that it writes.
+Room: `experiments`. Needs the extra `report`. Draws the plain data of `BenchmarkResult.as_json`, so also what was
+written as JSON before; touches the one file that it writes.
 """
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -12,7 +15,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from envs.errors import ConfigurationError
-from experiments.comparison import BenchmarkResult, ScenarioResult
 from experiments.tuned_rules import BEST_TUNED
 
 SUFFIXES = (".svg", ".png", ".pdf")
@@ -32,11 +34,11 @@ def check_file(file: Path) -> None:
         raise ConfigurationError(f"--figure {file}: must end in {', '.join(SUFFIXES)}")
 
 
-def write_figure(result: BenchmarkResult, file: Path) -> None:
-    """Draw the costs of every scenario to a file; the same result gives the same bytes of SVG.
+def write_figure(result: Mapping[str, Any], file: Path) -> None:
+    """Draw the costs of every scenario of a benchmark's JSON to a file; the same result gives the same bytes of SVG.
 
     Each scenario has a panel with one row per policy, the cheapest on top: mean cost per day with its interval, on a
-    logarithmic axis unless something costs nothing.
+    logarithmic axis unless something costs nothing. A lower bound, where the result has one, is a line.
     """
     check_file(file)
     with mpl.rc_context({"svg.hashsalt": "blended routing", "font.size": 9}):
@@ -47,47 +49,48 @@ def write_figure(result: BenchmarkResult, file: Path) -> None:
             raise ConfigurationError(f"--figure {file}: cannot be written ({error.strerror})") from error
 
 
-def draw(result: BenchmarkResult) -> Figure:
+def draw(result: Mapping[str, Any]) -> Figure:
     """Return the figure, one panel for each scenario."""
-    results = list(result.scenarios.values())
-    n_columns = min(_COLUMNS, len(results))
-    n_rows = -(-len(results) // n_columns)
-    most = max(len(found.outcomes) for found in results)
+    scenarios = result["scenarios"]
+    n_columns = min(_COLUMNS, len(scenarios))
+    n_rows = -(-len(scenarios) // n_columns)
+    most = max(len(found["policies"]) for found in scenarios.values())
     figure = Figure(figsize=(_WIDTH_IN * n_columns, n_rows * (1.0 + _ROW_IN * most)), layout="constrained")
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for panel, found in zip(axes, results, strict=False):
+    for panel, (name, found) in zip(axes, scenarios.items(), strict=False):
         _draw_scenario(panel, found)
-    for panel in axes[len(results) :]:
-        panel.set_visible(False)
+        panel.set_title(f"{name}: {found['episodes']} test episodes of seed {found['seed']}", loc="left", fontsize=10)
+    for panel in axes[len(scenarios) :]:
+        panel.remove()
     return figure
 
 
-def _draw_scenario(panel: Axes, result: ScenarioResult) -> None:
-    by_cost = sorted(result.outcomes.values(), key=lambda outcome: outcome.metrics["total_cost_usd"])
-    intervals = [outcome.intervals["total_cost_usd"] for outcome in by_cost]
-    labels = []
-    for place, (outcome, interval) in enumerate(zip(by_cost, intervals, strict=True)):
-        colour, marker = MARKED.get(outcome.policy, _OTHERS)
-        below, above = interval.mean - interval.low, interval.high - interval.mean
-        panel.errorbar(
-            interval.mean, place, xerr=[[below], [above]], color=colour, marker=marker, markersize=4, capsize=2
-        )
-        labels.append(f"{BEST_TUNED} ({result.best_tuned})" if outcome.policy == BEST_TUNED else outcome.policy)
+def _draw_scenario(panel: Axes, found: Mapping[str, Any]) -> None:
+    costs = {name: metrics["total_cost_usd"] for name, metrics in found["policies"].items()}
+    by_cost = sorted(costs, key=lambda name: costs[name]["mean"])
+    for place, name in enumerate(by_cost):
+        cost = costs[name]
+        colour, marker = MARKED.get(name, _OTHERS)
+        ends = [[cost["mean"] - cost["low"]], [cost["high"] - cost["mean"]]]
+        panel.errorbar(cost["mean"], place, xerr=ends, color=colour, marker=marker, markersize=4, capsize=2)
+    labels = [f"{name} ({found['best_tuned']})" if name == BEST_TUNED else name for name in by_cost]
     panel.set_yticks(range(len(labels)), labels)
-    for tick, outcome in zip(panel.get_yticklabels(), by_cost, strict=True):
-        tick.set_color(MARKED.get(outcome.policy, _OTHERS)[0])
-        tick.set_fontweight("bold" if outcome.policy in MARKED else "normal")
+    for tick, name in zip(panel.get_yticklabels(), by_cost, strict=True):
+        tick.set_color(MARKED.get(name, _OTHERS)[0])
+        tick.set_fontweight("bold" if name in MARKED else "normal")
     panel.set_ylim(len(labels) - 0.5, -0.5)
-    if min(interval.low for interval in intervals) > 0.0:
+    least_usd = min(cost["low"] for cost in costs.values())
+    bound = found.get("bound")
+    if bound is not None:
+        panel.axvline(bound["total_cost_usd"], color="black", linestyle="--", linewidth=1.0, label="lower bound")
+        panel.legend(loc="lower right", frameon=False)
+        least_usd = min(least_usd, bound["total_cost_usd"])
+    if least_usd > 0.0:
         _use_logarithmic_axis(panel)
     panel.grid(axis="x", color="#dddddd", linewidth=0.6)
     panel.set_axisbelow(True)
     panel.spines[["top", "right", "left"]].set_visible(False)
     panel.tick_params(axis="y", length=0)
-    n_episodes = len(by_cost[0].counts)
-    panel.set_title(
-        f"{result.scenario.name}: {n_episodes} test episodes of seed {result.seed}", loc="left", fontsize=10
-    )
     panel.set_xlabel("total cost, USD/day, with 95 % interval")
 
 

@@ -1,7 +1,9 @@
 """The figure of a benchmark: a row per policy, at its cost, in its colour."""
 
+import copy
+import json
 import sys
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,20 +13,19 @@ from agents.catalog import NamedPolicy
 from envs.errors import ConfigurationError
 from envs.scenario import load_scenario
 from experiments import cli
-from experiments.comparison import BenchmarkResult, run_benchmark
+from experiments.comparison import run_benchmark
 from experiments.figure import MARKED, draw, write_figure
-from experiments.intervals import Interval
 
 
 @pytest.fixture(scope="module")
-def result() -> BenchmarkResult:
+def result() -> dict[str, Any]:
     bank = load_scenario("bank", ("horizon.days=0.5",))
-    tiny = load_scenario("tiny")
     policies = ["fifo", "voice_first", NamedPolicy("learned", Baseline("expected_loss", bank))]
-    found = run_benchmark(bank, policies, episodes=4).scenarios | run_benchmark(tiny, ["fifo"], episodes=2).scenarios
-    outcomes = found["bank"].outcomes
-    outcomes["best_tuned"] = replace(outcomes["voice_first"], policy="best_tuned")
-    return BenchmarkResult({**found, "bank": replace(found["bank"], best_tuned="voice_first")})
+    scenarios = run_benchmark(bank, policies, episodes=4).as_json()["scenarios"]
+    scenarios |= run_benchmark(load_scenario("tiny"), ["fifo"], episodes=2).as_json()["scenarios"]
+    scenarios["bank"]["policies"]["best_tuned"] = scenarios["bank"]["policies"]["voice_first"]
+    scenarios["bank"]["best_tuned"] = "voice_first"
+    return json.loads(json.dumps({"scenarios": scenarios}))
 
 
 def rows(panel) -> dict[str, tuple[float, float, float]]:
@@ -42,20 +43,28 @@ def rows(panel) -> dict[str, tuple[float, float, float]]:
 def test_every_policy_has_a_row_at_its_cost_the_cheapest_on_top(result):
     panel, small = draw(result).axes
     drawn = rows(panel)
-    outcomes = result.scenarios["bank"].outcomes
-    costs = {
-        f"best_tuned ({result.scenarios['bank'].best_tuned})" if name == "best_tuned" else name: outcome
-        for name, outcome in outcomes.items()
-    }
-    assert set(drawn) == set(costs)
-    for label, ends in drawn.items():
-        assert ends == pytest.approx(costs[label].intervals["total_cost_usd"])
+    policies = result["scenarios"]["bank"]["policies"]
+    labels = {name: "best_tuned (voice_first)" if name == "best_tuned" else name for name in policies}
+    assert set(drawn) == set(labels.values())
+    for name, label in labels.items():
+        assert drawn[label] == pytest.approx([policies[name]["total_cost_usd"][end] for end in ("mean", "low", "high")])
     means = [mean for mean, _, _ in drawn.values()]
     assert means == sorted(means)
     assert panel.yaxis_inverted()
     assert panel.get_xscale() == "log"
     assert list(rows(small)) == ["fifo"]
     assert panel.get_title(loc="left") == "bank: 4 test episodes of seed 0"
+
+
+def test_a_lower_bound_is_a_line(result):
+    bounded = copy.deepcopy(result)
+    bounded["scenarios"]["bank"]["bound"] = {"total_cost_usd": 12.5, "low": 12.0, "high": 13.0}
+    panel, small = draw(bounded).axes
+    (legend,) = panel.get_legend().get_texts()
+    assert legend.get_text() == "lower bound"
+    assert [line.get_xdata() for line in panel.lines if line.get_label() == "lower bound"] == [[12.5, 12.5]]
+    assert panel.get_xlim()[0] < 12.5
+    assert small.get_legend() is None
 
 
 def test_learned_and_best_tuned_stand_out(result):
@@ -68,13 +77,9 @@ def test_learned_and_best_tuned_stand_out(result):
 
 
 def test_what_costs_nothing_is_drawn_on_a_plain_axis(result):
-    outcome = result.scenarios["tiny"].outcomes["fifo"]
-    free = replace(outcome)
-    free.__dict__["metrics"] = {**outcome.metrics, "total_cost_usd": 0.0}
-    free.__dict__["intervals"] = {**outcome.intervals, "total_cost_usd": Interval(0.0, 0.0, 0.0)}
-    tiny = replace(result.scenarios["tiny"], outcomes={"fifo": free})
-    (panel,) = draw(BenchmarkResult({"tiny": tiny})).axes
-    assert panel.get_xscale() == "linear"
+    free = copy.deepcopy(result)
+    free["scenarios"]["tiny"]["policies"]["fifo"]["total_cost_usd"] = {"mean": 0.0, "low": 0.0, "high": 0.0}
+    assert [panel.get_xscale() for panel in draw(free).axes] == ["log", "linear"]
 
 
 @pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])

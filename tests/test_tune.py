@@ -249,6 +249,8 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(run, monkeypatch, tmp_path)
     assert not (folder / tune.RESULT_FILE).exists()
     assert blended(monkeypatch, "tune", "--resume", folder) == 0
     assert study_of(folder, "bank/priority") == study_of(whole, "bank/priority")
+    study = optuna.load_study(study_name="bank/priority", storage=tuning.open_storage(folder / tune.STUDIES_FILE))
+    assert not study.get_trials(states=(optuna.trial.TrialState.RUNNING,))
     found = json.loads((folder / tune.RESULT_FILE).read_text())["scenarios"]["bank"]["rules"]["priority"]
     wanted = result["scenarios"]["bank"]["rules"]["priority"]
     assert {**found, "policy": ""} == {**wanted, "policy": ""}
