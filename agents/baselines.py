@@ -25,9 +25,20 @@ class Baseline:
 
     `settings`: of `expected_loss` the values of `agents.rules.ADJUSTMENTS`, by default 0; of `priority` and
     `index_rule` those that `agents.priority` and `agents.index_rule` make. Other rules have none.
+
+    `hidden_fields`: what the rule needs in the scenario beyond the Markov fields, as the function of that name says of
+    the baselines; `is_by_order`: of the waits among them it needs only who came first.
     """
 
-    def __init__(self, name: str, scenario: Scenario, settings: NDArray[np.float64] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        scenario: Scenario,
+        settings: NDArray[np.float64] | None = None,
+        *,
+        needs: tuple[str, ...] | None = None,
+        is_by_order: bool = False,
+    ) -> None:
         if name not in (*RULES, *WITH_SETTINGS):
             raise ConfigurationError(f"policy = {name!r}: no such baseline (known: {', '.join(RULES)})")
         if name == "silo" and all(home is None for group in scenario.groups for home in group.home_channels()):
@@ -42,6 +53,8 @@ class Baseline:
         self.settings = np.zeros(len(ADJUSTMENTS)) if settings is None else settings
         self.code = WITH_SETTINGS[name] if name in WITH_SETTINGS else RULES.index(name)
         self.layout = action_layout(scenario)
+        self.hidden_fields = hidden_fields(name, scenario) if needs is None else needs
+        self.is_by_order = is_by_order or name in ("fifo", "voice_first", "voice_first_interrupting")
 
     def predict(self, observations: Observations, deterministic: bool = True) -> NDArray[np.int64]:
         """Return one open action per observation, int64 (n,)."""

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field, RootModel
 
-from agents.baselines import Baseline, hidden_fields
+from agents.baselines import Baseline
 from agents.expected_loss_rule import ExpectedLossRule
 from agents.index_rule import (
     AdaptiveBlendingRule,
@@ -108,16 +108,11 @@ def default_rule(name: str) -> Rule:
 
 @dataclass(frozen=True)
 class NamedPolicy:
-    """A policy, the name of its row in tables and files, and how it acts: greedily, or by sampling.
-
-    `hidden_fields`: of a rule, the fields that it needs in the scenario and that are not part of a Markovian center's
-    state (`agents.baselines.hidden_fields`).
-    """
+    """A policy, the name of its row in tables and files, and how it acts: greedily, or by sampling."""
 
     name: str
     policy: Policy
     deterministic: bool = True
-    hidden_fields: tuple[str, ...] = ()
 
 
 def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> NamedPolicy:
@@ -139,14 +134,14 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
             user's own code is left as it is, since its traceback is what the user needs.
     """
     if isinstance(text, Rule):
-        return NamedPolicy(text.name, text.make(scenario), hidden_fields=text.hidden_fields(scenario))
+        return NamedPolicy(text.name, text.make(scenario))
     name, equals, source = (part.strip() for part in text.partition("="))
     if not equals or "/" in name:  # a folder may have a = in its name
         name = source = text.strip()
     if not name or not source:
         raise ConfigurationError(f"policy = {text!r}: must be {FORMS}, or name= and one of these")
     if source in RULES:
-        return NamedPolicy(name, Baseline(source, scenario), hidden_fields=hidden_fields(source, scenario))
+        return NamedPolicy(name, Baseline(source, scenario))
     if source in RULE_NAMES:
         return replace(load_policy(default_rule(source), scenario), name=name)
     if source.endswith((".yaml", ".yml")):

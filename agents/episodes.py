@@ -5,6 +5,7 @@ Room: `agents`. Touches `CenterRows`, demand and policies.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -108,8 +109,11 @@ class Episodes:
         """Return the counters of each of `episodes`, played to the horizon by `policy`, whether a `recorder` follows or
         not.
 
-        `progress` is told the number of episodes just finished.
+        `progress` is told the number of episodes just finished. A rule that needs what a Markovian center's observation
+        lacks is shown the full observation; nothing else in the episodes changes.
         """
+        if isinstance(policy, Baseline) and policy.hidden_fields and self.scenario.observation == "markov":
+            return self._in_full.play(policy, episodes, progress=progress, recorder=recorder)
         n_shares = self.threads if isinstance(policy, Baseline) else 1  # only compiled rules do without Python's lock
         size = max(1, min(self._batch, -(-len(episodes) // n_shares)))
         chunks = [episodes[start : start + size] for start in range(0, len(episodes), size)]
@@ -132,6 +136,11 @@ class Episodes:
 
         with ThreadPoolExecutor(n_shares) as pool:
             return [count for counts in pool.map(play_chunk, chunks) for count in counts]
+
+    @cached_property
+    def _in_full(self) -> "Episodes":
+        shown = self.scenario.model_copy(update={"observation": "full"})
+        return Episodes(shown, self.seed, threads=self.threads, batch=self._batch)
 
     def _play_recorded(
         self, policy: Policy, episodes: NDArray[np.int64], deterministic: bool, recorder: EpisodeRecorder

@@ -89,7 +89,13 @@ class IndexRule(Rule):
     def make(self, scenario: Scenario) -> Baseline:
         """Return the policy for `scenario`; raises `ConfigurationError` where the rule or a part of it makes no sense
         there."""
-        return Baseline("index_rule", scenario, self.settings(scenario))
+        settings, needs = self.settings(scenario), self.hidden_fields(scenario)
+        return Baseline("index_rule", scenario, settings, needs=needs, is_by_order=self.is_by_order)
+
+    @property
+    def is_by_order(self) -> bool:
+        """True if of the waits the rule needs only who came first."""
+        return False
 
     def settings(self, scenario: Scenario) -> Floats:
         """Return the settings of `agents.index_rules.index_rule` for `scenario`, float64; raises as `make`."""
@@ -529,6 +535,11 @@ class FirstComeRule(IndexRule):
     """The longest wait first, served by the longest idle rep: what `fifo` does, with components."""
 
     rule: Literal["first_come_longest_idle"]
+
+    @property
+    def is_by_order(self) -> bool:
+        """True unless waits are weighed."""
+        return self.deferred_factor == 1.0
 
     def _fill(self, settings: Floats, blocks: Floats, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
         blocks[:, settings_of.B_SLOPE_PER_S] = 1.0

@@ -18,11 +18,11 @@ import math
 import numpy as np
 
 from agents.rules import (
-    _find_action,
-    _interrupt_or_wait,
-    _queue_field,
     caller_loss_usd,
+    find_action,
+    interrupt_or_wait,
     interruption_price_usd,
+    queue_field,
 )
 from envs.compilation import compiled
 from envs.observation import (
@@ -302,10 +302,10 @@ def reserve_of(layout, settings, center, queue):
     forecast, shortfall = 0.0, -1.0
     for other in range(layout.real_time.shape[0]):
         if layout.real_time[other]:
-            forecast += _queue_field(center, other, Q_FORECAST_NOW)
-            target = _queue_field(center, other, Q_TARGET)
+            forecast += queue_field(center, other, Q_FORECAST_NOW)
+            target = queue_field(center, other, Q_TARGET)
             target = target if target > 0.0 else settings[I_TARGET_FRAC]
-            shortfall = max(shortfall, target - _queue_field(center, other, Q_ATTAINED))
+            shortfall = max(shortfall, target - queue_field(center, other, Q_ATTAINED))
     reserve += settings[I_RESERVE_PER_FORECAST] * forecast / 100.0
     return reserve + settings[I_RESERVE_PER_POINT] * 100.0 * shortfall
 
@@ -314,7 +314,7 @@ def reserve_of(layout, settings, center, queue):
 def _is_reserved(layout, settings, center, queue):
     """Return True if nothing of `queue` is to be started now, because too few reps with its skill would be left."""
     reserve = reserve_of(layout, settings, center, queue)
-    return reserve > 0.0 and _queue_field(center, queue, Q_REPS_FREE) <= reserve
+    return reserve > 0.0 and queue_field(center, queue, Q_REPS_FREE) <= reserve
 
 
 @compiled
@@ -340,18 +340,18 @@ def _highest_waiting(layout, settings, center, queue, rep_idle_s, row):
     """Return an index that no contact waiting in `queue` exceeds, but for the spread of risk and work: that of a
     contact with the longest wait, the least slack and the largest account value there. Overwrites `row`."""
     block = _block_of(settings, queue)
-    value_usd = _queue_field(center, queue, Q_MOST_VALUE)
+    value_usd = queue_field(center, queue, Q_MOST_VALUE)
     row[:] = 0.0
     row[C_REAL_TIME] = layout.real_time[queue]
-    row[C_WAITED] = _queue_field(center, queue, Q_OLDEST_WAIT)
-    row[C_SLACK] = _queue_field(center, queue, Q_LEAST_SLACK)
+    row[C_WAITED] = queue_field(center, queue, Q_OLDEST_WAIT)
+    row[C_SLACK] = queue_field(center, queue, Q_LEAST_SLACK)
     row[C_STAKE] = block[B_STAKE_USD] + block[B_STAKE_PER_VALUE] * value_usd
     row[C_LOSS_RATE] = block[B_HOLDING] + block[B_LOSS_PER_VALUE_H] * value_usd
     row[C_ABANDON_RATE] = block[B_ABANDON_PER_H]
     row[C_EXPECTED_WORK] = block[B_WORK_S]
     row[C_REP_IDLE] = rep_idle_s
     index = index_of(settings, queue, row)
-    if not layout.real_time[queue] and _queue_field(center, queue, Q_OVERDUE) > 0.0:
+    if not layout.real_time[queue] and queue_field(center, queue, Q_OVERDUE) > 0.0:
         row[C_OVERDUE] = 1.0
         row[C_STAKE] = 0.0
         index = max(index, index_of(settings, queue, row))
@@ -366,12 +366,12 @@ def _is_preceded(layout, settings, center, own_queue, index, rep_idle_s):
     """
     row = np.zeros(N_CANDIDATE_FIELDS)
     for queue in range(layout.real_time.shape[0]):
-        others = _queue_field(center, queue, Q_WAITING) - (1.0 if queue == own_queue else 0.0)
-        if others < 1.0 or _queue_field(center, queue, Q_REPS_FREE) < 1.0:
+        others = queue_field(center, queue, Q_WAITING) - (1.0 if queue == own_queue else 0.0)
+        if others < 1.0 or queue_field(center, queue, Q_REPS_FREE) < 1.0:
             continue
         if _is_reserved(layout, settings, center, queue):
             continue
-        if int(settings[I_SUITS]) != ANYBODY and _queue_field(center, queue, Q_OLDEST_WAIT) < settings[I_HOLD_S]:
+        if int(settings[I_SUITS]) != ANYBODY and queue_field(center, queue, Q_OLDEST_WAIT) < settings[I_HOLD_S]:
             continue
         if _highest_waiting(layout, settings, center, queue, rep_idle_s, row) > index:
             return True
@@ -384,9 +384,9 @@ def _find_rep(layout, settings, candidates, mask):
     for action in range(mask.shape[0]):
         if mask[action] and layout.kind[action] == ASSIGN and _suits(settings, candidates[action]):
             return action
-    action = _find_action(layout, mask, ASSIGN, int(settings[I_ASSIGN]))
+    action = find_action(layout, mask, ASSIGN, int(settings[I_ASSIGN]))
     # That lens may mean the same rep as the first one.
-    return action if action >= 0 else _find_action(layout, mask, ASSIGN, LONGEST_IDLE)
+    return action if action >= 0 else find_action(layout, mask, ASSIGN, LONGEST_IDLE)
 
 
 @compiled
@@ -396,13 +396,13 @@ def _disturb_or_offer(layout, settings, center, candidates, mask, queue):
     n_waiting = 0.0
     for other in range(layout.real_time.shape[0]):
         if layout.real_time[other]:
-            n_waiting += _queue_field(center, other, Q_WAITING)
+            n_waiting += queue_field(center, other, Q_WAITING)
     release_per_hour = center[G_RELEASE_RATE] / max(n_waiting, 1.0)
     interrupt, offer = int(settings[I_INTERRUPT]), int(settings[I_OFFER])
     if not _block_of(settings, queue)[B_INTERRUPTS]:
         interrupt = NEVER
     if interrupt == ALWAYS:
-        action = _interrupt_or_wait(layout, center, candidates, mask)
+        action = interrupt_or_wait(layout, center, candidates, mask)
         if action != WAIT:
             return action
     best, best_usd = WAIT, 0.0

@@ -77,7 +77,7 @@ class PriorityRule(Rule):
 
     def make(self, scenario: Scenario) -> Baseline:
         """Return the policy for `scenario`; raises `ConfigurationError` where a part makes no sense in it."""
-        return Baseline("priority", scenario, self._settings(scenario))
+        return Baseline("priority", scenario, self._settings(scenario), needs=self.hidden_fields(scenario))
 
     def free_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
         """Return the reserve of every deferred channel."""

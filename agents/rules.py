@@ -121,12 +121,12 @@ so that a prior made of it says so clearly too."""
 
 
 @compiled
-def _queue_field(center, queue, field):
+def queue_field(center, queue, field):
     return center[N_CENTER_FIELDS + queue * N_QUEUE_FIELDS + field]
 
 
 @compiled
-def _find_action(layout, mask, kind, lens):
+def find_action(layout, mask, kind, lens):
     """Return the first open action of this kind and lens, -1 if there is none."""
     for action in range(mask.shape[0]):
         if mask[action] and layout.kind[action] == kind and layout.lens[action] == lens:
@@ -156,7 +156,7 @@ def _largest(layout, candidates, mask, lens, field, real_time_only):
 
 @compiled
 def _assign_or_wait(layout, mask):
-    action = _find_action(layout, mask, ASSIGN, LONGEST_IDLE)
+    action = find_action(layout, mask, ASSIGN, LONGEST_IDLE)
     return action if action >= 0 else WAIT
 
 
@@ -166,7 +166,7 @@ def fifo(layout, center, candidates, mask):
     if not center[G_SUBJECT_IS_CONTACT]:
         return _largest(layout, candidates, mask, OLDEST, C_WAITED, False)
     for queue in range(layout.real_time.shape[0]):
-        if _queue_field(center, queue, Q_OLDEST_WAIT) > candidates[WAIT, C_WAITED]:
+        if queue_field(center, queue, Q_OLDEST_WAIT) > candidates[WAIT, C_WAITED]:
             return WAIT
     return _assign_or_wait(layout, mask)
 
@@ -186,13 +186,13 @@ def voice_first(layout, center, candidates, mask):
 
 
 @compiled
-def _interrupt_or_wait(layout, center, candidates, mask):
+def interrupt_or_wait(layout, center, candidates, mask):
     """Return the interruption of a rep who is picking up anyway, else of the one with the least progress, else WAIT.
 
     Either may be open under the name of an earlier lens only: then `picking_up` is told by the pick-up time that is not
     added, and the least progress is what `least_value_at_stake` names.
     """
-    action = _find_action(layout, mask, INTERRUPT, LATEST_PICK_UP)
+    action = find_action(layout, mask, INTERRUPT, LATEST_PICK_UP)
     if action >= 0:
         return action
     first = -1
@@ -201,7 +201,7 @@ def _interrupt_or_wait(layout, center, candidates, mask):
             if center[G_RESUMING] > 0.0 and candidates[action, C_PICK_UP] == 0.0:
                 return action
             first = action if first < 0 else first
-    action = _find_action(layout, mask, INTERRUPT, LEAST_PROGRESS)
+    action = find_action(layout, mask, INTERRUPT, LEAST_PROGRESS)
     return max(action if action >= 0 else first, WAIT)
 
 
@@ -209,8 +209,8 @@ def _interrupt_or_wait(layout, center, candidates, mask):
 def voice_first_interrupting(layout, center, candidates, mask):
     """As `voice_first`, and a waiting call always takes a rep out of deferred work: one who is picking up anyway, else
     the one with the least progress."""
-    if center[G_SUBJECT_IS_CONTACT] and _find_action(layout, mask, ASSIGN, LONGEST_IDLE) < 0:
-        return _interrupt_or_wait(layout, center, candidates, mask)
+    if center[G_SUBJECT_IS_CONTACT] and find_action(layout, mask, ASSIGN, LONGEST_IDLE) < 0:
+        return interrupt_or_wait(layout, center, candidates, mask)
     return voice_first(layout, center, candidates, mask)
 
 
@@ -234,7 +234,7 @@ def value_first(layout, center, candidates, mask):
         left_usd = subject[C_VALUE] * subject[C_RETENTION]
         left_usd = left_usd if left_usd > 0.0 else subject[C_VALUE]  # 0 too where the retention is not to be seen
         for queue in range(layout.real_time.shape[0]):
-            most_usd = _queue_field(center, queue, Q_MOST_VALUE)
+            most_usd = queue_field(center, queue, Q_MOST_VALUE)
             is_itself = queue == int(subject[C_CHANNEL]) - 1 and most_usd == subject[C_VALUE]
             if most_usd > left_usd and not is_itself:
                 return WAIT
@@ -319,7 +319,7 @@ def _score_idle(layout, center, adjustment):
         forecast = 0.0
         for queue in range(layout.real_time.shape[0]):
             if layout.real_time[queue]:
-                forecast += _queue_field(center, queue, Q_FORECAST_NOW)
+                forecast += queue_field(center, queue, Q_FORECAST_NOW)
         score += IDLE_UNIT * (adjustment[A_IDLE_LAST] + adjustment[A_IDLE_FORECAST] * forecast / 100.0)
     elif center[G_FREE] == 2.0:
         score += IDLE_UNIT * adjustment[A_IDLE_SECOND]
@@ -338,7 +338,7 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
     n_waiting = 0.0
     for queue in range(layout.real_time.shape[0]):
         if layout.real_time[queue]:
-            n_waiting += _queue_field(center, queue, Q_WAITING)
+            n_waiting += queue_field(center, queue, Q_WAITING)
     assign_score = 1.0 if n_waiting <= center[G_FREE] else -1.0
     release_per_hour = center[G_RELEASE_RATE]
     due_scale_h = DUE_SCALE_H * math.exp(adjustment[A_DUE_SCALE])
@@ -393,13 +393,13 @@ def _setting(settings, queue, which):
 def _is_reserved(settings, center, queue):
     """Return True if no contact of `queue` is to be started now, because too few reps with its skill would be left."""
     reserve = _setting(settings, queue, P_RESERVE)
-    return reserve > 0.0 and _queue_field(center, queue, Q_REPS_FREE) <= reserve
+    return reserve > 0.0 and queue_field(center, queue, Q_REPS_FREE) <= reserve
 
 
 @compiled
 def _place(settings, center, queue):
     """Return the place of `queue` in the order, now; the least goes first."""
-    backlog = _queue_field(center, queue, Q_WAITING) + _queue_field(center, queue, Q_SUSPENDED)
+    backlog = queue_field(center, queue, Q_WAITING) + queue_field(center, queue, Q_SUSPENDED)
     if backlog >= _setting(settings, queue, P_FIRST_AT):
         return -1.0
     return _setting(settings, queue, P_PLACE)
@@ -411,9 +411,9 @@ def _is_preceded(layout, settings, center, queue, waited_s):
     or waiting in a queue of an earlier place, whether or not the same reps serve that."""
     for other in range(layout.real_time.shape[0]):
         if other == queue:
-            if _queue_field(center, queue, Q_OLDEST_WAIT) > waited_s:
+            if queue_field(center, queue, Q_OLDEST_WAIT) > waited_s:
                 return True
-        elif _queue_field(center, other, Q_WAITING) > 0.0:
+        elif queue_field(center, other, Q_WAITING) > 0.0:
             if _place(settings, center, other) < _place(settings, center, queue):
                 return True
     return False
@@ -424,19 +424,19 @@ def _place_contact(layout, settings, center, candidates, mask):
     """Return what `priority` does with a waiting contact."""
     queue = int(candidates[WAIT, C_CHANNEL]) - 1
     waited_s = candidates[WAIT, C_WAITED]
-    offer = _find_action(layout, mask, OFFER_CALLBACK, -1)
+    offer = find_action(layout, mask, OFFER_CALLBACK, -1)
     if offer >= 0 and waited_s == 0.0:
-        if _queue_field(center, queue, Q_WAITING) - 1.0 >= _setting(settings, queue, P_OFFER_AT):
+        if queue_field(center, queue, Q_WAITING) - 1.0 >= _setting(settings, queue, P_OFFER_AT):
             return offer
     if _is_preceded(layout, settings, center, queue, waited_s):
         return WAIT  # whom a free rep is to serve is settled when the rep is asked
-    action = _find_action(layout, mask, ASSIGN, int(settings[P_ASSIGN]))
+    action = find_action(layout, mask, ASSIGN, int(settings[P_ASSIGN]))
     if action < 0:  # that lens means the same rep as the first one, or there is no free rep
-        action = _find_action(layout, mask, ASSIGN, LONGEST_IDLE)
+        action = find_action(layout, mask, ASSIGN, LONGEST_IDLE)
     if action >= 0:
         return WAIT if _is_reserved(settings, center, queue) else action
-    if _queue_field(center, queue, Q_WAITING) >= _setting(settings, queue, P_INTERRUPT_AT):
-        return _interrupt_or_wait(layout, center, candidates, mask)
+    if queue_field(center, queue, Q_WAITING) >= _setting(settings, queue, P_INTERRUPT_AT):
+        return interrupt_or_wait(layout, center, candidates, mask)
     return WAIT
 
 

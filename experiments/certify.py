@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from agents.baselines import Baseline
 from agents.catalog import NamedPolicy, fitting_baselines, load_policy
 from agents.checked import CheckedPolicy
 from agents.state_table import StateSpace
@@ -25,9 +26,6 @@ from experiments.average_cost import Optimum, evaluate_actions, find_optimum
 from experiments.markov_chain import Chain, explore
 from experiments.markovian import MarkovianScenario
 from experiments.table_console import table_console
-
-BY_ORDER_OF_ARRIVAL = ("fifo", "voice_first", "voice_first_interrupting", "first_come_longest_idle")
-"""Rules that need of all that the Markov state lacks only the order in which contacts came."""
 
 
 @dataclass(frozen=True)
@@ -160,13 +158,16 @@ def certify(scenario_name: str | Path, policies: Sequence[str] = (), *, override
 
 
 def _is_by_order(policy: NamedPolicy) -> bool:
-    return policy.hidden_fields == ("waited_s",) and getattr(policy.policy, "name", None) in BY_ORDER_OF_ARRIVAL
+    """Return True if a policy needs of all that the Markov state lacks only the order in which contacts came."""
+    rule = policy.policy
+    return isinstance(rule, Baseline) and rule.is_by_order and rule.hidden_fields == ("waited_s",)
 
 
 def _why_refused(policy: NamedPolicy, scenario: MarkovianScenario) -> str | None:
-    if not policy.hidden_fields or _is_by_order(policy):
+    hidden: tuple[str, ...] = getattr(policy.policy, "hidden_fields", ())
+    if not hidden or _is_by_order(policy):
         return None
-    fields = ", ".join(policy.hidden_fields)
+    fields = ", ".join(hidden)
     return f"decides by {fields}, which the state of scenario {scenario.name} does not hold"
 
 

@@ -127,8 +127,6 @@ def test_exact_costs_of_rules_agree_with_the_simulator(policy):
     scenario = load_scenario("certify_interrupt", ("horizon.days=5",))
     exact = certify("certify_interrupt", [policy]).policies[policy].cost_usd_per_minute
     named = load_policy(policy, scenario)
-    if named.hidden_fields:
-        scenario = scenario.model_copy(update={"observation": "full"})
     counts = play_episodes(scenario, named.policy, 7, np.arange(100))
     costs = np.array([compute_metrics(scenario, count)["total_cost_usd"] / 1440 for count in counts])
     assert abs(costs.mean() - exact) < 4 * costs.std(ddof=1) / np.sqrt(len(costs))
