@@ -122,6 +122,7 @@ so that a prior made of it says so clearly too."""
 
 @compiled
 def queue_field(center, queue, field):
+    """Return a field of the observation of `queue`."""
     return center[N_CENTER_FIELDS + queue * N_QUEUE_FIELDS + field]
 
 
