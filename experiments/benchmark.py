@@ -30,6 +30,7 @@ class BenchmarkConfig(BaseModel):
         episodes: test episodes per scenario.
         seed: the user's seed (`experiments.seeds`).
         reference: the policy that the tables compare with the others; default `learned`, else the first.
+        bound: on how many of the episodes, the first ones, a lower bound is computed (docs/bound.md).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +42,7 @@ class BenchmarkConfig(BaseModel):
     episodes: int = Field(default=64, ge=2)
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     reference: str | None = None
+    bound: int = Field(default=0, ge=0)
 
 
 def load_benchmark(name_or_path: str | Path | None = None, **changes: Any) -> BenchmarkConfig:
@@ -66,4 +68,5 @@ def benchmark(config: BenchmarkConfig, *, threads: int = 1, records: "RecordFold
         threads=threads,
         reference=config.reference,
         records=records,
+        bound=config.bound,
     )

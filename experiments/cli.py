@@ -195,6 +195,10 @@ def benchmark(
             show_default=False,
         ),
     ] = None,
+    bound: Annotated[
+        int | None,
+        typer.Option(min=0, help="Test episodes on which a lower bound of the cost is computed; default: 0, none."),
+    ] = None,
     overrides: Overrides = None,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
@@ -220,6 +224,7 @@ def benchmark(
             episodes=episodes,
             seed=seed,
             reference=reference,
+            bound=bound,
         ),
         threads=threads or (usable_cpus() if suite else 1),
         records=records,

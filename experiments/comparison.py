@@ -28,6 +28,8 @@ from agents.episodes import Episodes
 from agents.rule import Rule
 from envs.errors import ConfigurationError
 from envs.scenario import COST_TERMS, Scenario
+from experiments.bound import BoundResult
+from experiments.coverage import Coverage, check_bound, compute_coverage, coverage_table
 from experiments.intervals import Interval, bootstrap_intervals
 from experiments.outcomes import Outcome, episode_progress, play
 from experiments.seeds import demand_seeds
@@ -63,6 +65,7 @@ class ScenarioResult:
         outcomes: by name of the policy.
         comparisons: of every pair of policies once; the reference is always first in its pairs.
         wall_s: seconds by the clock to play the scenario with all policies, compilation included, and to compare them.
+        coverage: what the policies cover of the way from FIFO to a lower bound; None where no bound was asked for.
     """
 
     scenario: Scenario
@@ -71,6 +74,7 @@ class ScenarioResult:
     outcomes: dict[str, Outcome]
     comparisons: list[Comparison]
     wall_s: float
+    coverage: Coverage | None = None
 
     @cached_property
     def summary(self) -> Summary:
@@ -111,7 +115,9 @@ class BenchmarkResult:
         `{"scenarios": {NAME: {"episodes", "seed", "wall_s", "policies": {POLICY: {METRIC: {"mean", "low", "high"}}},
         "comparisons": [{"policy", "against", "metric", "mean_difference", "low", "high"}],
         "summary": {"best", "total_cost_usd": {"mean", "low", "high"}, "runner_up", "difference": {"mean", "low",
-        "high"}, "excludes_zero", "largest_term", "largest_term_frac", "large_terms"}}}}`
+        "high"}, "excludes_zero", "largest_term", "largest_term_frac", "large_terms"}}}}`; with a bound also
+        `"bound": {"total_cost_usd", "low", "high", "episodes", "kind"}`, and `covered_frac` among the metrics of each
+        policy if `fifo` takes part.
         """
         return {"scenarios": {name: _scenario_json(result) for name, result in self.scenarios.items()}}
 
@@ -147,6 +153,8 @@ class BenchmarkResult:
         for result in self.scenarios.values():
             for table in _tables(result):
                 console.print(table)
+            if result.coverage is not None:
+                console.print(coverage_table(result.scenario.name, result.coverage))
         if len(self.scenarios) > 1:
             console.print(summary_table({name: result.summary for name, result in self.scenarios.items()}))
 
@@ -160,6 +168,7 @@ def run_benchmark(
     threads: int = 1,
     reference: str | None = None,
     records: "RecordFolder | None" = None,
+    bound: int = 0,
 ) -> BenchmarkResult:
     """Play the same test episodes with every policy, and compare.
 
@@ -172,10 +181,12 @@ def run_benchmark(
         threads: on which a baseline's episodes are played, and those of an exported policy.
         reference: the policy that the tables compare with the others; default `learned`, else the first.
         records: where to write every contact and decision (`experiments.records`), if anywhere.
+        bound: on how many of the episodes, the first ones, a lower bound is computed (`experiments.bound`).
     """
     scenarios = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
     if episodes < 2:
         raise ConfigurationError(f"episodes = {episodes}: must be >= 2, since an interval needs two")
+    check_bound(bound, episodes)
     _check_names("scenario", [scenario.name for scenario in scenarios])
     test_seed = demand_seeds(seed).test
     # All are made before any is played, so that a mistake is reported at once.
@@ -198,7 +209,8 @@ def run_benchmark(
                     outcomes[named.name] = play(named, shared, episodes, progress=progress, recorder=recorder)
             comparisons = _compare(outcomes, first)
             wall_s = time.perf_counter() - start_s
-            results[scenario.name] = ScenarioResult(scenario, seed, first, outcomes, comparisons, wall_s)
+            coverage = compute_coverage(outcomes, test_seed, bound, progress) if bound else None
+            results[scenario.name] = ScenarioResult(scenario, seed, first, outcomes, comparisons, wall_s, coverage)
     return BenchmarkResult(results)
 
 
@@ -265,7 +277,7 @@ def _compare(outcomes: dict[str, Outcome], reference: str) -> list[Comparison]:
 
 
 def _scenario_json(result: ScenarioResult) -> dict[str, Any]:
-    return {
+    data: dict[str, Any] = {
         "episodes": len(next(iter(result.outcomes.values())).counts),
         "seed": result.seed,
         "wall_s": result.wall_s,
@@ -286,6 +298,16 @@ def _scenario_json(result: ScenarioResult) -> dict[str, Any]:
         ],
         "summary": _summary_json(result.summary),
     }
+    if result.coverage is not None:
+        data["bound"] = _bound_json(result.coverage.bound)
+        for name, interval in result.coverage.covered_frac.items():
+            data["policies"][name]["covered_frac"] = _interval_json(interval)
+    return data
+
+
+def _bound_json(bound: BoundResult) -> dict[str, Any]:
+    mean, low, high = (_number(end) for end in bound.total_cost_usd)
+    return {"total_cost_usd": mean, "low": low, "high": high, "episodes": len(bound.episodes), "kind": bound.kind}
 
 
 def _summary_json(summary: Summary) -> dict[str, Any]:
