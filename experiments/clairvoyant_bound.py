@@ -53,8 +53,10 @@ from envs.state import (
     TERM_WAIT,
 )
 
+PERIOD_S = 7 * DAY_S
+"""A longer horizon falls apart into periods, each with a program of its own."""
 MAX_WINDOWS = 1500
-"""Windows of an episode in which callers are served, at most about so many; deferred work has hours."""
+"""Windows of a period in which callers are served, at most so many; deferred work has hours."""
 WINDOWS_PER_HOUR = (60, 30, 20, 15, 12, 10, 6, 4, 2, 1)
 LATE_STEPS_S = (0.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 36 * 3600.0)
 """Deferred contacts are served in time, or later than their due time by at least so much."""
@@ -126,7 +128,8 @@ class ClairvoyantBound:
             if all(way.work_s > 0.0 or way.cost_usd > least for way in ways)
         ]
         floor = Floor(self._scenario, self._changes, self._absences(self._sampler.episode_key(seed, episode)))
-        return sum(least_usd) + least_cost_usd(floor, contested)
+        starts_s = np.arange(0.0, self._horizon_s, PERIOD_S)
+        return sum(least_usd) + sum(least_cost_usd(floor, contested, start_s) for start_s in starts_s.tolist())
 
     def _absences(self, key: np.uint64) -> set[tuple[int, float]]:
         """Return the shifts, as rep and start in seconds, that are missed in the episode of `key`."""
@@ -380,7 +383,8 @@ class Floor:
     def __init__(self, scenario: Scenario, changes: list[Any], absences: set[tuple[int, float]]) -> None:
         self.horizon_s = scenario.horizon.days * DAY_S
         hours = math.ceil(self.horizon_s / HOUR_S)
-        self.per_hour = next((n for n in WINDOWS_PER_HOUR if n * hours <= MAX_WINDOWS), WINDOWS_PER_HOUR[-1])
+        hours_of_period = min(hours, PERIOD_S / HOUR_S)
+        self.per_hour = next(n for n in WINDOWS_PER_HOUR if n * hours_of_period <= MAX_WINDOWS)
         self.window_s = HOUR_S / self.per_hour
         self.n_windows = hours * self.per_hour
         skill_sets = sorted({tuple(sorted(group.skills)) for group in scenario.groups})
@@ -431,16 +435,26 @@ class Floor:
         ]
 
 
-def least_cost_usd(floor: Floor, choices: list[list[Way]]) -> float:
-    """Return the least total cost of letting each contact end in one of its ways, or in shares of several, USD."""
-    return _Program(floor, choices).solve() if choices else 0.0
+def least_cost_usd(floor: Floor, choices: list[list[Way]], start_s: float = 0.0) -> float:
+    """Return the least total cost of letting each contact that comes in the period from `start_s` end in one of its
+    ways, or in shares of several, USD. Work that may be done after the period takes nobody's time."""
+    end_s = start_s + PERIOD_S
+    inside = [
+        ways
+        for ways in choices
+        if start_s <= max(way.release_s for way in ways) < end_s
+        and all(way.work_s <= 0.0 or way.deadline_s <= end_s or way.cost_usd > 0.0 for way in ways)
+    ]
+    inside = [[way._replace(work_s=0.0) if way.deadline_s > end_s else way for way in ways] for ways in inside]
+    return _Program(floor, inside, start_s).solve() if inside else 0.0
 
 
 class _Program:
     """The linear program: columns are shares of ways, work done in a window, and work carried to the next one."""
 
-    def __init__(self, floor: Floor, choices: list[list[Way]]) -> None:
+    def __init__(self, floor: Floor, choices: list[list[Way]], start_s: float) -> None:
         self._floor = floor
+        self._start_s = start_s
         self._costs: list[float] = []
         self._equal: list[tuple[int, int, float]] = []
         self._equal_ends: list[float] = []
@@ -524,9 +538,9 @@ class _Program:
             days.append(day)
         for place in days:
             if (kind, place) not in self._departure_rows:
-                within = (times_s >= place * DAY_S) & (times_s <= (place + 1) * DAY_S)
-                count = len(times_s) if place == NOBODY else int(np.count_nonzero(within))
-                self._departure_rows[kind, place] = self._most_row(float(count))
+                from_s, length_s = (self._start_s, PERIOD_S) if place == NOBODY else (place * DAY_S, DAY_S)
+                within = (times_s >= from_s) & (times_s <= from_s + length_s)
+                self._departure_rows[kind, place] = self._most_row(float(np.count_nonzero(within)))
             self._most.append((self._departure_rows[kind, place], column, 1.0))
 
     def _add_work(self) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
-from envs.distributions import Exponential
+from envs.distributions import Exponential, FixedValue
 from envs.scenario import DAY_S, WEEKDAYS, Channel, Scenario
 
 MAX_STATES = 4_000
@@ -118,26 +118,39 @@ def _most(scenario: Scenario, channel: Channel) -> State:
     )
 
 
+def _loss_usd(scenario: Scenario, channel: Channel, rise: float) -> float:
+    """Return the expected loss of the least of the accounts that reach `channel`, for a first harm of `rise`, USD."""
+    if channel.harm.wait_prob_per_min > 0.0:  # a wait may have done its harm before
+        return 0.0
+    shares = {segment.name: segment.share_frac for segment in scenario.segments}
+    shares = shares if channel.segment_shares is None else dict(channel.segment_shares)
+    laws = [segment.account_value for segment in scenario.segments if shares.get(segment.name, 0.0) > 0.0]
+    least_usd = min((law.value_usd if isinstance(law, FixedValue) else 0.0 for law in laws), default=0.0)
+    return least_usd * rise
+
+
 def _moves(scenario: Scenario, channel: Channel, state: State) -> Iterator[Move]:
     """Yield the moves of a channel from `state`."""
-    weights, costs = scenario.costs.weights, channel.costs
+    weights, costs, harm = scenario.costs.weights, channel.costs, channel.harm
     in_service, waiting, overdue, suspended, picked_up = state
     arrivals_per_hour = max(_rates_per_hour(channel))
     if waiting + overdue < (channel.waiting_limit or 0):
         yield Move((0, 1, 0, 0, 0), arrivals_per_hour)
     else:
-        yield Move((0, 0, 0, 0, 0), arrivals_per_hour, weights.get("blocked", 1.0) * costs.blocked_usd)
+        blocked_usd = costs.blocked_usd + _loss_usd(scenario, channel, harm.blocked_prob)
+        yield Move((0, 0, 0, 0, 0), arrivals_per_hour, weights.get("blocked", 1.0) * blocked_usd)
     if in_service:
         yield Move((-1, 0, 0, 0, 0), in_service * HOUR_S / channel.handle_time.mean_duration_s)
     if waiting:
         yield Move((1, -1, 0, 0, 0), None)
         leave_per_hour, due_per_hour = _rate_per_hour(channel.patience), _due_per_hour(channel)
         if leave_per_hour is not None:
-            left_usd = weights.get("abandonment", 1.0) * costs.abandonment_usd
-            yield Move((0, -1, 0, 0, 0), waiting * leave_per_hour, left_usd)
+            left_usd = costs.abandonment_usd + _loss_usd(scenario, channel, harm.abandonment_prob)
+            yield Move((0, -1, 0, 0, 0), waiting * leave_per_hour, weights.get("abandonment", 1.0) * left_usd)
         if due_per_hour is not None:
-            late_usd = weights.get("broken_promise" if channel.promised else "lateness", 1.0) * costs.late_usd
-            yield Move((0, -1, 1, 0, 0), waiting * due_per_hour, late_usd)
+            late_usd = costs.late_usd + _loss_usd(scenario, channel, harm.late_prob)
+            weight = weights.get("broken_promise" if channel.promised else "lateness", 1.0)
+            yield Move((0, -1, 1, 0, 0), waiting * due_per_hour, weight * late_usd)
     if overdue:
         yield Move((1, 0, -1, 0, 0), None)
     if not channel.interruptible:
