@@ -296,7 +296,7 @@ class ClairvoyantBound:
         return float(weight * limits.late_usd), float(weight * self._value_usd(person))
 
     def _is_met_by_start(self, queue: int) -> bool:
-        return getattr(self._scenario.channels[queue].due, "met_by", "completion") == "start"
+        return bool(self._record.queues[queue].met_by_start)
 
     def _late_rise(self, person: Any, queue: int, overdue_s: float) -> float:
         """Return the rise of the chance to leave of a contact that ends `overdue_s` >= 0 seconds after its due time."""

@@ -171,8 +171,8 @@ def _holding_usd_per_hour(scenario: Scenario, channel: Channel, state: State) ->
     weights, costs = scenario.costs.weights, channel.costs
     n_waiting = state[WAITING] + state[OVERDUE]
     backlog_usd = sum(state) * costs.holding_usd_per_hour
-    backlog_usd += n_waiting * getattr(costs, "waiting_usd_per_hour", 0.0)
-    backlog_usd += state[OVERDUE] * getattr(costs, "overdue_waiting_usd_per_hour", 0.0)
+    backlog_usd += n_waiting * costs.waiting_usd_per_hour
+    backlog_usd += state[OVERDUE] * costs.overdue_waiting_usd_per_hour
     pick_up_usd = state[PICKED_UP] * scenario.costs.pick_up_usd_per_hour
     return weights.get("backlog", 1.0) * backlog_usd + weights.get("interruption", 1.0) * pick_up_usd
 
