@@ -1,6 +1,6 @@
 """The least that an episode can cost a router who knows the whole future: a linear program for each episode.
 
-Room: `experiments`. Touches `envs.demand` and `envs.parameters`; solves with scipy's HiGHS. docs/bound.md has the proof.
+Room: `experiments`. Touches `envs.demand` and `envs.parameters`. docs/bound.md has the proof.
 
 Only customers' first contacts are modelled, and each cost that is left out is >= 0. A contact ends in one of several
 *ways*: served in time, served late, turned away, called back, given up, left. A way has a cost below what any policy
@@ -11,12 +11,11 @@ contacts together is the time of the reps on the floor.
 import math
 from collections.abc import Iterator
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
-from scipy.sparse import csr_array
 
 from envs.business_hours import due_times_s
 from envs.demand import DemandSampler
@@ -52,6 +51,7 @@ from envs.state import (
     TERM_UNRESOLVED,
     TERM_WAIT,
 )
+from experiments.linear_program import LinearProgram
 
 PERIOD_S = 7 * DAY_S
 """A longer horizon falls apart into periods, each with a program of its own."""
@@ -108,7 +108,15 @@ class ClairvoyantBound:
         self._record: Any = self._parameters[0]
         self._sampler = DemandSampler(scenario)
         self._horizon_s = scenario.horizon.days * DAY_S
-        self._weight = self._record.term_weight
+        self._center = SimpleNamespace(
+            sampled_churn=bool(self._record.sampled_churn),
+            charge_end=bool(self._record.charge_end),
+            at_risk_multiplier=float(self._record.at_risk_multiplier),
+            callback_usd=float(self._record.callback_usd),
+        )
+        # Plain numbers: a record's fields are slow to read one by one.
+        self._queues = [_plain(self._record.queues[queue]) for queue in range(len(scenario.channels))]
+        self._weight = self._record.term_weight.tolist()
         self._groups = [group for group in scenario.groups for _ in range(group.count)]
         self._changes = shift_changes(scenario)
         self._paces = [self._pace_of(queue) for queue in range(len(scenario.channels))]
@@ -119,7 +127,11 @@ class ClairvoyantBound:
         # Before the end of a warm-up nothing is charged, so that whoever came before it may be left out.
         warm_up_s = self._scenario.horizon.warm_up_days * DAY_S
         comes = (demand["arrival_s"] < self._horizon_s) & ((warm_up_s <= 0.0) | (demand["arrival_s"] >= warm_up_s))
-        choices = [list(self._ways(person)) for person in demand[comes]]
+        names = demand.dtype.names or ()
+        people = [dict(zip(names, values, strict=True)) for values in demand[comes].tolist()]
+        for person, key in zip(people, demand["key"][comes], strict=True):
+            person["key"] = key  # its 64 bits are no plain number's
+        choices = [list(self._ways(person)) for person in people]
         least_usd = [min(way.cost_usd for way in ways) for ways in choices]
         # Who ends as cheaply as can be without a rep takes no part in the program.
         contested = [
@@ -176,19 +188,19 @@ class ClairvoyantBound:
 
     def _value_usd(self, person: Any) -> float:
         # Sampled churn charges a whole account or nothing: it is left out.
-        return 0.0 if self._record.sampled_churn else float(person["value_usd"])
+        return 0.0 if self._center.sampled_churn else float(person["value_usd"])
 
     def _rise(self, person: Any, rise: float) -> float:
-        return min(rise * self._record.at_risk_multiplier, 1.0) if person["at_risk"] else float(rise)
+        return min(rise * self._center.at_risk_multiplier, 1.0) if person["at_risk"] else float(rise)
 
     def _income_usd(self, person: Any, queue: int) -> float:
-        limits = self._record.queues[queue]
+        limits = self._queues[queue]
         earned_usd = limits.fee_usd + person["owed_usd"] * limits.commission_per_owed
         return float(self._weight[TERM_FORGONE] * earned_usd)
 
     def _ways(self, person: Any) -> Iterator[Way]:
         queue = int(person["queue"])
-        limits, channel = self._record.queues[queue], self._scenario.channels[queue]
+        limits, channel = self._queues[queue], self._scenario.channels[queue]
         if channel.waiting_limit is not None or channel.lines is not None:
             loss_usd = self._value_usd(person) * self._rise(person, limits.blocked_rise)
             turned_away_usd = self._weight[TERM_BLOCKED] * (loss_usd + limits.blocked_usd)
@@ -199,7 +211,7 @@ class ClairvoyantBound:
             yield from self._deferred_ways(person, queue)
 
     def _real_time_ways(self, person: Any, queue: int) -> Iterator[Way]:
-        limits, weight = self._record.queues[queue], self._weight
+        limits, weight = self._queues[queue], self._weight
         arrival_s, pace = float(person["arrival_s"]), self._own_pace(person, queue)
         present_s = self._horizon_s - arrival_s
         wait_s = min(float(person["patience_s"]), present_s)
@@ -208,7 +220,7 @@ class ClairvoyantBound:
         wait_loss_usd = float(weight[TERM_WAIT] * value_usd)
         longest = self._wait_rise(person, queue, wait_s)
         # Left waiting until patience, or the horizon, ends.
-        if wait_s < present_s or self._record.charge_end:
+        if wait_s < present_s or self._center.charge_end:
             redials = wait_s < present_s and uniform(person["key"], LUCK_REDIAL, 0) < limits.redial_prob
             loss_usd = weight[TERM_ABANDONMENT] * value_usd * self._rise(person, limits.abandonment_rise)
             left_usd = wait_loss_usd * longest + (1.0 - longest) * loss_usd
@@ -229,7 +241,7 @@ class ClairvoyantBound:
 
     def _wait_rise(self, person: Any, queue: int, wait_s: float) -> float:
         """Return the rise of the chance to leave that a wait costs."""
-        limits = self._record.queues[queue]
+        limits = self._queues[queue]
         excess_s = max(wait_s - limits.threshold_s, 0.0)
         if excess_s <= 0.0 or limits.wait_rise_per_s <= 0.0:
             return 0.0
@@ -237,19 +249,19 @@ class ClairvoyantBound:
 
     def _callback_ways(self, person: Any, queue: int, wait_s: float, longest: float) -> Iterator[Way]:
         """Yield the ways of a caller who would accept a callback, which is the customer's second contact."""
-        limits, weight = self._record.queues[queue], self._weight
+        limits, weight = self._queues[queue], self._weight
         target = int(limits.offer_to)
-        offer_usd = float(weight[TERM_CALLBACK] * self._record.callback_usd)
+        offer_usd = float(weight[TERM_CALLBACK] * self._center.callback_usd)
         wait_loss_usd = float(weight[TERM_WAIT] * self._value_usd(person))
         late_usd, late_loss_usd = self._lateness_usd(person, target)
-        late = _Later(late_loss_usd * self._rise(person, self._record.queues[target].late_rise), late_usd)
+        late = _Later(late_loss_usd * self._rise(person, self._queues[target].late_rise), late_usd)
         late_way_usd = offer_usd + _least_usd(wait_loss_usd, 0.0, longest, late)
         if uniform(person["key"], LUCK_APPROVAL, 0) < limits.refusal_prob:
             yield Way(late_way_usd + self._income_usd(person, queue))
             return
         request_s = float(person["arrival_s"]) + wait_s + limits.approval_delay_s
         due_s = math.inf
-        if not self._record.queues[target].hidden_due and not self._is_met_by_start(target):
+        if not self._queues[target].hidden_due and not self._is_met_by_start(target):
             due_s = float(due_times_s(self._parameters, target, np.array([request_s]))[0])
         if due_s >= self._horizon_s:
             yield Way(offer_usd)
@@ -261,7 +273,7 @@ class ClairvoyantBound:
     def _conclusion(self, person: Any, queue: int, pace: _Pace) -> _Later:
         """Return what a customer's first contact costs as it is completed, whoever does it and when: technology, and
         what the customer's luck makes of it."""
-        limits, weight, key = self._record.queues[queue], self._weight, person["key"]
+        limits, weight, key = self._queues[queue], self._weight, person["key"]
         technology_usd = float(weight[TERM_HANDLING] * limits.technology_usd)
         if uniform(key, LUCK_FOLLOW_UP, 0) < limits.follow_up_prob:
             return _Later(0.0, technology_usd)
@@ -281,7 +293,7 @@ class ClairvoyantBound:
 
     def _open_conclusion(self, person: Any, queue: int) -> _Later:
         """Return what is charged at the horizon for the conclusion of an open contact."""
-        limits, weight = self._record.queues[queue], self._weight
+        limits, weight = self._queues[queue], self._weight
         value_usd = self._value_usd(person)
         error = weight[TERM_ERROR] * min(limits.error_prob, 1.0)
         unresolved = weight[TERM_UNRESOLVED] * max(1.0 - limits.resolution_prob, 0.0)
@@ -291,21 +303,21 @@ class ClairvoyantBound:
 
     def _lateness_usd(self, person: Any, queue: int) -> tuple[float, float]:
         """Return what a missed due time costs directly, and what a rise of 1 by lateness costs, USD with weights."""
-        limits = self._record.queues[queue]
+        limits = self._queues[queue]
         weight = self._weight[TERM_BROKEN_PROMISE if limits.promised else TERM_LATENESS]
         return float(weight * limits.late_usd), float(weight * self._value_usd(person))
 
     def _is_met_by_start(self, queue: int) -> bool:
-        return bool(self._record.queues[queue].met_by_start)
+        return bool(self._queues[queue].met_by_start)
 
     def _late_rise(self, person: Any, queue: int, overdue_s: float) -> float:
         """Return the rise of the chance to leave of a contact that ends `overdue_s` >= 0 seconds after its due time."""
-        limits = self._record.queues[queue]
+        limits = self._queues[queue]
         hours = min(overdue_s * limits.late_rise_per_s, limits.late_rise_max) if limits.late_rise_per_s > 0.0 else 0.0
         return 1.0 - (1.0 - self._rise(person, limits.late_rise)) * (1.0 - self._rise(person, hours))
 
     def _deferred_ways(self, person: Any, queue: int) -> Iterator[Way]:
-        limits, weight, pace = self._record.queues[queue], self._weight, self._own_pace(person, queue)
+        limits, weight, pace = self._queues[queue], self._weight, self._own_pace(person, queue)
         release_s, due_s = max(float(person["arrival_s"]), 0.0), float(person["due_s"])
         longest_s = float(person["handle_s"]) / pace.slowest
         # Where a start keeps the promise, work goes on after the due time: as long as the work takes, or any time.
@@ -321,11 +333,11 @@ class ClairvoyantBound:
             yield Way(given_up_usd)  # or taken back by the client
         # Left open.
         if not limits.collection or due_s >= self._horizon_s or may_stay_in_hand:
-            later = self._open_conclusion(person, queue) if self._record.charge_end else _Later(0.0, 0.0)
-            least, most = 0.0, self._late_rise(person, queue, math.inf) if self._record.charge_end else once
+            later = self._open_conclusion(person, queue) if self._center.charge_end else _Later(0.0, 0.0)
+            least, most = 0.0, self._late_rise(person, queue, math.inf) if self._center.charge_end else once
             is_late = due_s < self._horizon_s and not (grace_s > 0.0 and may_stay_in_hand)
             if is_late:
-                ends_late = self._record.charge_end and grace_s == 0.0
+                ends_late = self._center.charge_end and grace_s == 0.0
                 least = self._late_rise(person, queue, self._horizon_s - due_s) if ends_late else once
             open_usd = _least_usd(loss_usd, least, most, later) + (late_usd if is_late else 0.0)
             yield Way(open_usd + holding_usd_per_s * (self._horizon_s - release_s))
@@ -353,7 +365,7 @@ class ClairvoyantBound:
 
     def _attempts_s(self, person: Any, queue: int) -> float:
         """Return the rep time that goes into attempts that cannot reach the customer, seconds; inf if none can."""
-        limits = self._record.queues[queue]
+        limits = self._queues[queue]
         if not limits.outbound:
             return 0.0
         best = self._record.reach_prob[:, queue].max()
@@ -361,6 +373,11 @@ class ClairvoyantBound:
             if uniform(person["key"], LUCK_REACH, attempt) < best:
                 return float(attempt * limits.attempt_s)
         return math.inf
+
+
+def _plain(record: Any) -> SimpleNamespace:
+    """Return the fields of a record, by name."""
+    return SimpleNamespace(**{name: record[name].item() for name in record.dtype.names})
 
 
 def _least_usd(loss_usd: float, least: float, most: float, later: _Later) -> float:
@@ -455,13 +472,9 @@ class _Program:
     def __init__(self, floor: Floor, choices: list[list[Way]], start_s: float) -> None:
         self._floor = floor
         self._start_s = start_s
-        self._costs: list[float] = []
-        self._equal: list[tuple[int, int, float]] = []
-        self._equal_ends: list[float] = []
-        self._most: list[tuple[int, int, float]] = []
-        self._most_ends: list[float] = []
+        self._linear = LinearProgram()
         self._departure_rows: dict[tuple[int, int], int] = {}
-        # [deferred or not, pools, last window] -> first window -> work of a way's column, hours
+        # (deferred or not, pools, last window) -> first window -> work of a way's column, hours
         self._classes: dict[tuple[bool, tuple[int, ...], int], dict[int, list[tuple[int, float]]]] = {}
         self._hour_s = floor.present_s.reshape(len(floor.present_s), -1, floor.per_hour).sum(axis=2)
         for ways in choices:
@@ -470,42 +483,19 @@ class _Program:
 
     def solve(self) -> float:
         """Return the value of the program."""
-        shape = len(self._costs)
-        result = linprog(
-            np.array(self._costs),
-            A_ub=_matrix(self._most, len(self._most_ends), shape),
-            b_ub=np.array(self._most_ends),
-            A_eq=_matrix(self._equal, len(self._equal_ends), shape),
-            b_eq=np.array(self._equal_ends),
-            method="highs",
-        )
-        if result.status != 0:
-            raise RuntimeError(f"the linear program of the bound was not solved: {result.message}")
-        return max(float(result.fun), 0.0)
-
-    def _column(self, cost: float) -> int:
-        self._costs.append(cost)
-        return len(self._costs) - 1
-
-    def _equal_row(self, end: float) -> int:
-        self._equal_ends.append(end)
-        return len(self._equal_ends) - 1
-
-    def _most_row(self, end: float) -> int:
-        self._most_ends.append(end)
-        return len(self._most_ends) - 1
+        return max(self._linear.minimum(), 0.0)
 
     def _add_contact(self, ways: list[Way]) -> None:
-        row = self._equal_row(1.0)
+        row = self._linear.add_equal_row(1.0)
         for way in ways:
             if way.work_s <= 0.0:
-                self._equal.append((row, self._column(way.cost_usd), 1.0))
+                self._linear.put_equal(row, self._linear.add_column(way.cost_usd), 1.0)
                 continue
             self._add_regular(row, way)
             for kind, (price_usd_per_s, times_s) in enumerate(self._floor.departures):
                 if any(_is_between(times_s[k], way) for k in self._floor.served_by[way.queue]):
-                    column = self._column(way.cost_usd + price_usd_per_s * way.work_s)
-                    self._equal.append((row, column, 1.0))
+                    column = self._linear.add_column(way.cost_usd + price_usd_per_s * way.work_s)
+                    self._linear.put_equal(row, column, 1.0)
                     self._limit_in_hand(kind, way, column)
 
     def _add_regular(self, row: int, way: Way) -> None:
@@ -520,14 +510,14 @@ class _Program:
         open_windows = np.flatnonzero(present_s[first : last + 1] > 0.0)
         if len(open_windows) == 0:
             return
-        column = self._column(way.cost_usd)
-        self._equal.append((row, column, 1.0))
+        column = self._linear.add_column(way.cost_usd)
+        self._linear.put_equal(row, column, 1.0)
         work = self._classes.setdefault((is_deferred, pools, first + int(open_windows[-1])), {})
         work.setdefault(first + int(open_windows[0]), []).append((column, way.work_s / HOUR_S))
 
     def _present_s(self, is_deferred: bool, pools: tuple[int, ...]) -> NDArray[np.float64]:
-        present_s: NDArray[np.float64] = (self._hour_s if is_deferred else self._floor.present_s)[list(pools)].sum(axis=0)
-        return present_s
+        present_s = self._hour_s if is_deferred else self._floor.present_s
+        return np.asarray(present_s[list(pools)].sum(axis=0))
 
     def _limit_in_hand(self, kind: int, way: Way, column: int) -> None:
         """Count `column` among the contacts in hand as reps leave: of all, and of its day where it lies within one."""
@@ -540,8 +530,8 @@ class _Program:
             if (kind, place) not in self._departure_rows:
                 from_s, length_s = (self._start_s, PERIOD_S) if place == NOBODY else (place * DAY_S, DAY_S)
                 within = (times_s >= from_s) & (times_s <= from_s + length_s)
-                self._departure_rows[kind, place] = self._most_row(float(np.count_nonzero(within)))
-            self._most.append((self._departure_rows[kind, place], column, 1.0))
+                self._departure_rows[kind, place] = self._linear.add_most_row(float(np.count_nonzero(within)))
+            self._linear.put_most(self._departure_rows[kind, place], column, 1.0)
 
     def _add_work(self) -> None:
         """Let the work of each class, which shares pools and deadline, be done or carried on from window to window."""
@@ -552,31 +542,27 @@ class _Program:
             windows = first + np.flatnonzero(present_s[first : last + 1] > 0.0)
             carried: int | None = None
             for window in windows.tolist():
-                row = self._equal_row(0.0)
-                self._equal += [(row, column, work) for column, work in released.get(window, [])]
+                row = self._linear.add_equal_row(0.0)
+                for column, work in released.get(window, []):
+                    self._linear.put_equal(row, column, work)
                 if carried is not None:
-                    self._equal.append((row, carried, 1.0))
+                    self._linear.put_equal(row, carried, 1.0)
                 if window < last:
-                    carried = self._column(0.0)
-                    self._equal.append((row, carried, -1.0))
+                    carried = self._linear.add_column(0.0)
+                    self._linear.put_equal(row, carried, -1.0)
                 for pool in pools:
-                    done = self._column(0.0)
-                    self._equal.append((row, done, -1.0))
+                    done = self._linear.add_column(0.0)
+                    self._linear.put_equal(row, done, -1.0)
                     hour = window if is_deferred else window // self._floor.per_hour
                     keys = [(True, pool, hour)] if is_deferred else [(True, pool, hour), (False, pool, window)]
                     for key in keys:
                         if key not in rows:
                             limit_s = (self._hour_s if key[0] else self._floor.present_s)[key[1], key[2]]
-                            rows[key] = self._most_row(float(limit_s) / HOUR_S)
-                        self._most.append((rows[key], done, 1.0))
+                            rows[key] = self._linear.add_most_row(float(limit_s) / HOUR_S)
+                        self._linear.put_most(rows[key], done, 1.0)
 
 
 def _is_between(times_s: NDArray[np.float64], way: Way) -> bool:
     """Return True if one of the sorted `times_s` lies between release and deadline of `way`."""
     place = int(np.searchsorted(times_s, way.release_s))
     return place < len(times_s) and bool(times_s[place] <= way.deadline_s)
-
-
-def _matrix(entries: list[tuple[int, int, float]], n_rows: int, n_columns: int) -> csr_array:
-    rows, columns, values = np.array(entries).reshape(-1, 3).T
-    return csr_array((values, (rows.astype(np.int64), columns.astype(np.int64))), shape=(n_rows, n_columns))

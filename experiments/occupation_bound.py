@@ -1,6 +1,6 @@
 """The least that a Markovian center can cost on average: a linear program over how much time it spends in each state.
 
-Room: `experiments`. Reads a scenario; solves with scipy's HiGHS. docs/bound.md has the proof.
+Room: `experiments`. Reads a scenario. docs/bound.md has the proof.
 
 Whatever a policy does, the mean time that the center spends in each state and the mean number of its moves balance: it
 enters every state as often as it leaves it, but for the states in which the horizon begins and ends. So the least cost
@@ -13,12 +13,9 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import csr_array
-
 from envs.distributions import Exponential, FixedValue
 from envs.scenario import DAY_S, WEEKDAYS, Channel, Scenario
+from experiments.linear_program import LinearProgram
 
 MAX_STATES = 4_000
 """States of a block, at most."""
@@ -209,21 +206,9 @@ class _Program:
         self._scenario = scenario
         self._channels = {channel.name: channel for channel in scenario.channels}
         self.counted_h = (scenario.horizon.days - scenario.horizon.warm_up_days) * DAY_S / HOUR_S
-        self._costs: list[float] = []
-        self._equal: list[tuple[int, int, float]] = []
-        self._equal_ends: list[float] = []
+        self._linear = LinearProgram()
         self._busy: dict[str, list[tuple[int, int]]] = {}
         self._blocks: list[set[str]] = []
-        self._most: list[tuple[int, int, float]] = []
-        self._most_ends: list[float] = []
-
-    def _column(self, cost: float) -> int:
-        self._costs.append(cost)
-        return len(self._costs) - 1
-
-    def _row(self, end: float) -> int:
-        self._equal_ends.append(end)
-        return len(self._equal_ends) - 1
 
     def _states(self, names: list[str]) -> list[State]:
         """Return the states of a block: those in which no more reps are busy than there are."""
@@ -247,15 +232,15 @@ class _Program:
         """Add the states and moves of the channels `names`, which share the reps in every state."""
         self._blocks.append(set(names))
         states = self._states(names)
-        places = {state: self._row(0.0) for state in states}
-        whole = self._row(1.0)
-        starts, ends = self._row(1.0), self._row(1.0)
+        places = {state: self._linear.add_equal_row(0.0) for state in states}
+        whole = self._linear.add_equal_row(1.0)
+        starts, ends = self._linear.add_equal_row(1.0), self._linear.add_equal_row(1.0)
         is_known = self._scenario.horizon.warm_up_days == 0.0
         for state in states:
             row = places[state]
             usd_per_hour = 0.0
-            time = self._column(0.0)
-            self._equal.append((whole, time, 1.0))
+            time = self._linear.add_column(0.0)
+            self._linear.put_equal(whole, time, 1.0)
             for i, name in enumerate(names):
                 own = slice(i * N_COUNTS, (i + 1) * N_COUNTS)
                 channel, part = self._channels[name], state[own]
@@ -268,17 +253,20 @@ class _Program:
                         continue
                     column, rate = time, move.per_hour
                     if rate is None:
-                        column, rate = self._column(move.usd), 1.0
+                        column, rate = self._linear.add_column(move.usd), 1.0
                     else:
                         usd_per_hour += rate * move.usd
-                    self._equal += [(row, column, -rate), (reached, column, rate)]
-            self._costs[time] = usd_per_hour
+                    self._linear.put_equal(row, column, -rate)
+                    self._linear.put_equal(reached, column, rate)
+            self._linear.set_cost(time, usd_per_hour)
             # Entered less left: where the horizon ends less where it begins.
-            end = self._column(0.0)
-            self._equal += [(row, end, -1.0 / self.counted_h), (ends, end, 1.0)]
+            end = self._linear.add_column(0.0)
+            self._linear.put_equal(row, end, -1.0 / self.counted_h)
+            self._linear.put_equal(ends, end, 1.0)
             if not is_known or not any(state):
-                start = self._column(0.0)
-                self._equal += [(row, start, 1.0 / self.counted_h), (starts, start, 1.0)]
+                start = self._linear.add_column(0.0)
+                self._linear.put_equal(row, start, 1.0 / self.counted_h)
+                self._linear.put_equal(starts, start, 1.0)
 
     def share_reps(self) -> None:
         """Let the blocks have no more reps on average than there are."""
@@ -287,26 +275,10 @@ class _Program:
             for subset in itertools.combinations(names, size):
                 if any(set(subset) <= block for block in self._blocks):
                     continue
-                self._most_ends.append(float(_reps(self._scenario, set(subset))))
-                row = len(self._most_ends) - 1
-                self._most += [(row, time, float(busy)) for name in subset for time, busy in self._busy[name] if busy]
+                row = self._linear.add_most_row(float(_reps(self._scenario, set(subset))))
+                for time, busy in itertools.chain.from_iterable(self._busy[name] for name in subset):
+                    self._linear.put_most(row, time, float(busy))
 
     def solve(self) -> float:
         """Return the least cost, USD/hour."""
-        shape = len(self._costs)
-        result = linprog(
-            np.array(self._costs),
-            A_ub=_matrix(self._most, len(self._most_ends), shape) if self._most_ends else None,
-            b_ub=np.array(self._most_ends) if self._most_ends else None,
-            A_eq=_matrix(self._equal, len(self._equal_ends), shape),
-            b_eq=np.array(self._equal_ends),
-            method="highs",
-        )
-        if result.status != 0:
-            raise RuntimeError(f"the linear program of the bound was not solved: {result.message}")
-        return max(float(result.fun), 0.0)
-
-
-def _matrix(entries: list[tuple[int, int, float]], n_rows: int, n_columns: int) -> csr_array:
-    rows, columns, values = np.array(entries).reshape(-1, 3).T
-    return csr_array((values, (rows.astype(np.int64), columns.astype(np.int64))), shape=(n_rows, n_columns))
+        return max(self._linear.minimum(), 0.0)
