@@ -325,7 +325,8 @@ class ClairvoyantBound:
         if self._is_met_by_start(queue):
             grace_s = math.inf if limits.interruptible else longest_s
         late_usd, loss_usd = self._lateness_usd(person, queue)
-        holding_usd_per_s = float(weight[TERM_BACKLOG] * limits.holding_usd_per_s)
+        # Between two attempts to reach a customer the contact is not held.
+        holding_usd_per_s = 0.0 if limits.outbound else float(weight[TERM_BACKLOG] * limits.holding_usd_per_s)
         once = self._late_rise(person, queue, 0.0)
         given_up_usd = loss_usd * once + late_usd + self._income_usd(person, queue)
         may_stay_in_hand = bool(limits.interruptible) or max(longest_s, limits.attempt_s) >= self._horizon_s - due_s

@@ -1,6 +1,5 @@
 """Lower bounds: worked by hand, never beaten, and how near they come to known optima."""
 
-import dataclasses
 import math
 
 import numpy as np
@@ -9,14 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playing import contact, scripted
 
-from agents.catalog import NamedPolicy, fitting_baselines, load_policy
+from agents.catalog import fitting_baselines, load_policy
 from agents.episodes import play_episodes
 from envs.center import BlendedCenter
 from envs.errors import ConfigurationError
-from envs.metrics import calendar_days
 from envs.scenario import DAY_S, Scenario, load_scenario
 from experiments import occupation_bound
-from experiments.bound import BoundResult, episode_bounds
+from experiments.bound import episode_bounds
 from experiments.clairvoyant_bound import ClairvoyantBound
 from experiments.comparison import run_benchmark
 from experiments.coverage import ratio_interval
@@ -259,3 +257,156 @@ def test_the_best_of_many_tries_does_not_beat_it(scenario, episode):
             usd -= reward_usd
         least_usd = min(least_usd, usd)
     assert bound <= least_usd * (1 + 1e-6) + 1e-6
+
+
+# In expectation.
+
+
+def exponential(mean_s: float) -> dict:
+    return {"distribution": "exponential", "mean_s": mean_s}
+
+
+def queue_of_callers(**keys) -> Scenario:
+    voice = {
+        "name": "voice", "kind": "real_time", "arrivals": {"rate_per_hour": 30, "day_factor_cv": 0},
+        "handle_time": exponential(180), "patience": exponential(120), "waiting_limit": 3,
+        "costs": {"abandonment_usd": 3, "blocked_usd": 7},
+    }  # fmt: skip
+    content = {"name": "queue", "horizon": {"days": 30}, "terminal_charge": "none", "channels": [voice]}
+    return Scenario.model_validate(content | {"groups": [{"name": "reps", "count": 2, "skills": ["voice"]}]} | keys)
+
+
+def test_a_single_queue_costs_what_its_birth_death_chain_says():
+    # 30 callers an hour, 20 served an hour by each of 2 reps, 30 hang up an hour of each of at most 3 who wait.
+    rates_down = [20.0, 40.0, 70.0, 100.0, 130.0]
+    weights = np.cumprod([1.0] + [30.0 / rate for rate in rates_down])
+    share = weights / weights.sum()
+    usd_per_hour = 3 * 30 * float(share[3:] @ [1, 2, 3]) + 7 * 30 * share[5]
+    found = expected_bound_usd(queue_of_callers()) / (30 * 24)
+    assert found <= usd_per_hour + 1e-9
+    assert found == pytest.approx(usd_per_hour, rel=1e-3)  # the horizon begins with nobody there
+    warm = queue_of_callers(horizon={"days": 30, "warm_up_days": 1})
+    assert expected_bound_usd(warm) / (29 * 24) == pytest.approx(usd_per_hour, rel=2e-3)
+
+
+def test_accounts_count_with_the_least_value_that_is_sure():
+    plain = expected_bound_usd(queue_of_callers())
+    changes = {"harm": {"abandonment_prob": 0.1, "blocked_prob": 0.1}, "costs": {}}
+    voice = queue_of_callers().model_dump(exclude_unset=True)["channels"][0] | changes
+    fixed = [{"name": "all", "share_frac": 1, "account_value": 30}]
+    drawn = [{"name": "all", "share_frac": 1, "account_value": {"distribution": "lognormal", "mean_usd": 30, "cv": 1}}]
+    with_three = queue_of_callers(channels=[voice], segments=fixed)
+    both_at_three = [voice | {"harm": {}, "costs": {"abandonment_usd": 3, "blocked_usd": 3}}]
+    assert 0.0 < expected_bound_usd(with_three) < plain
+    assert expected_bound_usd(with_three) == pytest.approx(expected_bound_usd(queue_of_callers(channels=both_at_three)))
+    assert expected_bound_usd(queue_of_callers(channels=[voice], segments=drawn)) == 0.0
+
+
+# Known to policy iteration: docs/validation.md has the models.
+OPTIMA_USD_PER_MINUTE = {
+    "certify_interrupt": 0.3601656649161828,
+    "certify_value": 0.8426647050023288,
+    "certify_deadline": 1.0656480550427152,
+}
+
+
+@pytest.mark.parametrize(("name", "optimum"), OPTIMA_USD_PER_MINUTE.items())
+def test_it_all_but_reaches_the_optimum_of_a_small_chain(name, optimum):
+    scenario = load_scenario(name)
+    minutes = (scenario.horizon.days - scenario.horizon.warm_up_days) * 1440
+    assert 0.99 * optimum < expected_bound_usd(scenario) / minutes <= optimum * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "least_frac"), [("certify_interrupt", 0.7), ("certify_value", 0.55), ("certify_deadline", 0.4)]
+)
+def test_channel_by_channel_it_is_a_bound_too(name, least_frac, monkeypatch):
+    monkeypatch.setattr(occupation_bound, "MAX_STATES", 150)  # no room for two channels
+    scenario = load_scenario(name)
+    minutes = (scenario.horizon.days - scenario.horizon.warm_up_days) * 1440
+    found = expected_bound_usd(scenario) / minutes
+    assert least_frac * OPTIMA_USD_PER_MINUTE[name] < found < OPTIMA_USD_PER_MINUTE[name]
+
+
+def test_what_is_not_markovian_has_none_in_expectation():
+    assert reason_against(queue_of_callers()) is None
+    assert reason_against(load_scenario("bank")) == "reps come and go"
+    voice = queue_of_callers().model_dump(exclude_unset=True)["channels"][0]
+    for change, reason in [
+        ({"handle_time": 180}, "handle times are not exponential"),
+        ({"patience": 120}, "patience is not exponential"),
+        ({"waiting_limit": None}, "its waiting room has no limit, or its lines have one"),
+        ({"redial": {"prob": 0.5, "delay": 60}}, "it has redial"),
+        ({"arrivals": {"rate_per_hour": 30}}, "days differ"),
+    ]:
+        assert reason_against(queue_of_callers(channels=[voice | change])) == f"channel voice: {reason}"
+    result = episode_bounds(load_scenario("tiny"), 0, [0])
+    assert (result.expected_usd, result.kind) == (None, "per episode")
+
+
+def test_the_larger_bound_is_reported_by_the_day():
+    scenario = queue_of_callers(horizon={"days": 2, "warm_up_days": 1})
+    result = episode_bounds(scenario, 3, range(2))
+    assert result.kind == "in expectation"
+    assert result.expected_usd > result.clairvoyant_usd.mean() > 0.0
+    assert result.usd_per_day == pytest.approx([result.expected_usd] * 2)  # one day counts
+    assert result.total_cost_usd == (result.expected_usd,) * 3
+    day = load_scenario("two_clients", ("horizon.days=2",))
+    result = episode_bounds(day, 3, range(2))
+    assert result.kind == "per episode"
+    assert result.usd_per_day == pytest.approx(result.clairvoyant_usd / 2)
+    with pytest.raises(ConfigurationError, match="an episode at least"):
+        episode_bounds(day, 3, [])
+
+
+# In a benchmark.
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    scenario = load_scenario("two_clients", ("horizon.days=1",))
+    return run_benchmark(scenario, ["fifo", "value_first"], episodes=4, seed=1, bound=3)
+
+
+def test_a_benchmark_tells_what_each_policy_covers(benchmark):
+    result = benchmark.scenarios["two_clients"]
+    fifo, other = (
+        [metrics["total_cost_usd"] for metrics in result.outcomes[name].episode_metrics[:3]]
+        for name in ("fifo", "value_first")
+    )
+    bounds = episode_bounds(result.scenario, 3 * 1 + 2, range(3)).usd_per_day
+    data = benchmark.as_json()["scenarios"]["two_clients"]
+    assert data["bound"]["total_cost_usd"] == pytest.approx(bounds.mean())
+    assert data["bound"]["low"] < data["bound"]["total_cost_usd"] < data["bound"]["high"]
+    assert (data["bound"]["episodes"], data["bound"]["kind"]) == (3, "per episode")
+    covered = data["policies"]["value_first"]["covered_frac"]
+    assert covered["mean"] == pytest.approx((sum(fifo) - sum(other)) / (sum(fifo) - bounds.sum()))
+    assert covered["low"] <= covered["mean"] <= covered["high"] < 1.0
+    assert data["policies"]["fifo"]["covered_frac"]["mean"] == 0.0
+
+
+def test_the_table_shows_policies_and_bound(benchmark, capsys):
+    benchmark.show()
+    text = " ".join(capsys.readouterr().out.split())  # titles are broken into lines
+    assert "the way from FIFO to the bound, first 3 test episodes" in text
+    assert "Bound per episode" in text
+
+
+def test_without_fifo_nothing_is_covered():
+    scenario = load_scenario("tiny")
+    data = run_benchmark(scenario, ["value_first"], episodes=2, bound=1).as_json()["scenarios"]["tiny"]
+    assert data["bound"]["low"] is None  # one episode has no interval
+    assert "covered_frac" not in data["policies"]["value_first"]
+    assert "bound" not in run_benchmark(scenario, ["fifo"], episodes=2).as_json()["scenarios"]["tiny"]
+
+
+def test_a_bound_needs_episodes_that_are_played():
+    with pytest.raises(ConfigurationError, match=r"bound = 3: must be >= 0 and <= episodes = 2"):
+        run_benchmark(load_scenario("tiny"), ["fifo"], episodes=2, bound=3)
+
+
+def test_shares_are_sums_over_sums():
+    assert ratio_interval(np.array([1.0, 3.0]), np.array([4.0, 4.0])).mean == pytest.approx(0.5)
+    assert math.isnan(ratio_interval(np.array([1.0]), np.array([0.0])).mean)
+    single = ratio_interval(np.array([1.0]), np.array([4.0]))
+    assert (single.mean, math.isnan(single.low)) == (0.25, True)
