@@ -34,6 +34,7 @@ class BenchmarkConfig(BaseModel):
         tuned: whether the tuned rules of each scenario (`experiments.tuned_rules`) take part, and the best of them on
             validation episodes as `best_tuned`.
         validation_episodes: per scenario, to choose that one.
+        bound: on how many of the episodes, the first ones, a lower bound is computed (docs/bound.md).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,6 +48,7 @@ class BenchmarkConfig(BaseModel):
     reference: str | None = None
     tuned: bool = False
     validation_episodes: int = Field(default=64, ge=1)
+    bound: int = Field(default=0, ge=0)
 
 
 def load_benchmark(name_or_path: str | Path | None = None, **changes: Any) -> BenchmarkConfig:
@@ -74,4 +76,5 @@ def benchmark(config: BenchmarkConfig, *, threads: int = 1, records: "RecordFold
         records=records,
         tuned=config.tuned,
         validation_episodes=config.validation_episodes,
+        bound=config.bound,
     )

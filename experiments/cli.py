@@ -201,6 +201,10 @@ def benchmark(
             show_default=False,
         ),
     ] = None,
+    bound: Annotated[
+        int | None,
+        typer.Option(min=0, help="Test episodes on which a lower bound of the cost is computed; default: 0, none."),
+    ] = None,
     overrides: Overrides = None,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
@@ -237,6 +241,7 @@ def benchmark(
             seed=seed,
             reference=reference,
             tuned=tuned or None,
+            bound=bound,
         ),
         threads=threads or (usable_cpus() if suite else 1),
         records=records,

@@ -28,6 +28,8 @@ from agents.episodes import Episodes
 from agents.rule import Rule
 from envs.errors import ConfigurationError
 from envs.scenario import COST_TERMS, Scenario
+from experiments.bound import BoundResult
+from experiments.coverage import Coverage, check_bound, compute_coverage, coverage_table
 from experiments.intervals import Interval, bootstrap_intervals
 from experiments.outcomes import Outcome, episode_progress, play
 from experiments.seeds import demand_seeds
@@ -65,6 +67,7 @@ class ScenarioResult:
         comparisons: of every pair of policies once; the reference is always first in its pairs.
         wall_s: seconds by the clock to play the scenario with all policies, compilation included, and to compare them.
         best_tuned: which policy the row `best_tuned` is; None without tuned rules.
+        coverage: what the policies cover of the way from FIFO to a lower bound; None where no bound was asked for.
     """
 
     scenario: Scenario
@@ -74,6 +77,7 @@ class ScenarioResult:
     comparisons: list[Comparison]
     wall_s: float
     best_tuned: str | None = None
+    coverage: Coverage | None = None
 
     @cached_property
     def summary(self) -> Summary:
@@ -116,7 +120,9 @@ class BenchmarkResult:
         `{"scenarios": {NAME: {"episodes", "seed", "wall_s", "policies": {POLICY: {METRIC: {"mean", "low", "high"}}},
         "comparisons": [{"policy", "against", "metric", "mean_difference", "low", "high"}],
         "summary": {"best", "total_cost_usd": {"mean", "low", "high"}, "runner_up", "difference": {"mean", "low",
-        "high"}, "excludes_zero", "largest_term", "largest_term_frac", "large_terms"}, "best_tuned"}}}`
+        "high"}, "excludes_zero", "largest_term", "largest_term_frac", "large_terms"}, "best_tuned"}}}`; with a bound
+        also `"bound": {"total_cost_usd", "low", "high", "episodes", "kind"}`, and `covered_frac` among the metrics of
+        each policy if `fifo` takes part.
         """
         return {"scenarios": {name: _scenario_json(result) for name, result in self.scenarios.items()}}
 
@@ -152,6 +158,8 @@ class BenchmarkResult:
         for result in self.scenarios.values():
             for table in _tables(result):
                 console.print(table)
+            if result.coverage is not None:
+                console.print(coverage_table(result.scenario.name, result.coverage))
         if len(self.scenarios) > 1:
             console.print(summary_table({name: result.summary for name, result in self.scenarios.items()}))
 
@@ -167,6 +175,7 @@ def run_benchmark(
     records: "RecordFolder | None" = None,
     tuned: bool = False,
     validation_episodes: int = 64,
+    bound: int = 0,
 ) -> BenchmarkResult:
     """Play the same test episodes with every policy, and compare.
 
@@ -183,12 +192,14 @@ def run_benchmark(
         tuned: add the tuned rules of each scenario (`experiments.tuned_rules`), and as `best_tuned` once more the one
             that costs least on validation episodes, which are played before any test episode.
         validation_episodes: so many; 1 at least.
+        bound: on how many of the episodes, the first ones, a lower bound is computed (`experiments.bound`).
     """
     scenarios = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
     if episodes < 2:
         raise ConfigurationError(f"episodes = {episodes}: must be >= 2, since an interval needs two")
     if validation_episodes < 1:
         raise ConfigurationError(f"validation_episodes = {validation_episodes}: must be >= 1")
+    check_bound(bound, episodes)
     _check_names("scenario", [scenario.name for scenario in scenarios])
     test_seed = demand_seeds(seed).test
     # All are made before any is played, so that a mistake is reported at once.
@@ -225,8 +236,9 @@ def run_benchmark(
                 outcomes[BEST_TUNED] = replace(outcomes[best_tuned], policy=BEST_TUNED)
             comparisons = _compare(outcomes, first)
             wall_s = time.perf_counter() - start_s
+            coverage = compute_coverage(outcomes, test_seed, bound, progress) if bound else None
             results[scenario.name] = ScenarioResult(
-                scenario, seed, first, outcomes, comparisons, wall_s, best_tuned=best_tuned
+                scenario, seed, first, outcomes, comparisons, wall_s, best_tuned=best_tuned, coverage=coverage
             )
     return BenchmarkResult(results)
 
@@ -294,7 +306,7 @@ def _compare(outcomes: dict[str, Outcome], reference: str) -> list[Comparison]:
 
 
 def _scenario_json(result: ScenarioResult) -> dict[str, Any]:
-    return {
+    data: dict[str, Any] = {
         "episodes": len(next(iter(result.outcomes.values())).counts),
         "seed": result.seed,
         "wall_s": result.wall_s,
@@ -316,6 +328,16 @@ def _scenario_json(result: ScenarioResult) -> dict[str, Any]:
         "summary": _summary_json(result.summary),
         "best_tuned": result.best_tuned,
     }
+    if result.coverage is not None:
+        data["bound"] = _bound_json(result.coverage.bound)
+        for name, interval in result.coverage.covered_frac.items():
+            data["policies"][name]["covered_frac"] = _interval_json(interval)
+    return data
+
+
+def _bound_json(bound: BoundResult) -> dict[str, Any]:
+    mean, low, high = (_number(end) for end in bound.total_cost_usd)
+    return {"total_cost_usd": mean, "low": low, "high": high, "episodes": len(bound.episodes), "kind": bound.kind}
 
 
 def _summary_json(summary: Summary) -> dict[str, Any]:
