@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from experiments.records import RecordFolder  # needs the extra `data`, as its caller knows
 
 
+BOUNDED_EPISODES = 4
+"""Episodes on which a lower bound is computed if nobody says on how many: that takes seconds for each."""
+
+
 class BenchmarkConfig(BaseModel):
     """A benchmark, as a file in `configs/benchmarks/` states it.
 
@@ -34,7 +38,8 @@ class BenchmarkConfig(BaseModel):
         tuned: whether the tuned rules of each scenario (`experiments.tuned_rules`) take part, and the best of them on
             validation episodes as `best_tuned`.
         validation_episodes: per scenario, to choose that one.
-        bound: on how many of the episodes, the first ones, a lower bound is computed (docs/bound.md).
+        bound: on how many of the episodes, the first ones, a lower bound is computed (docs/bound.md); default: on 4, or
+            on all if they are fewer; 0: on none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,7 +53,7 @@ class BenchmarkConfig(BaseModel):
     reference: str | None = None
     tuned: bool = False
     validation_episodes: int = Field(default=64, ge=1)
-    bound: int = Field(default=0, ge=0)
+    bound: int | None = Field(default=None, ge=0)
 
 
 def load_benchmark(name_or_path: str | Path | None = None, **changes: Any) -> BenchmarkConfig:
@@ -76,5 +81,5 @@ def benchmark(config: BenchmarkConfig, *, threads: int = 1, records: "RecordFold
         records=records,
         tuned=config.tuned,
         validation_episodes=config.validation_episodes,
-        bound=config.bound,
+        bound=min(BOUNDED_EPISODES, config.episodes) if config.bound is None else config.bound,
     )

@@ -203,7 +203,7 @@ def benchmark(
     ] = None,
     bound: Annotated[
         int | None,
-        typer.Option(min=0, help="Test episodes on which a lower bound of the cost is computed; default: 0, none."),
+        typer.Option(min=0, help="Test episodes on which a lower bound of the cost is computed; default: 4; 0: none."),
     ] = None,
     overrides: Overrides = None,
     json_file: JsonFile = None,
