@@ -145,6 +145,7 @@ class IndexRule(Rule):
         block[s.B_ABANDON_PER_H] = fact.promise_per_hour if channel.is_real_time else 0.0
         block[s.B_STAKE_USD] = fact.stake_fixed_usd
         block[s.B_STAKE_PER_VALUE] = fact.stake_per_value
+        block[s.B_LOSS_USD_H] = fact.loss_fixed_per_hour
         block[s.B_LOSS_PER_VALUE_H] = fact.loss_per_value_hour
         block[s.B_HAS_HOME] = fact.has_home
 

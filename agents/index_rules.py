@@ -129,10 +129,11 @@ I_FIRST_BLOCK = 18
     B_ABANDON_PER_H,  # one over mean patience
     B_STAKE_USD,  # stake of a customer without value
     B_STAKE_PER_VALUE,
+    B_LOSS_USD_H,  # once the promise is broken, of a customer without value, USD per hour
     B_LOSS_PER_VALUE_H,
     B_HAS_HOME,  # 1: some rep has the queue as home
-) = range(20)
-N_BLOCK = 20
+) = range(21)
+N_BLOCK = 21
 
 CLASS_STEP = 1e7
 """Between the indices of two classes: more than any due time in the observation, seconds."""
@@ -346,7 +347,7 @@ def _highest_waiting(layout, settings, center, queue, rep_idle_s, row):
     row[C_WAITED] = queue_field(center, queue, Q_OLDEST_WAIT)
     row[C_SLACK] = queue_field(center, queue, Q_LEAST_SLACK)
     row[C_STAKE] = block[B_STAKE_USD] + block[B_STAKE_PER_VALUE] * value_usd
-    row[C_LOSS_RATE] = block[B_HOLDING] + block[B_LOSS_PER_VALUE_H] * value_usd
+    row[C_LOSS_RATE] = block[B_LOSS_USD_H] + block[B_LOSS_PER_VALUE_H] * value_usd
     row[C_ABANDON_RATE] = block[B_ABANDON_PER_H]
     row[C_EXPECTED_WORK] = block[B_WORK_S]
     row[C_REP_IDLE] = rep_idle_s

@@ -20,7 +20,8 @@ class QueueFacts(NamedTuple):
         stake_fixed_usd: the part of it that does not grow with the account value.
         stake_per_value: USD per USD of account value.
         loss_per_hour: what an hour of waiting beyond the promise costs, holding included, USD.
-        loss_per_value_hour: the part of it that grows with the account value, USD per USD of it.
+        loss_fixed_per_hour: the part of it that does not grow with the account value, USD.
+        loss_per_value_hour: the part that does, USD per USD of it.
         holding_per_hour: what an hour of waiting costs at all times, USD.
         promise_per_hour: one over the time until the promise breaks: mean patience, time to the due time.
         lead_s: promised lead time, seconds: the service-level threshold, the time to the due time; 0 without one.
@@ -37,6 +38,7 @@ class QueueFacts(NamedTuple):
     stake_fixed_usd: float
     stake_per_value: float
     loss_per_hour: float
+    loss_fixed_per_hour: float
     loss_per_value_hour: float
     holding_per_hour: float
     promise_per_hour: float
@@ -114,6 +116,7 @@ def _facts_of(scenario: Scenario, channel: Channel) -> QueueFacts:
         stake_fixed_usd=fixed_usd,
         stake_per_value=stake_per_value,
         loss_per_hour=loss_usd + holding_per_hour + costs.overdue_waiting_usd_per_hour,
+        loss_fixed_per_hour=holding_per_hour + costs.overdue_waiting_usd_per_hour,
         loss_per_value_hour=loss_per_value,
         holding_per_hour=holding_per_hour,
         promise_per_hour=3600.0 / promise_s if promise_s > 0.0 else 0.0,

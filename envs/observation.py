@@ -297,7 +297,8 @@ def _slack_s(state, parameters, contact, expected_s):
 
 
 @compiled
-def _write_contact(state, parameters, contact, row):
+def write_contact(state, parameters, contact, row):
+    """Write the attributes of `contact` into a candidate row that was 0."""
     person = state.contacts[contact]
     queue = person.queue
     limits = parameters.queues[queue]
@@ -329,7 +330,9 @@ def _write_contact(state, parameters, contact, row):
 
 
 @compiled
-def _write_rep(state, parameters, rep, contact, row):
+def write_rep(state, parameters, rep, contact, row):
+    """Write the attributes of `rep` into a candidate row; those of the `contact`, where there is one, must stand there
+    already."""
     person = state.reps[rep]
     owner = state.reps[parameters.owner[rep]]
     k = person.seat_class
@@ -490,11 +493,11 @@ def write_observation(state, parameters, center, candidates, mask):
             if contact == written_contact:
                 row[:N_CONTACT_FIELDS] = candidates[written_action, :N_CONTACT_FIELDS]
             else:
-                _write_contact(state, parameters, contact, row)
+                write_contact(state, parameters, contact, row)
                 written_contact = contact
                 written_action = action
         if rep != NOBODY:
-            _write_rep(state, parameters, rep, contact, row)
+            write_rep(state, parameters, rep, contact, row)
         kind = parameters.action_kind[action]
         if kind == INTERRUPT:
             _write_disturbed(state, parameters, rep, row)
