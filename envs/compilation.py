@@ -58,6 +58,7 @@ def parallel_entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
     return numba.njit(error_model="numpy", fastmath=False, cache=True, nogil=True, parallel=True)(function)
 
 
-def is_cold() -> bool:
-    """Return True if nothing was compiled into `CACHE_FOLDER` yet, so that the first call will take a while."""
-    return not any(CACHE_FOLDER.glob("**/*.nbi"))
+def is_cold(module: str = "") -> bool:
+    """Return True if nothing (of `module`, the last part of its name) was compiled into `CACHE_FOLDER` yet, so that the
+    first call will take a while."""
+    return not any(CACHE_FOLDER.glob(f"**/{module}*.nbi"))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.table import Table
 
 from agents.baselines import Baseline
@@ -20,6 +21,7 @@ from agents.catalog import NamedPolicy, fitting_baselines, load_policy
 from agents.checked import CheckedPolicy
 from agents.state_table import StateSpace
 from envs.actions import action_table
+from envs.compilation import CACHE_FOLDER, is_cold
 from envs.errors import ConfigurationError
 from envs.scenario import load_scenario_as
 from experiments.average_cost import Optimum, evaluate_actions, find_optimum
@@ -151,9 +153,24 @@ def certify(scenario_name: str | Path, policies: Sequence[str] = (), *, override
     reasons = {policy.name: reason for policy in named if (reason := _why_refused(policy, scenario)) is not None}
     if policies and reasons:
         raise ConfigurationError("\n".join(f"policy {name}: {reason}" for name, reason in reasons.items()))
+    if is_cold("forced_events"):
+        Console(stderr=True).print(
+            f"Compiling the center's events with numba: one to two minutes, once. The code is kept in {CACHE_FOLDER}.",
+            highlight=False,
+            soft_wrap=True,
+        )
     chain = explore(scenario)
     optimum = find_optimum(chain)
-    found = {policy.name: _evaluate(policy, scenario, chain) for policy in named if policy.name not in reasons}
+    found = {}
+    for policy in named:
+        if policy.name in reasons:
+            continue
+        try:
+            found[policy.name] = _evaluate(policy, scenario, chain)
+        except ConfigurationError as error:
+            if policies:
+                raise
+            reasons[policy.name] = str(error)  # the chain in order of arrival is too large
     return Certificate(scenario, chain, optimum, found, reasons, time.perf_counter() - start_s)
 
 

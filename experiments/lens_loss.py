@@ -3,8 +3,8 @@
 Room: `experiments`, run as `python -m experiments.lens_loss SCENARIO [RULE…]`. Reads the kernel's states; changes none.
 
 Whenever a rep chooses work, the rule's index is computed for every contact that waits and that the rep may serve,
-whether a lens names it or not. Counted are the choices in which somebody unnamed has a higher index than the one chosen, and by
-how much: the sum of what was missed over the sum of the highest indices (for rules whose indices are not negative).
+whether a lens names it or not. Counted are the choices in which somebody unnamed has a higher index than the one
+chosen, and by how much: the sum of what was missed over the sum of the highest indices, which must not be negative.
 """
 
 import sys
