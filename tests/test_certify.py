@@ -122,10 +122,18 @@ def test_the_optimal_table_costs_the_optimum_in_the_chain_and_in_the_simulator(s
     assert standard_error < 0.03 * OPTIMA[scenario]
 
 
-@pytest.mark.parametrize("policy", ["fifo", "voice_first", "voice_first_interrupting", "cmu"])
-def test_exact_costs_of_rules_agree_with_the_simulator(policy):
-    scenario = load_scenario("certify_interrupt", ("horizon.days=5",))
-    exact = certify("certify_interrupt", [policy]).policies[policy].cost_usd_per_minute
+@pytest.mark.parametrize(
+    ("policy", "overrides"),
+    [
+        ("fifo", ()),
+        ("voice_first", ()),
+        ("cmu", ("channels.email.after_work={distribution: exponential, mean_s: 60}",)),
+        ("voice_first_interrupting", ("costs={interruption_usd: 0.5, pick_up_usd_per_hour: 12}",)),
+    ],
+)
+def test_exact_costs_of_rules_agree_with_the_simulator(policy, overrides):
+    scenario = load_scenario("certify_interrupt", ("horizon.days=5", *overrides))
+    exact = certify("certify_interrupt", [policy], overrides=overrides).policies[policy].cost_usd_per_minute
     named = load_policy(policy, scenario)
     counts = play_episodes(scenario, named.policy, 7, np.arange(100))
     costs = np.array([compute_metrics(scenario, count)["total_cost_usd"] / 1440 for count in counts])
