@@ -302,7 +302,7 @@ def test_accounts_count_with_the_least_value_that_is_sure():
     assert expected_bound_usd(queue_of_callers(channels=[voice], segments=drawn)) == 0.0
 
 
-# Known to policy iteration: docs/validation.md has the models.
+# By policy iteration; `blended certify` finds them too.
 OPTIMA_USD_PER_MINUTE = {
     "certify_interrupt": 0.3601656649161828,
     "certify_value": 0.8426647050023288,
