@@ -188,11 +188,14 @@ def benchmark(
         typer.Option(help="Whom the tables compare with the others; default: learned, or best_tuned, or the first."),
     ] = None,
     tuned: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--tuned", help="With the tuned rules of each scenario, and the best of them on validation episodes."
+            "--tuned/--no-tuned",
+            help="With the tuned rules of each scenario, and the best of them on validation episodes; default: as the "
+            "benchmark file says.",
+            show_default=False,
         ),
-    ] = False,
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -240,7 +243,7 @@ def benchmark(
             episodes=episodes,
             seed=seed,
             reference=reference,
-            tuned=tuned or None,
+            tuned=tuned,
             bound=bound,
         ),
         threads=threads or (usable_cpus() if suite else 1),

@@ -351,6 +351,7 @@ def test_tuned_rules_must_be_there_and_well_named(bank, tuned_folder):
 def test_the_suite_names_scenarios_that_exist_and_leaves_policies_to_them():
     config = load_benchmark("suite")
     assert config.policies is None
+    assert config.tuned
     assert config.scenarios[0] == "bank"
     assert [load_scenario(name).name for name in config.scenarios] == list(config.scenarios)
 
@@ -359,7 +360,8 @@ def test_the_suite_as_a_command_whose_results_do_not_depend_on_threads(tmp_path,
     monkeypatch.chdir(tmp_path)
     found = []
     for threads in ((), ("--threads", "3")):
-        arguments = ("--suite", "--episodes", "3", "--policies", "fifo,silo", "--set", "horizon.days=0.5", *threads)
+        arguments = ("--suite", "--episodes", "3", "--policies", "fifo,silo", "--set", "horizon.days=0.5", "--no-tuned")
+        arguments += ("--bound", "1", *threads)
         monkeypatch.setattr(sys, "argv", ["blended", "benchmark", *arguments, "--json", "found.json"])
         with pytest.raises(SystemExit) as caught:
             main()
