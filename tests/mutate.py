@@ -52,8 +52,8 @@ FAULTS = (
         (
             Edit(
                 "agents/rules.py",
-                "            if _setting(settings, other, P_PLACE) < _setting(settings, queue, P_PLACE):\n",
-                "            if _setting(settings, other, P_PLACE) > _setting(settings, queue, P_PLACE):\n",
+                "            if _place(settings, center, other) < _place(settings, center, queue):\n",
+                "            if _place(settings, center, other) > _place(settings, center, queue):\n",
             ),
             Edit(
                 "agents/rules.py",
@@ -67,8 +67,8 @@ FAULTS = (
         (
             Edit(
                 "envs/queues.py",
-                "queue_heap(queue, BY_ARRIVAL), BY_ARRIVAL, contact, person.arrival_s)",
-                "queue_heap(queue, BY_ARRIVAL), BY_ARRIVAL, contact, -person.arrival_s)",
+                "arrival_s, negative_usd = person.arrival_s, -person.value_usd",
+                "arrival_s, negative_usd = -person.arrival_s, -person.value_usd",
             ),
         ),
     ),
@@ -146,7 +146,7 @@ FAULTS = (
         "lateness from arrival instead of due time",
         (
             Edit(
-                "envs/completion.py",
+                "envs/contact_flow.py",
                 "rise = overdue_rise(parameters, person.queue, state.now_s - person.due_s)",
                 "rise = overdue_rise(parameters, person.queue, state.now_s - person.arrival_s)",
             ),
