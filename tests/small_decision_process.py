@@ -2,12 +2,11 @@
 
 Two classes. Class 1 abandons. Class 2 is either the same or e-mail that nobody abandons and that class 1 may interrupt;
 the rep then has to find its thread again before the work goes on. Some reps serve class 1 only. Whoever arrives joins
-the line before anybody decides; a full line blocks. After every transition any further starts, resumptions and
-interruptions may follow at once.
+the line before anybody decides; a full line blocks. After every transition each rep may be given something: a start, a
+resumption, or an interruption.
 """
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
@@ -34,26 +33,33 @@ class SmallCenter:
     suspended: int = 0
     pick_up: float = 1.0
 
-    def moves(self, place: Place) -> list[Place]:
-        """Return what one decision makes of a place."""
+    def decisions(self, place: Place) -> set[Place]:
+        """Return the places among which a decision chooses: every rep may be given something once, or nothing."""
         first, second, dedicated, reps = place
-        found = []
-        if first and dedicated < self.dedicated:
-            found.append((first - 1, second, dedicated + 1, reps))
-        for i, (doing, suspended) in enumerate(reps):
+        found = set()
+        for more in range(1 + min(first, self.dedicated - dedicated)):
+            partial = {(first - more, second, ())}
+            for doing, suspended in reps:
+                partial = {
+                    (line_1, line_2, (*given, now))
+                    for before_1, before_2, given in partial
+                    for line_1, line_2, now in self.of_rep(before_1, before_2, doing, suspended)
+                }
+            found |= {(line_1, line_2, dedicated + more, tuple(sorted(given))) for line_1, line_2, given in partial}
+        return found
 
-            def with_rep(doing: int, suspended: int, i: int = i) -> tuple[tuple[int, int], ...]:
-                return tuple(sorted((*reps[:i], (doing, suspended), *reps[i + 1 :])))
-
-            if doing == IDLE:
-                if first:
-                    found.append((first - 1, second, dedicated, with_rep(FIRST, suspended)))
-                if second:
-                    found.append((first, second - 1, dedicated, with_rep(SECOND, suspended)))
-                if suspended:
-                    found.append((first, second, dedicated, with_rep(PICK_UP, suspended - 1)))
-            elif doing != FIRST and first and suspended < self.suspended:
-                found.append((first - 1, second, dedicated, with_rep(FIRST, suspended + 1)))
+    def of_rep(self, first: int, second: int, doing: int, suspended: int) -> list[tuple[int, int, tuple[int, int]]]:
+        """Return what may become of the lines and of a flexible rep."""
+        found = [(first, second, (doing, suspended))]
+        if doing == IDLE:
+            if first:
+                found.append((first - 1, second, (FIRST, suspended)))
+            if second:
+                found.append((first, second - 1, (SECOND, suspended)))
+            if suspended:
+                found.append((first, second, (PICK_UP, suspended - 1)))
+        elif doing != FIRST and first and suspended < self.suspended:
+            found.append((first - 1, second, (FIRST, suspended + 1)))
         return found
 
     def events(self, place: Place) -> list[tuple[float, Place, float]]:
@@ -87,13 +93,6 @@ class SmallCenter:
     def least_cost(self, precision: float = 1e-9) -> float:
         """Return the least average cost a minute, by value iteration of the uniformized chain."""
 
-        @cache
-        def choices(place: Place) -> frozenset[Place]:
-            reached = {place}
-            for following in self.moves(place):
-                reached |= choices(following)
-            return frozenset(reached)
-
         start: Place = (0, 0, 0, ((IDLE, 0),) * self.flexible)
         numbers, waiting = {start: 0}, [start]
         edges = []  # (from, rate, cost, the places among which the decision chooses)
@@ -101,7 +100,7 @@ class SmallCenter:
             place = waiting.pop()
             for rate, after, cost in self.events(place):
                 chosen = []
-                for option in choices(after):
+                for option in self.decisions(after):
                     if option not in numbers:
                         numbers[option] = len(numbers)
                         waiting.append(option)
