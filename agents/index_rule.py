@@ -337,11 +337,18 @@ class DueDateRule(IndexRule):
         self._require_due_times(scenario, facts)
 
     def _own_hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:
-        return _hidden_slack(scenario)
+        return _hidden_slack(scenario) if self.rule == "least_slack" else _hidden_due_time(scenario)
 
 
 def _hidden_slack(scenario: Scenario) -> tuple[str, ...]:
     return ("slack_s",) if any(slack_tells_more(channel) for channel in scenario.channels) else ()
+
+
+def _hidden_due_time(scenario: Scenario) -> tuple[str, ...]:
+    """Return the fields that a due time is read from: the slack, and, since the expected work holds a pick-up only once
+    there was an interruption, their number."""
+    is_interruptible = any(channel.interruptible and channel.due is not None for channel in scenario.channels)
+    return _hidden_slack(scenario) + (("interruptions",) if is_interruptible else ())
 
 
 class ApparentTardinessRule(IndexRule):
@@ -674,4 +681,4 @@ class DueDateInPriorityRule(IndexRule):
         self._require_due_times(scenario, facts)
 
     def _own_hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:
-        return _hidden_slack(scenario)
+        return _hidden_due_time(scenario)

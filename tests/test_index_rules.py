@@ -700,7 +700,8 @@ def test_rules_of_rates_need_no_hidden_field():
     scenario = bank_day()
     for name in ("cmu", "value_cmu", "cmu_theta", "hazard_cmu_theta", "blending_threshold", "threshold_reservation"):
         assert default_rule(name).hidden_fields(scenario) == ()
-    assert rule("earliest_due_date").hidden_fields(scenario) == ("slack_s",)
+    assert rule("least_slack").hidden_fields(scenario) == ("slack_s",)
+    assert rule("earliest_due_date").hidden_fields(scenario) == ("slack_s", "interruptions")
     assert hidden_fields("fifo", scenario) == ("waited_s",)
     one_each = day([CALL, CASE], segments=CUSTOMER)
     assert hidden_fields("voice_first", one_each) == ()
