@@ -2,9 +2,10 @@
 
 Room: `experiments`, run as `python -m experiments.lens_loss SCENARIO [RULE…]`. Reads the kernel's states; changes none.
 
-Whenever a rep chooses work, the rule's index is computed for every contact that waits and that the rep may serve,
-whether a lens names it or not. Counted are the choices in which somebody unnamed has a higher index than the one
-chosen, and by how much: the sum of what was missed over the sum of the highest indices, which must not be negative.
+Whenever the last free rep is given a waiting contact, the rule's index is computed for every contact that waits and
+that this rep may serve, whether a lens names it or not. Counted are the choices in which somebody unnamed has a higher
+index than the one chosen, and by how much: the sum of what was missed over the sum of the highest indices, which must
+not be negative.
 """
 
 import sys
@@ -22,7 +23,7 @@ from envs.errors import ConfigurationError
 from envs.event_list import queue_heap
 from envs.observation import (
     C_CHANNEL,
-    G_SUBJECT_IS_CONTACT,
+    G_FREE,
     N_CANDIDATE_FIELDS,
     N_CENTER_FIELDS,
     N_QUEUE_FIELDS,
@@ -31,7 +32,7 @@ from envs.observation import (
     write_rep,
 )
 from envs.scenario import Scenario, load_scenario
-from envs.state import BY_ARRIVAL, SERVE
+from envs.state import ASSIGN, BY_ARRIVAL, SERVE
 from experiments.seeds import demand_seeds
 from experiments.table_console import table_console
 
@@ -40,8 +41,8 @@ RULES = ("apparent_tardiness", "generalized_cmu", "whittle", "value_cmu", "hazar
 
 
 class LensLoss(NamedTuple):
-    """Choices of a rep among waiting contacts; those in which an unnamed one had a higher index; the share of the
-    highest indices that was missed."""
+    """Choices for the last free rep among waiting contacts; those in which an unnamed one had a higher index; the share
+    of the highest indices that was missed."""
 
     choices: int
     missed: int
@@ -49,9 +50,8 @@ class LensLoss(NamedTuple):
 
 
 @compiled
-def _highest_index(layout, settings, state, parameters, center, row):
-    """Return the highest index of all contacts that wait and that the rep who is asked may start, -inf without any."""
-    rep = np.int64(state.subject)
+def _highest_index(layout, settings, state, parameters, center, rep, row):
+    """Return the highest index of all contacts that wait and that `rep` may start, -inf without any."""
     highest = -np.inf
     for q in range(parameters.n_queues):
         if not parameters.skill[state.reps[rep].seat_class, q]:
@@ -73,7 +73,8 @@ def _highest_index(layout, settings, state, parameters, center, row):
 def _compare(layout, settings, states, parameters, centers, candidates, actions):
     """Return the highest index of those who wait, and that of the chosen one."""
     row = np.zeros(N_CANDIDATE_FIELDS, np.float32)
-    highest = _highest_index(layout, settings, states[0], parameters[0], centers[0], row)
+    rep = np.int64(states[0].action_rep[actions[0]])
+    highest = _highest_index(layout, settings, states[0], parameters[0], centers[0], rep, row)
     chosen = candidates[0, actions[0]]
     return highest, index_of(settings, int(chosen[C_CHANNEL]) - 1, chosen)
 
@@ -84,13 +85,13 @@ def measure(name: str, scenario: Scenario, *, seed: int = 0, episodes: int = 2) 
     rule = default_rule(name).make(scenario)
     rows = CenterRows(scenario, 1)
     actions = np.zeros(1, np.int64)
-    serves = rule.layout.kind == SERVE
+    starts = np.isin(rule.layout.kind, (SERVE, ASSIGN))
     choices, missed, lost, total = 0, 0, 0.0, 0.0
     for episode in range(episodes):
         rows.start(rows.all_rows, np.array([demand_seeds(seed).validation]), np.array([episode]))
         while not rows.done[0]:
             rule.choose_into(rows.all_rows, rows.observation(), actions)
-            if serves[actions[0]] and not rows.center[0, G_SUBJECT_IS_CONTACT]:
+            if starts[actions[0]] and rows.center[0, G_FREE] == 1:
                 highest, chosen = _compare(
                     rule.layout, rule.settings, rows.states, rows.parameters, rows.center, rows.candidates, actions
                 )
@@ -105,7 +106,7 @@ def measure(name: str, scenario: Scenario, *, seed: int = 0, episodes: int = 2) 
 def main(scenario_name: str, names: Sequence[str]) -> None:
     """Print a row for each rule that makes sense in the scenario."""
     scenario = load_scenario(scenario_name)
-    table = Table(title=f"{scenario.name}: what the lenses hide from a rep who chooses work")
+    table = Table(title=f"{scenario.name}: what the lenses hide from the last free rep")
     table.add_column("rule", no_wrap=True)
     for heading in ("choices", "better one unnamed", "index lost"):
         table.add_column(heading, justify="right")
