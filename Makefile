@@ -28,7 +28,7 @@ demo: $(INSTALLED)  ## Train a policy in the scenario bank and compare it with t
 	$(BIN)/blended train bank $(if $(SEED),--seed $(SEED))
 
 test: $(INSTALLED)  ## Run the fast tests
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(INSTALLED)  ## Run the slow tests
 	$(BIN)/python -m pytest -m slow
