@@ -14,6 +14,7 @@ from envs.center_rows import CenterRows
 from envs.event_list import CLOCK_HEAP
 from envs.metrics import Counts, read_counts
 from envs.parameters import shift_changes
+from envs.queues import AGES_S, TRIFLE_USD
 from envs.scenario import DAY_S, Scenario
 from envs.state import (
     AFTER_WORK,
@@ -415,6 +416,9 @@ class Auditor:
         assert all(self.scenario.channels[queue].after_work is not None for queue in in_after_work)
         here = self.status != UNUSED
         overdue = here & (self.contacts["overdue"] != 0)
+        late_and_open = np.bincount(self.queue[overdue], minlength=self.n_queues)
+        # Where the promise is met by the start, whoever was started is no longer overdue, late though it was.
+        overdue &= np.isfinite(self.contacts["due_s"])
         np.testing.assert_array_equal(queues["overdue"], np.bincount(self.queue[overdue], minlength=self.n_queues))
         # Conservation: whoever reached a queue was turned away, is there, or has left it in a known way.
         there = queues["waiting"] + queues["in_service"] + queues["suspended"]
@@ -436,7 +440,7 @@ class Auditor:
         assert (count["returned"] + count["escalated"] <= count["unresolved"]).all()
         assert (count["first_resolved"] <= count["first_contacts"]).all()
         deferred = ~self.real_time
-        on_time_or_late = count["on_time"] + count["late"] - queues["overdue"]
+        on_time_or_late = count["on_time"] + count["late"] - late_and_open
         ended = count["completed"] + count["given_up"] + count["recalled"]
         np.testing.assert_array_equal(ended[deferred], on_time_or_late[deferred])
         assert (count["abandoned"][deferred] == 0).all()
@@ -619,8 +623,11 @@ class Auditor:
         waiting = self.status == WAITING
         for q in range(self.n_queues):
             mine = waiting & (self.queue == q)
-            self._check_heap(state, 4 * q + BY_ARRIVAL, BY_ARRIVAL, mine, self.contacts["arrival_s"])
-            self._check_heap(state, 4 * q + BY_VALUE, BY_VALUE, mine, -self.contacts["value_usd"])
+            # Where ages are not part of the state, overdue contacts stand behind the others.
+            behind = self.contacts["overdue"] * (self.scenario.observation == "markov")
+            arrival_s = self.contacts["arrival_s"] + AGES_S * behind
+            self._check_heap(state, 4 * q + BY_ARRIVAL, BY_ARRIVAL, mine, arrival_s)
+            self._check_heap(state, 4 * q + BY_VALUE, BY_VALUE, mine, TRIFLE_USD * behind - self.contacts["value_usd"])
             if not self.real_time[q]:
                 self._check_heap(state, 4 * q + BY_URGENCY, BY_URGENCY, mine, None)
                 in_time = mine & (self.contacts["overdue"] == 0)
@@ -714,6 +721,9 @@ class Auditor:
     def _check_lens(self, queue: int, lens: int, contact: int) -> None:
         mine = np.flatnonzero((self.status == WAITING) & (self.queue == queue))
         if lens == OLDEST:
+            in_time = mine[self.contacts["overdue"][mine] == 0]
+            if self.scenario.observation == "markov" and len(in_time):
+                mine = in_time
             assert self.contacts["arrival_s"][contact] == self.contacts["arrival_s"][mine].min()
         if lens == MOST_VALUABLE:
             assert self.contacts["value_usd"][contact] == self.contacts["value_usd"][mine].max()
