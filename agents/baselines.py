@@ -116,7 +116,8 @@ def hidden_fields(name: str, scenario: Scenario) -> tuple[str, ...]:
         raise ConfigurationError(f"policy = {name!r}: no such baseline (known: {', '.join(RULES)})")
     # Its trifle for age only orders contacts that are worth the same.
     loses_by_waiting = any(
-        channel.harm.wait_prob_per_min > 0.0 or channel.costs.holding_usd_per_hour > 0.0 for channel in real_time
+        channel.harm.wait_prob_per_min + channel.costs.holding_usd_per_hour + channel.costs.waiting_usd_per_hour > 0.0
+        for channel in real_time
     )
     deferred = [channel for channel in scenario.channels if not channel.is_real_time]
     fields: tuple[str, ...] = ()

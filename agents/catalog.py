@@ -9,7 +9,7 @@ import inspect
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field, RootModel
 
@@ -71,28 +71,8 @@ class RuleFile(RootModel[AnyRule]):
     """The content of a policy file."""
 
 
-RULE_NAMES: tuple[str, ...] = (
-    "priority",
-    "expected_loss",
-    "cmu",
-    "value_cmu",
-    "generalized_cmu",
-    "cmu_theta",
-    "hazard_cmu_theta",
-    "earliest_due_date",
-    "least_slack",
-    "apparent_tardiness",
-    "generalized_longest_delay",
-    "whittle",
-    "blending_threshold",
-    "adaptive_blending",
-    "threshold_reservation",
-    "weight_based_routing",
-    "first_come_longest_idle",
-    "priority_acceleration",
-    "expanding_rings",
-    "due_date_in_priority",
-    "preferred_rep_with_expiry",
+RULE_NAMES: tuple[str, ...] = tuple(
+    name for kind in get_args(get_args(AnyRule)[0]) for name in get_args(kind.model_fields["rule"].annotation)
 )
 """Names of the rules that a mapping can state; each by itself means the rule with its defaults."""
 

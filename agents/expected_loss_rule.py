@@ -39,7 +39,8 @@ class ExpectedLossRule(Rule):
 
     def make(self, scenario: Scenario) -> Baseline:
         """Return the policy for `scenario`."""
-        return Baseline("expected_loss", scenario, np.array([getattr(self, key) for key in ADJUSTMENTS]))
+        adjustment = np.array([getattr(self, key) for key in ADJUSTMENTS])
+        return Baseline("expected_loss", scenario, adjustment, needs=self.hidden_fields(scenario))
 
     def free_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
         """Return the adjustments that matter in `scenario`, those of logarithms and of units of 10 USD on their own

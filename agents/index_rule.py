@@ -5,7 +5,6 @@ the rules with formula and source.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, NoReturn, Self
 
 import numpy as np
@@ -14,11 +13,8 @@ from pydantic import Field, model_validator
 
 from agents import index_rules as settings_of
 from agents.baselines import Baseline, disturbed_slack_tells_more, slack_tells_more
-from agents.priority import ASSIGN_LENSES
 from agents.queue_facts import QueueFacts, queue_facts
-from agents.rule import FreeParameter, Rule
-from envs.actions import action_table
-from envs.config_message import did_you_mean
+from agents.rule import AssignLens, FreeParameter, Rule
 from envs.errors import ConfigurationError
 from envs.scenario import Channel, Scenario
 
@@ -73,7 +69,7 @@ class IndexRule(Rule):
     offer: Mode = "never"
     offer_price_factor: NotNegative = 1.0
     offer_margin_usd: float = 0.0
-    assign: Literal["longest_idle", "fewest_skills", "least_loaded", "fastest"] = "longest_idle"
+    assign: AssignLens = "longest_idle"
 
     formula: ClassVar[int] = settings_of.LINEAR
     scales_deferred: ClassVar[bool] = True
@@ -100,19 +96,14 @@ class IndexRule(Rule):
     def settings(self, scenario: Scenario) -> Floats:
         """Return the settings of `agents.index_rules.index_rule` for `scenario`, float64; raises as `make`."""
         facts = queue_facts(scenario)
-        self._check_channels("reserve", self.reserve, scenario)
-        if f"assign:{self.assign}" not in [action.name for action in action_table(scenario)]:
-            raise ConfigurationError(
-                f"policy {self.name}.assign = {self.assign!r}: has no meaning in scenario {scenario.name}, "
-                "where all reps are equal in this"
-            )
+        self.check_channels("reserve", self.reserve, scenario)
         self._check_sense(scenario, facts)
         s = settings_of
         settings = np.zeros(s.I_FIRST_BLOCK + len(facts) * s.N_BLOCK)
         settings[s.I_FORMULA] = self.formula
         settings[s.I_POWER] = settings[s.I_LOOK_AHEAD_H] = settings[s.I_LEAVE_PER_H] = 1.0
         settings[s.I_FLOOR] = -np.inf
-        settings[s.I_ASSIGN] = ASSIGN_LENSES[self.assign]
+        settings[s.I_ASSIGN] = self.assign_lens(self.assign, scenario)
         settings[s.I_SUITS] = s.ANYBODY
         settings[s.I_RESERVE_PER_FORECAST] = self.reserve_per_forecast
         settings[s.I_INTERRUPT] = s.MODES.index(self.interrupt)
@@ -214,13 +205,6 @@ class IndexRule(Rule):
         if self.interrupt == "priced" and _may_interrupt(scenario) and disturbed_slack_tells_more(scenario):
             fields.append("disturbed_slack_s")
         return tuple(fields)
-
-    def _check_channels(self, key: str, listed: Iterable[str], scenario: Scenario) -> None:
-        names = [channel.name for channel in scenario.channels]
-        for name in listed:
-            if name not in names:
-                known = f"no such channel in scenario {scenario.name} (known: {', '.join(names)})"
-                raise ConfigurationError(f"policy {self.name}.{key} = {name!r}: {known}{did_you_mean(name, names)}")
 
     def _refuse(self, scenario: Scenario, reason: str) -> NoReturn:
         raise ConfigurationError(f"policy {self.name} makes no sense in scenario {scenario.name}: {reason}")
@@ -396,7 +380,7 @@ class LongestDelayRule(IndexRule):
             block[settings_of.B_SLOPE_PER_S] = weight / fact.lead_s if fact.lead_s > 0.0 else 0.0
 
     def _check_sense(self, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
-        self._check_channels("weight", self.weight, scenario)
+        self.check_channels("weight", self.weight, scenario)
         self._require_due_times(scenario, facts)
 
     def _own_hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:
@@ -481,11 +465,8 @@ class ThresholdReservationRule(IndexRule):
             self._refuse(scenario, "it has one channel")
         if not self.order:
             self._require_costs(scenario, facts)
-        elif sorted(self.order) != sorted(names):
-            raise ConfigurationError(
-                f"policy {self.name}.order = {', '.join(self.order)}: must name every channel of scenario "
-                f"{scenario.name} once ({', '.join(names)})"
-            )
+        else:
+            self.check_order(self.order, scenario)
 
     def _own_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
         n_reps = sum(group.count for group in scenario.groups)
@@ -525,8 +506,8 @@ class WeightBasedRule(IndexRule):
             block[s.B_SLOPE_PER_S] = per_min / 60.0
 
     def _check_sense(self, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
-        self._check_channels("constant", self.constant, scenario)
-        self._check_channels("wait_per_min", self.wait_per_min, scenario)
+        self.check_channels("constant", self.constant, scenario)
+        self.check_channels("wait_per_min", self.wait_per_min, scenario)
 
     def _own_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
         names = _deferred_names(scenario)[:MOST_FREE_CHANNELS] if _has_both_kinds(scenario) else []
@@ -575,7 +556,7 @@ class _WithPriorities(IndexRule):
             block[settings_of.B_SLOPE_PER_S] = 1.0 / 60.0
 
     def _check_sense(self, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
-        self._check_channels("priority", self.priority, scenario)
+        self.check_channels("priority", self.priority, scenario)
 
     def _own_hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:
         return ("waited_s",)
@@ -601,7 +582,7 @@ class PriorityAccelerationRule(_WithPriorities):
 
     def _check_sense(self, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
         super()._check_sense(scenario, facts)
-        self._check_channels("acceleration_per_min", self.acceleration_per_min, scenario)
+        self.check_channels("acceleration_per_min", self.acceleration_per_min, scenario)
 
 
 class ExpandingRingsRule(_WithPriorities):
@@ -677,7 +658,7 @@ class DueDateInPriorityRule(IndexRule):
         blocks[:, s.B_INTERRUPTS] *= blocks[:, s.B_CLASS] == blocks[:, s.B_CLASS].min()
 
     def _check_sense(self, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
-        self._check_channels("priority_class", self.priority_class, scenario)
+        self.check_channels("priority_class", self.priority_class, scenario)
         self._require_due_times(scenario, facts)
 
     def _own_hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from agents.baselines import Baseline, slack_tells_more
-from agents.rule import FreeParameter, Rule
+from agents.rule import AssignLens, FreeParameter, Rule
 from agents.rules import (
     N_QUEUE_SETTINGS,
     P_ASSIGN,
@@ -27,18 +27,8 @@ from agents.rules import (
     P_PLACE,
     P_RESERVE,
 )
-from envs.actions import action_table
-from envs.config_message import did_you_mean
 from envs.errors import ConfigurationError
 from envs.scenario import Scenario
-from envs.state import FASTEST, FEWEST_SKILLS, LEAST_LOADED, LONGEST_IDLE
-
-ASSIGN_LENSES = {
-    "longest_idle": LONGEST_IDLE,
-    "fewest_skills": FEWEST_SKILLS,
-    "least_loaded": LEAST_LOADED,
-    "fastest": FASTEST,
-}
 
 Reps = Annotated[int, Field(ge=0)]
 
@@ -73,7 +63,7 @@ class PriorityRule(Rule):
     interrupt: tuple[str, ...] = ()
     interrupt_at: dict[str, Reps] = Field(default={})
     offer_at: dict[str, Reps] = Field(default={})
-    assign: Literal["longest_idle", "fewest_skills", "least_loaded", "fastest"] = "longest_idle"
+    assign: AssignLens = "longest_idle"
 
     def make(self, scenario: Scenario) -> Baseline:
         """Return the policy for `scenario`; raises `ConfigurationError` where a part makes no sense in it."""
@@ -95,11 +85,7 @@ class PriorityRule(Rule):
         names = [channel.name for channel in scenario.channels]
         by_kind = sorted(scenario.channels, key=lambda channel: not channel.is_real_time)
         order = self.order or tuple(channel.name for channel in by_kind)
-        if sorted(order) != sorted(names):
-            raise ConfigurationError(
-                f"policy {self.name}.order = {', '.join(order)}: must name every channel of scenario {scenario.name} "
-                f"once ({', '.join(names)})"
-            )
+        self.check_order(order, scenario)
         for key, listed in (
             ("first_at", tuple(self.first_at)),
             ("by_urgency", self.by_urgency),
@@ -108,13 +94,10 @@ class PriorityRule(Rule):
             ("interrupt_at", tuple(self.interrupt_at)),
             ("offer_at", tuple(self.offer_at)),
         ):
-            for name in listed:
-                if name not in names:
-                    known = f"no such channel in scenario {scenario.name} (known: {', '.join(names)})"
-                    raise ConfigurationError(f"policy {self.name}.{key} = {name!r}: {known}{did_you_mean(name, names)}")
+            self.check_channels(key, listed, scenario)
         self._check_sense(scenario)
         settings = np.zeros(P_FIRST_QUEUE + len(names) * N_QUEUE_SETTINGS)
-        settings[P_ASSIGN] = ASSIGN_LENSES[self.assign]
+        settings[P_ASSIGN] = self.assign_lens(self.assign, scenario)
         of_queue = settings[P_FIRST_QUEUE:].reshape(len(names), N_QUEUE_SETTINGS)
         for queue, name in enumerate(names):
             of_queue[queue, P_PLACE] = order.index(name)
@@ -142,8 +125,3 @@ class PriorityRule(Rule):
         for name in self.offer_at:
             if by_name[name].callback_offer is None:
                 raise ConfigurationError(f"policy {self.name}.offer_at = {name!r}: the channel has no callback_offer")
-        if f"assign:{self.assign}" not in [action.name for action in action_table(scenario)]:
-            raise ConfigurationError(
-                f"policy {self.name}.assign = {self.assign!r}: has no meaning in scenario {scenario.name}, "
-                "where all reps are equal in this"
-            )

@@ -4,13 +4,25 @@ Room: `agents`. Touches the scenario; runs nothing.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import NamedTuple, Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from agents.baselines import Baseline
+from envs.actions import action_table
+from envs.config_message import did_you_mean
+from envs.errors import ConfigurationError
 from envs.scenario import Scenario
+from envs.state import FASTEST, FEWEST_SKILLS, LEAST_LOADED, LONGEST_IDLE
+
+AssignLens = Literal["longest_idle", "fewest_skills", "least_loaded", "fastest"]
+ASSIGN_LENSES = {
+    "longest_idle": LONGEST_IDLE,
+    "fewest_skills": FEWEST_SKILLS,
+    "least_loaded": LEAST_LOADED,
+    "fastest": FASTEST,
+}
 
 
 class FreeParameter(NamedTuple):
@@ -56,6 +68,33 @@ class Rule(BaseModel, ABC):
     def for_tuning(self, scenario: Scenario) -> Self:
         """Return the rule from which tuning starts: with the parts switched on that numbers alone can then turn off."""
         return self
+
+    def check_channels(self, key: str, listed: Iterable[str], scenario: Scenario) -> None:
+        """Raise `ConfigurationError` if the part `key` names a channel that `scenario` does not have."""
+        names = [channel.name for channel in scenario.channels]
+        for name in listed:
+            if name not in names:
+                known = f"no such channel in scenario {scenario.name} (known: {', '.join(names)})"
+                raise ConfigurationError(f"policy {self.name}.{key} = {name!r}: {known}{did_you_mean(name, names)}")
+
+    def check_order(self, order: Sequence[str], scenario: Scenario) -> None:
+        """Raise `ConfigurationError` unless `order` names every channel of `scenario` once."""
+        names = [channel.name for channel in scenario.channels]
+        if sorted(order) != sorted(names):
+            raise ConfigurationError(
+                f"policy {self.name}.order = {', '.join(order)}: must name every channel of scenario {scenario.name} "
+                f"once ({', '.join(names)})"
+            )
+
+    def assign_lens(self, name: str, scenario: Scenario) -> int:
+        """Return the code of the lens `name` by which a contact chooses between free reps; raises `ConfigurationError`
+        if `scenario` has no such action."""
+        if f"assign:{name}" not in [action.name for action in action_table(scenario)]:
+            raise ConfigurationError(
+                f"policy {self.name}.assign = {name!r}: has no meaning in scenario {scenario.name}, "
+                "where all reps are equal in this"
+            )
+        return ASSIGN_LENSES[name]
 
     def values_of(self, parameters: tuple[FreeParameter, ...]) -> dict[str, float]:
         """Return the present value of each of `parameters`, by key; what a mapping leaves out is 0."""

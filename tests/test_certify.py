@@ -310,6 +310,13 @@ def test_a_policy_that_needs_ages_is_refused_with_the_field():
         certify("certify_interrupt", ["earliest_due_date", "fifo"])
 
 
+def test_a_rule_says_what_its_parameters_make_it_need(tmp_path):
+    file = tmp_path / "by_forecast.yaml"
+    file.write_text("{rule: expected_loss, name: by_forecast, idle_forecast: 1.0}")
+    with pytest.raises(ConfigurationError, match=r"by_forecast.*forecast_per_hour"):
+        certify("certify_interrupt", [str(file)])
+
+
 def test_a_table_that_does_not_fit_is_refused(tmp_path):
     file = tmp_path / "table.json"
     file.write_text('{"(0, 0)": "(0, 0)"}')
