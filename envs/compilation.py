@@ -14,18 +14,24 @@ from typing import Any
 
 import numba
 
-_PACKAGE_FOLDER = Path(__file__).resolve().parent
-_ROOT_FOLDER = _PACKAGE_FOLDER.parent
+_ROOT_FOLDER = Path(__file__).resolve().parent.parent
+
+COMPILED_FOLDERS = ("envs", "agents", "experiments")
+"""Folders below the repository's in which compiled functions may stand, with all that these import: what decides over
+the compiled code. A test keeps it true."""
 
 
-def hash_sources() -> str:
-    """Return 16 hexadecimal digits of the SHA-256 of all sources that may be compiled, and of numba's version."""
+def source_files(root: Path = _ROOT_FOLDER) -> list[Path]:
+    """Return every Python file of `COMPILED_FOLDERS` below `root`, however deep, in a fixed order."""
+    return [path for folder in COMPILED_FOLDERS for path in sorted((root / folder).rglob("*.py"))]
+
+
+def hash_sources(root: Path = _ROOT_FOLDER) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of the names and contents of all sources that may be compiled, and of
+    numba's version."""
     digest = hashlib.sha256(numba.__version__.encode())
-    rules = [
-        _ROOT_FOLDER / "agents" / name for name in ("rules.py", "index_rules.py", "rule_choice.py", "rule_loop.py")
-    ]
-    for path in [*sorted(_PACKAGE_FOLDER.glob("*.py")), *rules]:
-        digest.update(path.name.encode())
+    for path in source_files(root):
+        digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
