@@ -44,7 +44,7 @@ format: $(INSTALLED)  ## Mend style where ruff can
 	$(BIN)/ruff format
 
 bench: $(INSTALLED)  ## Measure the speed of the center and of training
-	$(BIN)/python -m experiments.bench
+	$(BIN)/python -m experiments.speed
 
 validate: $(INSTALLED)  ## Hold the simulator against every known value of queueing theory
 	$(BIN)/blended validate --tier full

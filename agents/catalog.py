@@ -9,81 +9,23 @@ import inspect
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, get_args
 
-from pydantic import Field, RootModel
-
-from agents.baselines import Baseline
-from agents.expected_loss_rule import ExpectedLossRule
-from agents.index_rule import (
-    AdaptiveBlendingRule,
-    ApparentTardinessRule,
-    BlendingThresholdRule,
-    CmuRule,
-    DelayCostRule,
-    DueDateInPriorityRule,
-    DueDateRule,
-    ExpandingRingsRule,
-    FirstComeRule,
-    LeavingRule,
-    LongestDelayRule,
-    PreferredRepRule,
-    PriorityAccelerationRule,
-    ThresholdReservationRule,
-    WeightBasedRule,
-)
 from agents.policy import Policy
-from agents.priority import PriorityRule
-from agents.rule import Rule
-from agents.rules import RULES
-from agents.state_table import StateTable
-from envs.config_file import load_yaml, validate
-from envs.config_message import did_you_mean
+from agents.rules.compiled.choice import BASELINES
+from agents.rules.registry import (
+    RULE_NAMES,
+    RuleFile,
+    default_rule,
+)
+from agents.rules.rule import Rule
+from agents.rules.rule_policy import RulePolicy
+from agents.table_policy import TablePolicy
+from envs.configuration.document import load_yaml, validate
+from envs.configuration.messages import did_you_mean
 from envs.errors import ConfigurationError
-from envs.scenario import Scenario
+from envs.scenario.scenario import Scenario
 
 FORMS = "a rule's name, a policy FILE.yaml, an exported FILE.onnx, a table FILE.json, or module:Class"
-
-AnyRule = Annotated[
-    PriorityRule
-    | ExpectedLossRule
-    | CmuRule
-    | DelayCostRule
-    | LeavingRule
-    | DueDateRule
-    | ApparentTardinessRule
-    | LongestDelayRule
-    | BlendingThresholdRule
-    | AdaptiveBlendingRule
-    | ThresholdReservationRule
-    | WeightBasedRule
-    | FirstComeRule
-    | PriorityAccelerationRule
-    | ExpandingRingsRule
-    | DueDateInPriorityRule
-    | PreferredRepRule,
-    Field(discriminator="rule"),
-]
-"""A rule as a configuration states it: a mapping whose key `rule` names it."""
-
-
-class RuleFile(RootModel[AnyRule]):
-    """The content of a policy file."""
-
-
-RULE_NAMES: tuple[str, ...] = tuple(
-    name for kind in get_args(get_args(AnyRule)[0]) for name in get_args(kind.model_fields["rule"].annotation)
-)
-"""Names of the rules that a mapping can state; each by itself means the rule with its defaults."""
-
-
-def default_rule(name: str) -> Rule:
-    """Return the rule of that name (one of `RULE_NAMES`) with its defaults; raises `ConfigurationError` if there is
-    none."""
-    if name not in RULE_NAMES:
-        hint = did_you_mean(name, RULE_NAMES) or f" (known: {', '.join(RULE_NAMES)})"
-        raise ConfigurationError(f"rule = {name!r}: no such rule{hint}")
-    return RuleFile.model_validate({"rule": name}).root
 
 
 @dataclass(frozen=True)
@@ -102,7 +44,7 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
     * a baseline's name, such as `fifo`, or that of a rule, such as `cmu`, which then has its defaults;
     * the path of a policy file, `FILE.yaml`, that states a rule (`AnyRule`); its `name` is the row's;
     * the path of an exported policy, `FILE.onnx`; it acts in the mode that stands in the file;
-    * the path of a table from state to state, `FILE.json` or `FILE.json.gz` (`agents.state_table`);
+    * the path of a table from state to state, `FILE.json` or `FILE.json.gz` (`agents.table_policy`);
     * `module:Class`, a policy of the user's own. The module is looked up as Python does, and in the working
       directory. It is made as `Class(scenario)`, or as `Class()` if it takes no argument, and needs the
       method `predict(observations, deterministic=True) -> actions` of `agents.policy.Policy`. If it samples,
@@ -120,8 +62,8 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
         name = source = text.strip()
     if not name or not source:
         raise ConfigurationError(f"policy = {text!r}: must be {FORMS}, or name= and one of these")
-    if source in RULES:
-        return NamedPolicy(name, Baseline(source, scenario))
+    if source in BASELINES:
+        return NamedPolicy(name, RulePolicy(source, scenario))
     if source in RULE_NAMES:
         return replace(load_policy(default_rule(source), scenario), name=name)
     if source.endswith((".yaml", ".yml")):
@@ -129,15 +71,15 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
         loaded = load_policy(rule, scenario)
         return replace(loaded, name=name) if equals else loaded
     if source.endswith((".json", ".json.gz")):
-        return NamedPolicy(name, StateTable(Path(source), scenario))
+        return NamedPolicy(name, TablePolicy(Path(source), scenario))
     if source.endswith(".onnx"):
-        from agents.exported import ExportedPolicy
+        from agents.exported_policy import ExportedPolicy
 
         exported = ExportedPolicy(Path(source), scenario, threads=threads)
         return NamedPolicy(name, exported, deterministic=exported.mode == "greedy")
     if ":" in source:
         return NamedPolicy(name, _make_own_policy(source, scenario))
-    known = tuple(dict.fromkeys((*RULES, *RULE_NAMES)))
+    known = tuple(dict.fromkeys((*BASELINES, *RULE_NAMES)))
     hint = did_you_mean(source, known) or f" (known: {', '.join(known)})"
     raise ConfigurationError(f"policy = {source!r}: no such policy; must be {FORMS}{hint}")
 
@@ -145,9 +87,9 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
 def fitting_baselines(scenario: Scenario) -> tuple[str, ...]:
     """Return the names of the baselines that have a meaning in `scenario`."""
     names = []
-    for name in RULES:
+    for name in BASELINES:
         try:
-            Baseline(name, scenario)
+            RulePolicy(name, scenario)
         except ConfigurationError:
             continue
         names.append(name)

@@ -11,12 +11,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.baselines import Baseline
-from agents.kept_demand import KeptDemand
 from agents.policy import Policy
+from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows, Observation
+from envs.inputs.kept_demand import KeptDemand
 from envs.metrics import Counts
-from envs.scenario import Scenario
+from envs.scenario.scenario import Scenario
 
 
 class BatchRecorder(Protocol):
@@ -56,12 +56,12 @@ def advance_rows(
     one per observation."""
     actions = np.zeros(rows.n_rows, np.int64)
     limit_s = np.full(rows.n_rows, np.inf) if until_s is None else until_s
-    if isinstance(policy, Baseline) and on_step is None:
+    if isinstance(policy, RulePolicy) and on_step is None:
         policy.play_until(rows, running, limit_s)
         return
     running = running[rows.time_s[running] < limit_s[running]]
     while len(running):
-        if isinstance(policy, Baseline):
+        if isinstance(policy, RulePolicy):
             policy.choose_into(running, rows.observation(), actions)
         else:
             mode = deterministic if isinstance(deterministic, bool) else deterministic[running]
@@ -112,9 +112,9 @@ class Episodes:
         `progress` is told the number of episodes just finished. A rule that needs what a Markovian center's observation
         lacks is shown the full observation; nothing else in the episodes changes.
         """
-        if isinstance(policy, Baseline) and policy.hidden_fields and self.scenario.observation == "markov":
+        if isinstance(policy, RulePolicy) and policy.hidden_fields and self.scenario.observation == "markov":
             return self._in_full.play(policy, episodes, progress=progress, recorder=recorder)
-        n_shares = self.threads if isinstance(policy, Baseline) else 1  # only compiled rules do without Python's lock
+        n_shares = self.threads if isinstance(policy, RulePolicy) else 1  # only compiled rules do without Python's lock
         size = max(1, min(self._batch, -(-len(episodes) // n_shares)))
         chunks = [episodes[start : start + size] for start in range(0, len(episodes), size)]
 

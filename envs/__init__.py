@@ -7,7 +7,7 @@ import gymnasium
 
 from envs.center import BlendedCenter
 from envs.errors import ConfigurationError
-from envs.scenario import Scenario, load_scenario
+from envs.scenario.scenario import Scenario, load_scenario
 from envs.vector_center import BlendedCenterVector
 
 __all__ = ["BlendedCenter", "BlendedCenterVector", "ConfigurationError", "Scenario", "load_scenario"]

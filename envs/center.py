@@ -12,11 +12,15 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from envs.center_rows import CenterRows, Observation, RowSnapshot
+from envs.center_rows import (
+    CenterRows,
+    Observation,
+    RowSnapshot,
+)
 from envs.errors import ConfigurationError
-from envs.observation import Field
+from envs.interface.fields import Field
 from envs.rendering import render_row
-from envs.scenario import Scenario, load_scenario
+from envs.scenario.scenario import Scenario, load_scenario
 
 MASKED_ACTION_MODES = ("substitute", "raise")
 
@@ -86,7 +90,7 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
     under the same seed, and `reset(seed=s, options={"episode": k})` replays episode k. Without any seed one is drawn.
 
     ## Episode end
-    `terminated` at the horizon, when the work left is charged once (`envs.horizon`). Never `truncated`.
+    `terminated` at the horizon, when the work left is charged once (`envs.simulator.horizon`). Never `truncated`.
     `info["metrics"]` then holds all metrics of the episode (`envs.metrics`).
 
     ## Arguments
@@ -163,8 +167,8 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
 
         With `fresh_seed`, an integer >= 0, only what has been observed is kept: the future and all that is hidden are
         drawn anew given that, a pure function of snapshot and seed, so that a look-ahead is not clairvoyant
-        (`envs.foresight`). Returns (observation, info), as they were then; raises `ValueError` if the snapshot is of
-        another scenario, `ConfigurationError` for a wrong seed.
+        (`envs.inputs.foresight`). Returns (observation, info), as they were then; raises `ValueError` if the snapshot
+        is of another scenario, `ConfigurationError` for a wrong seed.
         """
         self._rows.restore(0, snapshot.row, fresh_seed=fresh_seed)
         self._seed, self._episode = snapshot.seed, snapshot.episode

@@ -10,16 +10,30 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.actions import action_table
-from envs.demand import DemandSampler
 from envs.errors import ConfigurationError
-from envs.foresight import redraw
-from envs.kernel import reset_rows, step_rows, step_rows_in_parallel
-from envs.metrics import Counts, compute_metrics, read_counts
-from envs.observation import FieldTable, field_table
-from envs.parameters import build_parameters, choose_tier
-from envs.scenario import COST_TERMS, Scenario
-from envs.state import DEMAND, RESULT, journal_type, state_type
+from envs.inputs.demand import DemandSampler
+from envs.inputs.foresight import redraw
+from envs.inputs.parameters import build_parameters, choose_sizes
+from envs.interface.cost_terms import COST_TERMS
+from envs.interface.fields import FieldTable, field_table
+from envs.metrics import (
+    Counts,
+    compute_metrics,
+    read_counts,
+)
+from envs.scenario.action_table import action_table
+from envs.scenario.scenario import Scenario
+from envs.simulator.machine.state import (
+    DEMAND,
+    RESULT,
+    journal_type,
+    state_type,
+)
+from envs.simulator.step import (
+    reset_rows,
+    step_rows,
+    step_rows_in_parallel,
+)
 
 Observation = dict[str, NDArray[Any]]
 
@@ -58,7 +72,7 @@ class CenterRows:
         self.action_names: tuple[str, ...] = tuple(action.name for action in action_table(scenario))
         self.fields: FieldTable = field_table(tuple(channel.name for channel in scenario.channels))
         self.parameters = build_parameters(scenario)
-        tier = choose_tier(scenario)
+        tier = choose_sizes(scenario)
         self.states = np.zeros(n_rows, state_type(tier))
         n_actions = len(self.action_names)
         self.center = np.zeros((n_rows, len(self.fields.center)), np.float32)
@@ -142,9 +156,9 @@ class CenterRows:
     def drain(self, row: int) -> NDArray[Any]:
         """Return what was noted in environment `row` since the last call or its start, and forget it.
 
-        Returns `ENTRY` records in the order of events; their kinds are those of `envs.journal`. To be called after
-        every start and step. Raises `RuntimeError` if these rows do not record, or if more was noted than there is room
-        for.
+        Returns `ENTRY` records in the order of events; their kinds are those of `envs.simulator.machine.journal`. To
+        be called after every start and step. Raises `RuntimeError` if these rows do not record, or if more was noted
+        than there is room for.
         """
         if not self._records:
             raise RuntimeError("drain() needs CenterRows(..., record=True)")
@@ -179,7 +193,7 @@ class CenterRows:
 
     def restore(self, row: int, snapshot: RowSnapshot, *, fresh_seed: int | None = None) -> None:
         """Make environment `row` what `snapshot` is, with nothing noted yet; with `fresh_seed`, an integer >= 0, as far
-        as it is observed, and with future and hidden quantities drawn anew (`envs.foresight`).
+        as it is observed, and with future and hidden quantities drawn anew (`envs.inputs.foresight`).
 
         Raises `ValueError` if the snapshot is of another scenario, `ConfigurationError` for a wrong seed.
         """

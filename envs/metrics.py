@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.scenario import COST_TERMS, DAY_S, Scenario
-from envs.state import WAIT_CELLS, WAIT_OCTAVES
+from envs.interface.cost_terms import COST_TERMS
+from envs.interface.units import DAY_S
+from envs.scenario.scenario import Scenario
+from envs.simulator.machine.record_types import WAIT_CELLS, WAIT_OCTAVES
 
 CENTER_METRICS = {
     "total_cost_usd": ("USD/day", "sum of all cost terms"),
@@ -114,7 +116,6 @@ BAND_METRICS = {
     "on_time_frac": ("fraction", "completed by the due time / (those + due times missed)"),
     "account_loss_usd": ("USD/day", "expected account value lost"),
 }
-
 Counts = dict[str, Any]
 
 

@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 
 from envs.center_rows import CenterRows
-from envs.parameters import weekday_of
-from envs.scenario import DAY_S
-from envs.state import AFTER_WORK, AWAY, CONTACT_SUBJECT, FREE, NO_SUBJECT, RESUMING, WORKING
+from envs.interface.units import DAY_S
+from envs.scenario.week import weekday_of
+from envs.simulator.machine.state import (
+    AFTER_WORK,
+    AWAY,
+    CONTACT_SUBJECT,
+    FREE,
+    NO_SUBJECT,
+    RESUMING,
+    WORKING,
+)
 
 _REP_STATES = {
     AWAY: "away",

@@ -12,10 +12,15 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from envs.center import Snapshot, check_mode, observation_space, refuse_masked
+from envs.center import (
+    Snapshot,
+    check_mode,
+    observation_space,
+    refuse_masked,
+)
 from envs.center_rows import CenterRows, Observation
 from envs.rendering import render_row
-from envs.scenario import Scenario, load_scenario
+from envs.scenario.scenario import Scenario, load_scenario
 
 
 class BlendedCenterVector(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):

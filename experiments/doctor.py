@@ -129,7 +129,7 @@ def _device(torch: ModuleType | None) -> dict[str, str]:
 
 def _numba_cache_folder() -> str | None:
     try:
-        from envs.compilation import CACHE_FOLDER
+        from envs.simulator.machine.compilation import CACHE_FOLDER
     except (ImportError, OSError):
         return None
     return str(CACHE_FOLDER)

@@ -22,7 +22,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
 Method = Literal["bca", "percentile"]
-
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
 _BLOCK = 256  # columns at a time, so that the resampled means of all fit into memory

@@ -15,28 +15,17 @@ from typing import NamedTuple
 import numpy as np
 from rich.table import Table
 
-from agents.catalog import default_rule
-from agents.index_rules import index_of, reserve_of
+from agents.rules.compiled.lens_loss import compare_indices
+from agents.rules.registry import default_rule
 from envs.center_rows import CenterRows
-from envs.compilation import compiled, entry_point
 from envs.errors import ConfigurationError
-from envs.event_list import queue_heap
-from envs.observation import (
-    C_CHANNEL,
-    G_FREE,
-    N_CANDIDATE_FIELDS,
-    N_CENTER_FIELDS,
-    N_QUEUE_FIELDS,
-    Q_REPS_FREE,
-    write_contact,
-    write_rep,
-)
-from envs.scenario import Scenario, load_scenario
-from envs.state import ASSIGN, BY_ARRIVAL, SERVE
+from envs.interface.actions import ASSIGN, SERVE
+from envs.interface.fields import G_FREE
+from envs.scenario.scenario import Scenario, load_scenario
+from experiments.console import table_console
 from experiments.seeds import demand_seeds
-from experiments.table_console import table_console
 
-RULES = ("apparent_tardiness", "generalized_cmu", "whittle", "value_cmu", "hazard_cmu_theta", "cmu_theta")
+COMPARED_RULES = ("apparent_tardiness", "generalized_cmu", "whittle", "value_cmu", "hazard_cmu_theta", "cmu_theta")
 """Rules whose best contact no lens may name: their indices weigh value, age, slack and work against each other."""
 
 
@@ -47,36 +36,6 @@ class LensLoss(NamedTuple):
     choices: int
     missed: int
     missed_index_frac: float
-
-
-@compiled
-def _highest_index(layout, settings, state, parameters, center, rep, row):
-    """Return the highest index of all contacts that wait and that `rep` may start, -inf without any."""
-    highest = -np.inf
-    for q in range(parameters.n_queues):
-        if not parameters.skill[state.reps[rep].seat_class, q]:
-            continue
-        reserve = reserve_of(layout, settings, center, q)
-        if reserve > 0.0 and center[N_CENTER_FIELDS + q * N_QUEUE_FIELDS + Q_REPS_FREE] <= reserve:
-            continue
-        heap = queue_heap(q, BY_ARRIVAL)
-        for i in range(state.heap_size[heap]):
-            contact = np.int64(state.heap_item[i, heap])
-            row[:] = 0.0
-            write_contact(state, parameters, contact, row)
-            write_rep(state, parameters, rep, contact, row)
-            highest = max(highest, index_of(settings, q, row))
-    return highest
-
-
-@entry_point
-def _compare(layout, settings, states, parameters, centers, candidates, actions):
-    """Return the highest index of those who wait, and that of the chosen one."""
-    row = np.zeros(N_CANDIDATE_FIELDS, np.float32)
-    rep = np.int64(states[0].action_rep[actions[0]])
-    highest = _highest_index(layout, settings, states[0], parameters[0], centers[0], rep, row)
-    chosen = candidates[0, actions[0]]
-    return highest, index_of(settings, int(chosen[C_CHANNEL]) - 1, chosen)
 
 
 def measure(name: str, scenario: Scenario, *, seed: int = 0, episodes: int = 2) -> LensLoss:
@@ -92,7 +51,7 @@ def measure(name: str, scenario: Scenario, *, seed: int = 0, episodes: int = 2) 
         while not rows.done[0]:
             rule.choose_into(rows.all_rows, rows.observation(), actions)
             if starts[actions[0]] and rows.center[0, G_FREE] == 1:
-                highest, chosen = _compare(
+                highest, chosen = compare_indices(
                     rule.layout, rule.settings, rows.states, rows.parameters, rows.center, rows.candidates, actions
                 )
                 choices += 1
@@ -121,4 +80,4 @@ def main(scenario_name: str, names: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "bank", sys.argv[2:] or RULES)
+    main(sys.argv[1] if len(sys.argv) > 1 else "bank", sys.argv[2:] or COMPARED_RULES)

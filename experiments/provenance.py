@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from envs.config_file import REPOSITORY_FOLDER
+from envs.configuration.document import REPOSITORY_FOLDER
 
 PACKAGES = (
     "blended-routing",

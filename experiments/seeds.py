@@ -3,7 +3,7 @@
 Room: `experiments`. Touches nothing.
 
 The demand of an episode is a pure function of (scenario, seed, episode), and unequal seeds give independent
-demand (`envs.demand`). A user's seed s becomes the demand seeds 3s (training), 3s + 1 (validation: every
+demand (`envs.inputs.demand`). A user's seed s becomes the demand seeds 3s (training), 3s + 1 (validation: every
 choice is made there) and 3s + 2 (test: what is reported). They are disjoint for one s, and also between any
 two, so a policy trained under one seed may be tested under every other.
 """

@@ -1,6 +1,7 @@
 """What all tests share: numba threads to test parallel rows with, and repeatable hypothesis examples.
 
-Compiled code is kept in numba's cache folder of the repository (`envs.compilation`), so only the first run compiles.
+Compiled code is kept in numba's cache folder of the repository (`envs.simulator.machine.compilation`), so only the
+first run compiles.
 """
 
 import os

@@ -51,12 +51,12 @@ FAULTS = (
         "priority order swapped",
         (
             Edit(
-                "agents/rules.py",
+                "agents/rules/compiled/priority.py",
                 "            if _place(settings, center, other) < _place(settings, center, queue):\n",
                 "            if _place(settings, center, other) > _place(settings, center, queue):\n",
             ),
             Edit(
-                "agents/rules.py",
+                "agents/rules/compiled/priority.py",
                 "        if place < best_place:\n",
                 "        if best == WAIT or place > best_place:\n",
             ),
@@ -66,7 +66,7 @@ FAULTS = (
         "last come, first served",
         (
             Edit(
-                "envs/queues.py",
+                "envs/simulator/service/queues.py",
                 "arrival_s, negative_usd = person.arrival_s, -person.value_usd",
                 "arrival_s, negative_usd = -person.arrival_s, -person.value_usd",
             ),
@@ -76,13 +76,13 @@ FAULTS = (
         "patience clock not stopped at answer",
         (
             Edit(
-                "envs/contact_flow.py",
+                "envs/simulator/contacts/waiting.py",
                 "            expect_abandonment(state, parameters, contact)\n"
                 "            set_clock(state, contact, NEVER)\n",
                 "            expect_abandonment(state, parameters, contact)\n",
             ),
             Edit(
-                "envs/contact_flow.py",
+                "envs/simulator/contacts/waiting.py",
                 "    wait_s = state.now_s - person.arrival_s\n    dequeue(state, parameters, contact)\n"
                 "    count.abandoned",
                 "    wait_s = state.now_s - person.arrival_s\n    if person.status != WAITING:\n"
@@ -95,19 +95,27 @@ FAULTS = (
         "pick-up skipped",
         (
             Edit(
-                "envs/interruption.py", "    if person.interruptions > 0:\n        luck", "    if False:\n        luck"
+                "envs/simulator/service/work.py",
+                "    if person.interruptions > 0:\n        luck",
+                "    if False:\n        luck",
             ),
         ),
     ),
     Fault(
         "interrupted pick-up goes on instead of starting anew",
-        (Edit("envs/interruption.py", "rest_s if parameters.queues[person.queue].accumulate else 0.0", "rest_s"),),
+        (
+            Edit(
+                "envs/simulator/service/interruption.py",
+                "rest_s if parameters.queues[person.queue].accumulate else 0.0",
+                "rest_s",
+            ),
+        ),
     ),
     Fault(
         "suspended work loses its progress",
         (
             Edit(
-                "envs/interruption.py",
+                "envs/simulator/service/interruption.py",
                 "        person.work_left_s = max(person.work_left_s - done_s, 0.0)",
                 "        person.work_left_s = person.handle_s",
             ),
@@ -117,26 +125,34 @@ FAULTS = (
         "after-contact work not counted as busy",
         (
             Edit(
-                "envs/staffing.py",
+                "envs/simulator/service/staffing.py",
                 "    state.n_working += 1\n    state.queues[queue].after_work",
                 "    state.queues[queue].after_work",
             ),
-            Edit("envs/staffing.py", "    state.n_working -= 1\n    state.queues[state", "    state.queues[state"),
+            Edit(
+                "envs/simulator/service/staffing.py",
+                "    state.n_working -= 1\n    state.queues[state",
+                "    state.queues[state",
+            ),
         ),
     ),
     Fault(
         "rep free before the after-contact work",
-        (Edit("envs/completion.py", "    if after_work_s > 0.0:\n", "    if after_work_s > 1e9:\n"),),
+        (
+            Edit(
+                "envs/simulator/contacts/completion.py", "    if after_work_s > 0.0:\n", "    if after_work_s > 1e9:\n"
+            ),
+        ),
     ),
     Fault(
         "reservation off by one",
-        (Edit("agents/rules.py", "Q_REPS_FREE) <= reserve", "Q_REPS_FREE) < reserve"),),
+        (Edit("agents/rules/compiled/baselines.py", "Q_REPS_FREE) <= reserve", "Q_REPS_FREE) < reserve"),),
     ),
     Fault(
         "day factor ignored",
         (
             Edit(
-                "envs/demand.py",
+                "envs/inputs/demand.py",
                 "        if variance > 0:\n            today",
                 "        if variance > 1e9:\n            today",
             ),
@@ -146,7 +162,7 @@ FAULTS = (
         "lateness from arrival instead of due time",
         (
             Edit(
-                "envs/contact_flow.py",
+                "envs/simulator/contacts/promise.py",
                 "rise = overdue_rise(parameters, person.queue, state.now_s - person.due_s)",
                 "rise = overdue_rise(parameters, person.queue, state.now_s - person.arrival_s)",
             ),
@@ -154,17 +170,21 @@ FAULTS = (
     ),
     Fault(
         "one line too many",
-        (Edit("envs/contact_flow.py", "present >= limits.lines", "present > limits.lines"),),
+        (Edit("envs/simulator/contacts/waiting.py", "present >= limits.lines", "present > limits.lines"),),
     ),
     Fault(
         "nobody dials again",
-        (Edit("envs/contact_flow.py", "person.attempt) < limits.redial_prob:", "person.attempt) < 0.0:"),),
+        (
+            Edit(
+                "envs/simulator/contacts/waiting.py", "person.attempt) < limits.redial_prob:", "person.attempt) < 0.0:"
+            ),
+        ),
     ),
     Fault(
         "everybody accepts a callback",
         (
             Edit(
-                "envs/contact_flow.py",
+                "envs/simulator/contacts/waiting.py",
                 "person.attempt) >= parameters.queues[queue].accept_prob:",
                 "person.attempt) >= 1.0:",
             ),
@@ -172,13 +192,13 @@ FAULTS = (
     ),
     Fault(
         "unresolved customers do not come back",
-        (Edit("envs/completion.py", "    if luck < limits.return_prob:\n", "    if luck < 0.0:\n"),),
+        (Edit("envs/simulator/contacts/completion.py", "    if luck < limits.return_prob:\n", "    if luck < 0.0:\n"),),
     ),
     Fault(
         "chats side by side as fast as one alone",
         (
             Edit(
-                "envs/concurrency.py",
+                "envs/simulator/service/seats.py",
                 "_change_speed(state, parameters, seat, own_speed * parameters.shared_speed[queue, n_held])",
                 "_change_speed(state, parameters, seat, own_speed)",
             ),
@@ -188,7 +208,7 @@ FAULTS = (
         "reps stay after their shift",
         (
             Edit(
-                "envs/shifts.py",
+                "envs/simulator/service/shifts.py",
                 "        count_interruptible(state, parameters, rep, -1)\n        person.on_shift = 0\n"
                 "        state.n_overtime += 1\n",
                 "        state.n_overtime += 1\n",
@@ -199,7 +219,7 @@ FAULTS = (
         "arrivals of an interval all at its beginning",
         (
             Edit(
-                "envs/demand.py",
+                "envs/inputs/demand.py",
                 'begins_s + stream("time").random(len(begins_s)) * np.repeat(left_frac * interval_s, counts)',
                 "begins_s",
             ),
@@ -230,7 +250,7 @@ def examine(fault: Fault | None) -> Outcome:
         folder = Path(name)
         plant(fault or Fault("none", ()), folder)
         result = folder / "result.json"
-        command = [sys.executable, "-c", "from experiments.cli import main; main()"]
+        command = [sys.executable, "-c", "from experiments.cli.main import main; main()"]
         run = subprocess.run(
             [*command, "validate", "--tier", "fast", "--threads", "1", "--json", str(result)],
             cwd=folder,

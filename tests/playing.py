@@ -7,7 +7,7 @@ import numpy as np
 
 from envs.center import BlendedCenter
 from envs.metrics import compute_metrics, read_counts
-from envs.scenario import Scenario, load_scenario
+from envs.scenario.scenario import Scenario, load_scenario
 
 VOICE = {"name": "voice", "kind": "real_time", "handle_time": 300, "patience": 3000}
 EMAIL = {

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from envs.scenario import COST_TERMS, DAY_S, Scenario
+from envs.interface.cost_terms import COST_TERMS
+from envs.interface.units import DAY_S
+from envs.scenario.scenario import Scenario
 
 Rows = dict[str, np.ndarray]
 

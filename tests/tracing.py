@@ -18,9 +18,9 @@ if __name__ == "__main__":  # a program's path starts with tests/; the packages 
 
 from playing import bank_day, random_action
 
-from agents.baselines import Baseline
+from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows
-from envs.scenario import Scenario, load_scenario
+from envs.scenario.scenario import Scenario, load_scenario
 
 
 def trace_episode(scenario: Scenario, policy: str, seed: int) -> dict[str, np.ndarray]:
@@ -28,7 +28,7 @@ def trace_episode(scenario: Scenario, policy: str, seed: int) -> dict[str, np.nd
     rows = CenterRows(scenario, 1)
     rows.start(rows.all_rows, np.array([seed]), np.array([0]))
     generator = np.random.default_rng(seed)
-    baseline = None if policy == "random" else Baseline(policy, scenario)
+    baseline = None if policy == "random" else RulePolicy(policy, scenario)
     steps: dict[str, list[Any]] = {}
 
     def note(**values: Any) -> None:

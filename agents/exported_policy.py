@@ -1,0 +1,195 @@
+"""Exported policies: one ONNX file each, run by onnxruntime alone.
+
+Room: `agents`. Touches onnxruntime and numpy; never torch or Stable-Baselines3, so a policy is evaluated
+where neither is installed.
+
+The graph takes an observation batch in natural units, `center` float32 [batch, center fields], `candidates`
+float32 [batch, actions, candidate fields] and `action_mask` int8 [batch, actions], and returns
+`masked_logits` float32 [batch, actions], very low (about -1e9) where an action is masked. Scaling and mask
+are inside. What else has to be known stands in the file's metadata, each entry text:
+
+* `format_version`: `FORMAT_VERSION`;
+* `action_names`: JSON list, the action table it was trained for;
+* `fields`: JSON, `{"center": [...], "candidates": [...]}`, each field with name, unit, low, high and scale;
+* `scenario_name`, and `scenario`: JSON, the resolved scenario;
+* `mode`: `greedy` or `sampled`, the better one on validation episodes, and `validation_cost_usd`: JSON, the
+  cost per day of both there (empty if unknown);
+* `provenance`: JSON: versions, command, seed, date, commit.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from agents.policy import Observations
+from envs.errors import ConfigurationError
+from envs.interface.fields import field_table
+from envs.scenario.action_table import action_table
+from envs.scenario.scenario import Scenario
+
+FORMAT_VERSION = 1
+INPUT_TYPES = {"center": np.float32, "candidates": np.float32, "action_mask": np.int8}
+OUTPUT = "masked_logits"
+MODES = ("greedy", "sampled")
+
+
+def action_names(scenario: Scenario) -> list[str]:
+    """Return the action table of `scenario` as it stands in a file's metadata."""
+    return [action.name for action in action_table(scenario)]
+
+
+def field_records(scenario: Scenario) -> dict[str, list[dict[str, Any]]]:
+    """Return the field table of `scenario` as it stands in a file's metadata."""
+    table = field_table(tuple(channel.name for channel in scenario.channels))
+    return {
+        part: [
+            {
+                "name": field.name,
+                "unit": field.unit,
+                "low": field.low,
+                "high": field.high,
+                "scale": field.scale,
+            }
+            for field in getattr(table, part)
+        ]
+        for part in ("center", "candidates")
+    }
+
+
+class ExportedPolicy:
+    """A policy from an ONNX file, for one scenario.
+
+    Args:
+        file: what `blended export` wrote.
+        scenario: where it is to act. It may be another scenario than that of its training, as long as actions
+            and observation fields have the same meaning; ranges and scales may differ, since scaling is in
+            the graph.
+        seed: of the generator that draws the actions when sampling.
+        threads: onnxruntime's threads for one batch.
+
+    Attributes:
+        metadata: the file's metadata, JSON entries parsed.
+        mode: `greedy` or `sampled`, what `predict` does unless told otherwise.
+
+    Raises:
+        ConfigurationError: the file cannot be loaded, was not written by `blended export`, or was exported
+            for another action table or other observation fields.
+    """
+
+    def __init__(self, file: str | Path, scenario: Scenario, *, seed: int = 0, threads: int = 1) -> None:
+        self.file = Path(file)
+        self._session = _open_session(self.file, threads)
+        self.metadata = _read_metadata(self.file, self._session.get_modelmeta().custom_metadata_map)
+        self.mode: str = self.metadata["mode"]
+        _check_actions(self.file, self.metadata["action_names"], scenario)
+        _check_fields(self.file, self.metadata["fields"], scenario)
+        self.seed(seed)
+
+    def seed(self, seed: int) -> None:
+        """Start the generator of sampled actions anew."""
+        self._generator = np.random.default_rng(seed)
+
+    def masked_logits(self, observations: Observations) -> NDArray[np.float32]:
+        """Return the graph's output, float32 (n, actions)."""
+        feed = {name: np.ascontiguousarray(observations[name], kind) for name, kind in INPUT_TYPES.items()}
+        logits: NDArray[np.float32] = self._session.run([OUTPUT], feed)[0]
+        return logits
+
+    def predict(self, observations: Observations, deterministic: bool | None = None) -> NDArray[np.int64]:
+        """Return one open action per observation, int64 (n,).
+
+        Args:
+            observations: the batch.
+            deterministic: True for the likeliest action, False to sample, None for the file's own `mode`. All
+                rows draw from one generator, so a sampled action depends on what was asked before and on the
+                place in the batch; the same calls after the same `seed` give the same actions.
+        """
+        scores: NDArray[Any] = self.masked_logits(observations)
+        if deterministic is None:
+            deterministic = self.mode == "greedy"
+        if not deterministic:
+            # The largest of logit + Gumbel noise has the distribution of the softmax.
+            scores = scores + self._generator.gumbel(size=scores.shape)
+        return np.argmax(scores, axis=1).astype(np.int64)
+
+    def action_probabilities(self, observations: Observations) -> NDArray[np.float64]:
+        """Return the probabilities with which actions are sampled, float64 (n, actions); masked ones have
+        0."""
+        logits = self.masked_logits(observations).astype(np.float64)
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        weights[observations["action_mask"] == 0] = 0.0
+        return weights / weights.sum(axis=1, keepdims=True)
+
+
+def _open_session(file: Path, threads: int) -> onnxruntime.InferenceSession:
+    if not file.is_file():
+        raise ConfigurationError(f"{file}: no such file")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only, and those are raised
+    try:
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no common class of their own
+        raise ConfigurationError(
+            f"{file}: not an ONNX file that onnxruntime can load ({str(error).splitlines()[0]})"
+        ) from error
+
+
+def _read_metadata(file: Path, texts: dict[str, str]) -> dict[str, Any]:
+    version = texts.get("format_version")
+    if version is None:
+        raise ConfigurationError(f"{file}: not a policy written by `blended export` (no format_version)")
+    if version != str(FORMAT_VERSION):
+        raise ConfigurationError(
+            f"{file}: format_version = {version}: this version of the project reads {FORMAT_VERSION}"
+        )
+    metadata: dict[str, Any] = dict(texts)
+    for key in ("action_names", "fields", "scenario", "validation_cost_usd", "provenance"):
+        try:
+            metadata[key] = json.loads(texts[key])
+        except (KeyError, json.JSONDecodeError) as error:
+            raise ConfigurationError(f"{file}: its metadata entry {key} is missing or damaged") from error
+    if metadata.get("mode") not in MODES:
+        raise ConfigurationError(f"{file}: mode = {metadata.get('mode')!r}: must be one of {', '.join(MODES)}")
+    return metadata
+
+
+def _check_actions(file: Path, found: list[str], scenario: Scenario) -> None:
+    wanted = action_names(scenario)
+    difference = _first_difference(found, wanted)
+    if difference is not None:
+        index, there, here = difference
+        raise ConfigurationError(
+            f"{file}: a policy exported for another action table: action {index} is {there} in the file "
+            f"({len(found)} actions), {here} in scenario {scenario.name} ({len(wanted)} actions)"
+        )
+
+
+def _check_fields(file: Path, found: dict[str, list[dict[str, Any]]], scenario: Scenario) -> None:
+    for part, wanted in field_records(scenario).items():
+        difference = _first_difference(
+            [f"{field['name']} [{field['unit']}]" for field in found[part]],
+            [f"{field['name']} [{field['unit']}]" for field in wanted],
+        )
+        if difference is not None:
+            index, there, here = difference
+            raise ConfigurationError(
+                f"{file}: a policy exported for other observation fields: {part} field {index} is {there} "
+                f"in the file ({len(found[part])} fields), {here} in scenario {scenario.name} "
+                f"({len(wanted)} fields)"
+            )
+
+
+def _first_difference(found: list[str], wanted: list[str]) -> tuple[int, str, str] | None:
+    """Return the first index where two lists differ, and what stands there in each."""
+    for index in range(max(len(found), len(wanted))):
+        there = repr(found[index]) if index < len(found) else "missing"
+        here = repr(wanted[index]) if index < len(wanted) else "missing"
+        if there != here:
+            return index, there, here
+    return None

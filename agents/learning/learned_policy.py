@@ -1,0 +1,97 @@
+"""A learned policy in torch: how the network of a scenario is made, played, kept and found again.
+
+Room: `agents.learning`. Touches torch and the files of a run folder. Checkpoints hold weights only and are read with
+`weights_only=True`: loading one never executes code.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agents.learning.network import CandidateScorer
+from agents.policy import Observations
+from agents.rules.compiled.action_layout import action_layout
+from envs.errors import ConfigurationError
+from envs.interface.fields import field_table
+from envs.scenario.scenario import Scenario, load_scenario
+
+NETWORK_FILE = "network.json"
+SCENARIO_FILE = "scenario.yaml"
+BEST_FILE = "checkpoints/best.pt"
+START_FILE = "checkpoints/start.pt"
+ADJUSTED_FILE = "checkpoints/adjusted.pt"
+SELECTION_FILE = "selection.json"
+
+
+def make_network(scenario: Scenario, **settings: Any) -> CandidateScorer:
+    """Return an untrained network for `scenario`; its first policy is the prior. `settings` are those of
+    `CandidateScorer`: `width`, `prior_weight`, `residual_weight`."""
+    fields = field_table(tuple(channel.name for channel in scenario.channels))
+    return CandidateScorer(fields, action_layout(scenario), **settings)
+
+
+class LearnedPolicy:
+    """A network as a policy. Sampling uses a generator of its own, seeded by `seed`."""
+
+    def __init__(self, network: CandidateScorer, seed: int = 0) -> None:
+        self._network = network
+        self._generator = torch.Generator()
+        self.seed(seed)
+
+    def seed(self, seed: int) -> None:
+        """Start the generator of sampled actions anew."""
+        self._generator.manual_seed(seed)
+
+    def _logits(self, observations: Observations) -> torch.Tensor:
+        device = self._network.center_scale.device
+        center, candidates, mask = (
+            torch.as_tensor(observations[key], device=device) for key in ("center", "candidates", "action_mask")
+        )
+        with torch.no_grad():
+            return self._network.score_open(center, candidates, mask)[0].cpu()
+
+    def predict(self, observations: Observations, deterministic: bool | NDArray[np.bool_] = True) -> NDArray[np.int64]:
+        """Return one open action per observation: the likeliest, or a sampled one; `deterministic` may be one flag
+        for all, or one per observation."""
+        logits = self._logits(observations)
+        greedy = logits.argmax(dim=1).numpy()
+        if np.all(deterministic):
+            return greedy
+        probabilities = torch.softmax(logits.double(), dim=1)
+        sampled = torch.multinomial(probabilities, 1, generator=self._generator).flatten().numpy()
+        return np.where(deterministic, greedy, sampled)
+
+    def action_probabilities(self, observations: Observations) -> NDArray[np.float64]:
+        """Return the probabilities of the actions (n, actions)."""
+        return torch.softmax(self._logits(observations).double(), dim=1).numpy()
+
+
+def save_weights(network: CandidateScorer, file: Path) -> None:
+    """Write the weights of `network`, whole or not at all."""
+    draft = file.with_suffix(".draft")
+    torch.save({key: value.cpu() for key, value in network.state_dict().items()}, draft)
+    draft.replace(file)
+
+
+def load_network(run_folder: Path, weights: str = BEST_FILE) -> tuple[CandidateScorer, Scenario]:
+    """Return the network of a run with the weights of one of its checkpoints, and its scenario."""
+    for name in (NETWORK_FILE, SCENARIO_FILE, weights):
+        if not (run_folder / name).is_file():
+            raise ConfigurationError(f"{run_folder}: no {name} there, so it is no training run, or it ended early")
+    scenario = load_scenario(run_folder / SCENARIO_FILE)
+    network = make_network(scenario, **json.loads((run_folder / NETWORK_FILE).read_text(encoding="utf-8")))
+    network.load_state_dict(torch.load(run_folder / weights, map_location="cpu", weights_only=True))
+    return network, scenario
+
+
+def load_run(run_folder: Path) -> tuple[CandidateScorer, Scenario, dict[str, Any]]:
+    """Return the best network of a run, its scenario, and what is known of the choice: the mode that did better on
+    validation episodes, both validation costs, and the provenance of the training."""
+    network, scenario = load_network(run_folder)
+    selection = run_folder / SELECTION_FILE
+    metadata = json.loads(selection.read_text(encoding="utf-8")) if selection.is_file() else {}
+    return network, scenario, metadata

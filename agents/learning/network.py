@@ -1,0 +1,117 @@
+"""The network of a learned policy: it scores every candidate action with shared weights.
+
+Room: `agents.learning`. Touches torch. Normalisation, mask and prior are inside, so an exported graph needs nothing
+else.
+
+Every number x of the observation enters as sign(x) log(1 + |x| / scale), scale from the field table: seconds and
+dollars over five decades become numbers of order one. A candidate row, its action's own embedding and the encoded
+center give one logit each; the rule's preferences, times `prior_weight`, are added. The last layer starts at 0, so the
+first policy is the prior itself.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from agents.learning.expected_loss_prior import (
+    MASKED_SCORE,
+    ExpectedLossPrior,
+    preferences,
+)
+from agents.rules.compiled.action_layout import ActionLayout
+from envs.interface.fields import FieldTable
+
+MASKED_LOGIT = -1e8
+
+
+def compress(values: Tensor, scale: Tensor) -> Tensor:
+    """Return sign(x) log(1 + |x| / scale)."""
+    return torch.sign(values) * torch.log1p(values.abs() / scale)
+
+
+class CandidateScorer(nn.Module):
+    """Masked logits of a batch of observations, and their value.
+
+    Arguments: the field table and the action layout of a scenario; `width` of the hidden layers; `prior_weight` of the
+    rule `expected_loss` in the logits (0: no prior).
+    """
+
+    center_scale: Tensor
+    candidate_scale: Tensor
+
+    def __init__(
+        self,
+        fields: FieldTable,
+        layout: ActionLayout,
+        width: int = 64,
+        prior_weight: float = 0.0,
+        residual_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        n_actions, n_center, n_fields = len(layout.kind), len(fields.center), len(fields.candidates)
+        self.prior_weight = prior_weight
+        self.residual_weight = residual_weight
+        self.prior = ExpectedLossPrior(layout)
+        self.register_buffer("center_scale", torch.tensor([field.scale for field in fields.center]))
+        self.register_buffer("candidate_scale", torch.tensor([field.scale for field in fields.candidates]))
+        self.center_encoder = nn.Sequential(nn.Linear(n_center, width), nn.ReLU(), nn.Linear(width, width))
+        self.candidate_encoder = nn.Linear(n_fields, width)
+        self.action_embedding = nn.Parameter(torch.zeros(n_actions, width))
+        self.scorer = nn.Sequential(nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
+        self.value_net = nn.Sequential(
+            nn.Linear(n_center + n_fields, 2 * width),
+            nn.ReLU(),
+            nn.Linear(2 * width, width),
+            nn.ReLU(),
+            nn.Linear(width, 1),
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.orthogonal_(module.weight, np.sqrt(2.0))
+                nn.init.zeros_(module.bias)
+        for net in (self.scorer, self.value_net):
+            nn.init.zeros_(net[-1].weight)  # type: ignore[arg-type]
+
+    def forward(self, center: Tensor, candidates: Tensor, action_mask: Tensor) -> Tensor:
+        """Return masked logits (batch, actions), scoring every row: the form that is exported."""
+        context = self.center_encoder(compress(center, self.center_scale))
+        hidden = self.candidate_encoder(compress(candidates, self.candidate_scale))
+        logits = self.scorer(hidden + self.action_embedding + context[:, None, :]).squeeze(-1) * self.residual_weight
+        if self.prior_weight > 0.0:
+            scores = self.prior.scores(center, candidates, action_mask)
+            logits = logits + self.prior_weight * preferences(scores)
+        return torch.where(action_mask > 0, logits, MASKED_LOGIT)
+
+    def score_open(self, center: Tensor, candidates: Tensor, action_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (masked logits (batch, actions), values (batch, 1)), scoring open rows only: the form for training,
+        since about one row in five is open."""
+        encoded_center = compress(center, self.center_scale)
+        context = self.center_encoder(encoded_center)
+        row, action = torch.nonzero(action_mask > 0, as_tuple=True)
+        rows = candidates[row, action]
+        encoded_rows = compress(rows, self.candidate_scale)
+        hidden = self.candidate_encoder(encoded_rows) + self.action_embedding[action] + context[row]
+        blank = torch.full_like(candidates[:, :, 0], MASKED_LOGIT)
+        logits = blank.index_put((row, action), self.scorer(hidden).squeeze(-1) * self.residual_weight)
+        if self.prior_weight > 0.0:
+            scores = torch.full_like(blank, MASKED_SCORE)
+            scores = scores.index_put((row, action), self.prior.row_scores(center[row], rows, action))
+            logits = torch.where(action_mask > 0, logits + self.prior_weight * preferences(scores), logits)
+        return logits, self._value(encoded_center, encoded_rows, row)
+
+    def actor_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that the logits depend on; the value has others."""
+        critic = {id(parameter) for parameter in self.value_net.parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in critic]
+
+    def value(self, center: Tensor, candidates: Tensor, action_mask: Tensor) -> Tensor:
+        """Return values (batch, 1)."""
+        row, action = torch.nonzero(action_mask > 0, as_tuple=True)
+        rows = compress(candidates[row, action], self.candidate_scale)
+        return self._value(compress(center, self.center_scale), rows, row)
+
+    def _value(self, encoded_center: Tensor, rows: Tensor, row: Tensor) -> Tensor:
+        pooled = torch.zeros(len(encoded_center), rows.shape[1], device=rows.device)
+        pooled = pooled.index_add(0, row, rows)
+        count = torch.bincount(row, minlength=len(encoded_center)).clamp(min=1)[:, None]
+        return self.value_net(torch.cat([encoded_center, pooled / count], dim=1))

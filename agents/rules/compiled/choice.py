@@ -1,0 +1,56 @@
+"""Which rule acts: from the code of a rule to its action.
+
+Room: `agents.rules.compiled`. Touches the rules. `choose_rows`, which a baseline's `predict` calls, and the compiled
+loop (`agents.rules.compiled.loop`) both call `choose`.
+"""
+
+from agents.rules.compiled.baselines import (
+    fifo,
+    silo,
+    value_first,
+    voice_first,
+    voice_first_interrupting,
+)
+from agents.rules.compiled.expected_loss import expected_loss
+from agents.rules.compiled.index import index_rule
+from agents.rules.compiled.priority import priority
+from envs.interface.actions import WAIT
+from envs.simulator.machine.compilation import compiled, entry_point
+
+BASELINES = ("fifo", "voice_first", "voice_first_interrupting", "value_first", "silo", "expected_loss")
+"""Names of the rules that need no settings: the baselines. The place is the code."""
+(FIFO, VOICE_FIRST, VOICE_FIRST_INTERRUPTING, VALUE_FIRST, SILO, EXPECTED_LOSS) = range(len(BASELINES))
+PRIORITY = len(BASELINES)
+"""Code of the rule `priority`, whose settings `agents.rules.priority_rule` makes."""
+INDEX_RULE = PRIORITY + 1
+"""Code of the index rules, whose settings `agents.rules.index_rule` makes."""
+
+
+@compiled
+def choose(rule, layout, settings, center, candidates, mask):
+    """Return the action of the rule with code `rule`: -1 or `WAIT` where it finds no work."""
+    if rule == FIFO:
+        return fifo(layout, center, candidates, mask)
+    if rule == VOICE_FIRST:
+        return voice_first(layout, center, candidates, mask)
+    if rule == VOICE_FIRST_INTERRUPTING:
+        return voice_first_interrupting(layout, center, candidates, mask)
+    if rule == VALUE_FIRST:
+        return value_first(layout, center, candidates, mask)
+    if rule == SILO:
+        return silo(layout, center, candidates, mask)
+    if rule == EXPECTED_LOSS:
+        return expected_loss(layout, center, candidates, mask, settings)
+    if rule == PRIORITY:
+        return priority(layout, settings, center, candidates, mask)
+    return index_rule(layout, settings, center, candidates, mask)
+
+
+@entry_point
+def choose_rows(rule, layout, settings, rows, centers, candidates, masks, actions):
+    """Write the action of rule `rule` for each observation of `rows` (int64 indices) into int64 `actions`; `settings`
+    has a line for every observation."""
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        # After the horizon only `wait` is open, and a rule that looks for work finds none.
+        actions[row] = max(choose(rule, layout, settings[row], centers[row], candidates[row], masks[row]), WAIT)

@@ -1,0 +1,249 @@
+"""Index rules: every contact has an index, the highest is served. One compiled rule over one observation.
+
+Room: `agents.rules.compiled`. Touches the observation and helpers of `agents.rules.compiled.baselines`;
+`agents.rules.index_rule` writes `settings`.
+
+`settings` is a line of float64: what holds for the whole center (`I_…`), then a block for every queue (`B_…`). The
+formula of the index is one of `FORMULAS`. Around it stand the components that go with any of them: reps kept free of a
+queue, interruptions, callback offers, contacts held for the reps who suit them.
+
+Notation of the formulas: stake is `stake_usd` of the contact, what breaking its promise costs (an abandonment; missing
+the due time); 1/tau `B_PROMISE_PER_H` of its queue, one over the mean time until the promise breaks (mean patience;
+time to the due time), 0 where nothing breaks; mu `B_SERVICES_PER_H`, one over the mean time of a rep; running the cost
+of waiting that runs already, USD per hour: `loss_usd_per_hour` of real-time contacts and of overdue ones, else the
+holding cost.
+"""
+
+import math
+
+import numpy as np
+
+from envs.interface.fields import (
+    C_ABANDON_RATE,
+    C_EXPECTED_WORK,
+    C_INTERRUPTIONS,
+    C_LOSS_RATE,
+    C_OVERDUE,
+    C_REAL_TIME,
+    C_REP_IDLE,
+    C_SLACK,
+    C_STAKE,
+    C_WAITED,
+)
+from envs.simulator.machine.compilation import compiled
+
+FORMULAS = (
+    "linear",
+    "cmu",
+    "value_cmu",
+    "generalized_cmu",
+    "cmu_theta",
+    "hazard_cmu_theta",
+    "earliest_due_date",
+    "least_slack",
+    "apparent_tardiness",
+    "whittle",
+)
+"""Names of the formulas. The place is the code in `I_FORMULA`."""
+(
+    LINEAR,
+    CMU,
+    VALUE_CMU,
+    GENERALIZED_CMU,
+    CMU_THETA,
+    HAZARD_CMU_THETA,
+    EARLIEST_DUE_DATE,
+    LEAST_SLACK,
+    APPARENT_TARDINESS,
+    WHITTLE,
+) = range(len(FORMULAS))
+COMPONENT_MODES = ("never", "always", "priced")
+"""Modes of interruptions and of callback offers. The place is the code."""
+MODE_NEVER, MODE_ALWAYS, MODE_PRICED = range(len(COMPONENT_MODES))
+ANYBODY, AT_HOME, PREFERRED = range(3)
+"""For whom contacts are held: nobody in particular, reps at home, the preferred rep."""
+(
+    I_FORMULA,
+    I_POWER,  # of the delay cost
+    I_LOOK_AHEAD_H,  # of the apparent tardiness
+    I_LEAVE_PER_H,  # rate of leaving taken for contacts that cannot leave
+    I_IDLE_PER_S,  # slope of the rep's idle time
+    I_FLOOR,  # nothing of a lower index is started
+    I_ASSIGN,  # lens
+    I_SUITS,  # for whom contacts are held
+    I_HOLD_S,  # how long
+    I_RESERVE_PER_FORECAST,  # reps per 100 real-time arrivals an hour, kept free of deferred work
+    I_RESERVE_PER_POINT,  # reps per percentage point of service level short, kept free of deferred work
+    I_TARGET_FRAC,  # service level, where the statement of work gives none
+    I_INTERRUPT,  # mode
+    I_INTERRUPT_GAIN,
+    I_REP_HOUR_USD,
+    I_OFFER,  # mode
+    I_OFFER_PRICE_FACTOR,
+    I_OFFER_MARGIN_USD,
+) = range(18)
+I_FIRST_BLOCK = 18
+(
+    B_FACTOR,  # of the index
+    B_CLASS,  # classes go before indices, the lower first
+    B_RESERVE,  # reps kept free of the queue
+    B_INTERRUPTS,  # 1: its contacts may interrupt
+    B_CONSTANT,
+    B_SLOPE_PER_S,
+    B_COST,  # mean cost rate of waiting, USD per hour
+    B_OVERDUE_COST,  # the same once overdue
+    B_HOLDING,  # USD per hour
+    B_PROMISE_PER_H,
+    B_SERVICES_PER_H,
+    B_DRAIN_PER_H,  # rate at which the queue runs empty
+    B_WORK_S,  # mean time of a rep
+    B_AFTER_WORK_S,
+    B_PICK_UP_S,
+    B_ABANDON_PER_H,  # one over mean patience
+    B_STAKE_USD,  # stake of a customer without value
+    B_STAKE_PER_VALUE,
+    B_LOSS_USD_H,  # once the promise is broken, of a customer without value, USD per hour
+    B_LOSS_PER_VALUE_H,
+    B_HAS_HOME,  # 1: some rep has the queue as home
+) = range(21)
+N_BLOCK = 21
+LAGUERRE_NODES, LAGUERRE_WEIGHTS = np.polynomial.laguerre.laggauss(8)
+"""Gauss-Laguerre quadrature: E[f(X)] = sum of w f(x) for X ~ Exp(1), exact for polynomials up to degree 15."""
+
+
+@compiled
+def _running_usd_per_hour(block, row):
+    return row[C_LOSS_RATE] if row[C_REAL_TIME] or row[C_OVERDUE] else block[B_HOLDING]
+
+
+@compiled
+def linear(settings, block, row):
+    """Constant of the queue + slope x wait + slope x the rep's idle time.
+
+    With idle times weight-based routing (Chan, Koole and L'Ecuyer 2014, Manufacturing & Service Operations Management
+    16(4)); with slopes one over the promised lead time the generalized largest delay (Van Mieghem 2003, Operations
+    Research 51(1)); with slope 1 alone first come, first served; with constants alone a strict order.
+    """
+    return block[B_CONSTANT] + block[B_SLOPE_PER_S] * row[C_WAITED] + settings[I_IDLE_PER_S] * row[C_REP_IDLE]
+
+
+@compiled
+def cmu(block, row):
+    """C mu, with the queue's mean cost rate c (Cox and Smith 1961, Queues; Buyukkoc, Varaiya and Walrand 1985, Advances
+    in Applied Probability 17(1))."""
+    return (block[B_OVERDUE_COST] if row[C_OVERDUE] else block[B_COST]) * block[B_SERVICES_PER_H]
+
+
+@compiled
+def value_cmu(block, row):
+    """C mu with the contact's own cost rate, c = stake / tau + running."""
+    return (row[C_STAKE] * block[B_PROMISE_PER_H] + _running_usd_per_hour(block, row)) * block[B_SERVICES_PER_H]
+
+
+@compiled
+def _marginal_cost(settings, block, row, age_h):
+    """Return C'(age), USD per hour, of the delay cost C(a) = stake (a / tau)^p + running a."""
+    power, per_hour = settings[I_POWER], block[B_PROMISE_PER_H]
+    steep = power * row[C_STAKE] * per_hour * (per_hour * age_h) ** (power - 1.0)
+    return steep + _running_usd_per_hour(block, row)
+
+
+@compiled
+def generalized_cmu(settings, block, row):
+    """C'(a) mu at age a (Van Mieghem 1995, Annals of Applied Probability 5(3); Mandelbaum and Stolyar 2004, Operations
+    Research 52(6)), with the delay cost C(a) = stake (a / tau)^p + running a."""
+    return _marginal_cost(settings, block, row, row[C_WAITED] / 3600.0) * block[B_SERVICES_PER_H]
+
+
+@compiled
+def whittle(settings, block, row):
+    """Mu E[C'(a + X)] with X exponential of rate mu - lambda, the rate at which the queue runs empty (Li, Gurushankar,
+    Harchol-Balter and Scheller-Wolf 2025, arXiv 2504.10622), with the delay cost of `generalized_cmu`; the expectation
+    by Gauss-Laguerre quadrature."""
+    mean = 0.0
+    for i in range(LAGUERRE_NODES.shape[0]):
+        age_h = row[C_WAITED] / 3600.0 + LAGUERRE_NODES[i] / block[B_DRAIN_PER_H]
+        mean += LAGUERRE_WEIGHTS[i] * _marginal_cost(settings, block, row, age_h)
+    return mean * block[B_SERVICES_PER_H]
+
+
+@compiled
+def _leaving_index(settings, block, row, theta_per_h):
+    """Return c mu / theta with c = running + theta stake; who cannot leave keeps the stake."""
+    if theta_per_h <= 0.0:
+        return _running_usd_per_hour(block, row) * block[B_SERVICES_PER_H] / settings[I_LEAVE_PER_H]
+    cost = _running_usd_per_hour(block, row) + theta_per_h * row[C_STAKE]
+    return cost * block[B_SERVICES_PER_H] / theta_per_h
+
+
+@compiled
+def cmu_theta(settings, block, row):
+    """C mu / theta with c = running + theta stake, theta = 1 / tau (Atar, Giat and Shimkin 2010, Operations Research
+    58(5)); of contacts that cannot leave, overdue ones included, theta = `I_LEAVE_PER_H` and no stake."""
+    return _leaving_index(settings, block, row, 0.0 if row[C_OVERDUE] else block[B_PROMISE_PER_H])
+
+
+@compiled
+def hazard_cmu_theta(settings, block, row):
+    """The same with the hazard of abandonment at the present wait instead of theta, `I_LEAVE_PER_H` at least (Long,
+    Shimkin, Zhang and Zhang 2020, Operations Research 68(4): generalized c mu / h)."""
+    if not row[C_REAL_TIME] or block[B_ABANDON_PER_H] <= 0.0:
+        return cmu_theta(settings, block, row)
+    return _leaving_index(settings, block, row, max(row[C_ABANDON_RATE], settings[I_LEAVE_PER_H]))
+
+
+@compiled
+def earliest_due_date(block, row):
+    """Minus the seconds to the due time (Jackson 1955); a caller's is the service-level threshold.
+
+    The due time is slack + mean remaining handle time, which is the expected work less after-contact work and pick-up
+    (of a rep of speed 1).
+    """
+    if row[C_REAL_TIME]:
+        return -row[C_SLACK]
+    beside_s = block[B_AFTER_WORK_S] + (block[B_PICK_UP_S] if row[C_INTERRUPTIONS] > 0.0 else 0.0)
+    return -(row[C_SLACK] + max(row[C_EXPECTED_WORK] - beside_s, 0.0))
+
+
+@compiled
+def least_slack(row):
+    """Minus the slack, seconds; a caller's is the time to the service-level threshold."""
+    return -row[C_SLACK]
+
+
+@compiled
+def apparent_tardiness(settings, row):
+    """Stake / work x exp(-max(slack, 0) / K), K = k times the mean work (Vepsalainen and Morton 1987, Management
+    Science 33(8)), USD per hour; once overdue running x K / work."""
+    look_ahead_h = settings[I_LOOK_AHEAD_H]
+    work_h = max(row[C_EXPECTED_WORK], 1.0) / 3600.0
+    if row[C_OVERDUE]:
+        return row[C_LOSS_RATE] * look_ahead_h / work_h
+    slack_h = max(row[C_SLACK] / 3600.0, 0.0)
+    return row[C_STAKE] / work_h * math.exp(-slack_h / look_ahead_h)
+
+
+@compiled
+def formula_of(settings, block, row):
+    """Return the value of the formula that `settings` (I_FORMULA) names for a candidate `row`; `block` is the line of
+    B_ settings of its queue. Its unit is the formula's own."""
+    formula = int(settings[I_FORMULA])
+    if formula == LINEAR:
+        return linear(settings, block, row)
+    if formula == CMU:
+        return cmu(block, row)
+    if formula == VALUE_CMU:
+        return value_cmu(block, row)
+    if formula == GENERALIZED_CMU:
+        return generalized_cmu(settings, block, row)
+    if formula == CMU_THETA:
+        return cmu_theta(settings, block, row)
+    if formula == HAZARD_CMU_THETA:
+        return hazard_cmu_theta(settings, block, row)
+    if formula == EARLIEST_DUE_DATE:
+        return earliest_due_date(block, row)
+    if formula == LEAST_SLACK:
+        return least_slack(row)
+    if formula == APPARENT_TARDINESS:
+        return apparent_tardiness(settings, row)
+    return whittle(settings, block, row)

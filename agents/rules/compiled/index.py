@@ -1,0 +1,283 @@
+"""The index rule: the contact of the highest index, with the components that go with any formula.
+
+Room: `agents.rules.compiled`. Reads one observation and the line of `settings` whose layout stands with the formulas
+(`agents.rules.compiled.formulas`).
+"""
+
+import numpy as np
+
+from agents.rules.compiled.expected_loss import caller_loss_usd, interruption_price_usd
+from agents.rules.compiled.formulas import (
+    ANYBODY,
+    AT_HOME,
+    B_ABANDON_PER_H,
+    B_CLASS,
+    B_FACTOR,
+    B_HAS_HOME,
+    B_INTERRUPTS,
+    B_LOSS_PER_VALUE_H,
+    B_LOSS_USD_H,
+    B_RESERVE,
+    B_STAKE_PER_VALUE,
+    B_STAKE_USD,
+    B_WORK_S,
+    I_ASSIGN,
+    I_FIRST_BLOCK,
+    I_FLOOR,
+    I_HOLD_S,
+    I_INTERRUPT,
+    I_INTERRUPT_GAIN,
+    I_OFFER,
+    I_OFFER_MARGIN_USD,
+    I_OFFER_PRICE_FACTOR,
+    I_REP_HOUR_USD,
+    I_RESERVE_PER_FORECAST,
+    I_RESERVE_PER_POINT,
+    I_SUITS,
+    I_TARGET_FRAC,
+    MODE_ALWAYS,
+    MODE_NEVER,
+    MODE_PRICED,
+    N_BLOCK,
+    PREFERRED,
+    formula_of,
+)
+from agents.rules.compiled.reading import (
+    find_action,
+    interrupt_or_wait,
+    queue_field,
+)
+from envs.interface.actions import (
+    ASSIGN,
+    INTERRUPT,
+    LONGEST_IDLE,
+    OFFER_CALLBACK,
+    RESUME,
+    SERVE,
+    WAIT,
+)
+from envs.interface.fields import (
+    C_ABANDON_RATE,
+    C_ACCEPT,
+    C_ACTION_COST,
+    C_CHANNEL,
+    C_EXPECTED_WORK,
+    C_HAS_PREFERRED,
+    C_LOSS_RATE,
+    C_OVERDUE,
+    C_PREFERRED_THERE,
+    C_REAL_TIME,
+    C_REP_AT_HOME,
+    C_REP_IDLE,
+    C_REP_IS_PREFERRED,
+    C_SLACK,
+    C_STAKE,
+    C_WAITED,
+    G_RELEASE_RATE,
+    G_SUBJECT_IS_CONTACT,
+    N_CANDIDATE_FIELDS,
+    Q_ATTAINED,
+    Q_FORECAST_NOW,
+    Q_LEAST_SLACK,
+    Q_MOST_VALUE,
+    Q_OLDEST_WAIT,
+    Q_OVERDUE,
+    Q_REPS_FREE,
+    Q_TARGET,
+    Q_WAITING,
+)
+from envs.simulator.machine.compilation import compiled
+
+CLASS_STEP = 1e7
+"""Between the indices of two classes: more than any due time in the observation, seconds."""
+
+
+@compiled
+def _block_of(settings, queue):
+    start = I_FIRST_BLOCK + queue * N_BLOCK
+    return settings[start : start + N_BLOCK]
+
+
+@compiled
+def index_of(settings, queue, row):
+    """Return the index of the contact of a candidate row: the formula, times the queue's factor (a negative index is
+    divided by it, so that a larger factor always means more urgent), below every index of an earlier class."""
+    block = _block_of(settings, queue)
+    index = formula_of(settings, block, row)
+    index = index * block[B_FACTOR] if index >= 0.0 else index / block[B_FACTOR]
+    return index - CLASS_STEP * block[B_CLASS]
+
+
+@compiled
+def reserve_of(layout, settings, center, queue):
+    """Return how many reps are kept free of `queue` now: its own number; of deferred work those that the forecast of
+    real-time arrivals and the shortfall of the service level ask for too."""
+    reserve = _block_of(settings, queue)[B_RESERVE]
+    if layout.real_time[queue]:
+        return reserve
+    forecast, shortfall = 0.0, -1.0
+    for other in range(layout.real_time.shape[0]):
+        if layout.real_time[other]:
+            forecast += queue_field(center, other, Q_FORECAST_NOW)
+            target = queue_field(center, other, Q_TARGET)
+            target = target if target > 0.0 else settings[I_TARGET_FRAC]
+            shortfall = max(shortfall, target - queue_field(center, other, Q_ATTAINED))
+    reserve += settings[I_RESERVE_PER_FORECAST] * forecast / 100.0
+    return reserve + settings[I_RESERVE_PER_POINT] * 100.0 * shortfall
+
+
+@compiled
+def _is_reserved(layout, settings, center, queue):
+    """Return True if nothing of `queue` is to be started now, because too few reps with its skill would be left."""
+    reserve = reserve_of(layout, settings, center, queue)
+    return reserve > 0.0 and queue_field(center, queue, Q_REPS_FREE) <= reserve
+
+
+@compiled
+def _suits(settings, row):
+    suits = int(settings[I_SUITS])
+    if suits == AT_HOME:
+        return row[C_REP_AT_HOME] > 0.0
+    return suits == PREFERRED and row[C_REP_IS_PREFERRED] > 0.0
+
+
+@compiled
+def _is_held(settings, queue, row):
+    """Return True if the contact of a row is still held for other reps than the row's."""
+    if int(settings[I_SUITS]) == ANYBODY or row[C_WAITED] >= settings[I_HOLD_S] or _suits(settings, row):
+        return False
+    if int(settings[I_SUITS]) == AT_HOME:
+        return _block_of(settings, queue)[B_HAS_HOME] > 0.0
+    return row[C_HAS_PREFERRED] > 0.0 and row[C_PREFERRED_THERE] > 0.0
+
+
+@compiled
+def _highest_waiting(layout, settings, center, queue, rep_idle_s, row):
+    """Return an index that no contact waiting in `queue` exceeds, but for the spread of risk and work: that of a
+    contact with the longest wait, the least slack and the largest account value there. Overwrites `row`."""
+    block = _block_of(settings, queue)
+    value_usd = queue_field(center, queue, Q_MOST_VALUE)
+    row[:] = 0.0
+    row[C_REAL_TIME] = layout.real_time[queue]
+    row[C_WAITED] = queue_field(center, queue, Q_OLDEST_WAIT)
+    row[C_SLACK] = queue_field(center, queue, Q_LEAST_SLACK)
+    row[C_STAKE] = block[B_STAKE_USD] + block[B_STAKE_PER_VALUE] * value_usd
+    row[C_LOSS_RATE] = block[B_LOSS_USD_H] + block[B_LOSS_PER_VALUE_H] * value_usd
+    row[C_ABANDON_RATE] = block[B_ABANDON_PER_H]
+    row[C_EXPECTED_WORK] = block[B_WORK_S]
+    row[C_REP_IDLE] = rep_idle_s
+    index = index_of(settings, queue, row)
+    if not layout.real_time[queue] and queue_field(center, queue, Q_OVERDUE) > 0.0:
+        row[C_OVERDUE] = 1.0
+        row[C_STAKE] = 0.0
+        index = max(index, index_of(settings, queue, row))
+    return index
+
+
+@compiled
+def _is_preceded(layout, settings, center, own_queue, index, rep_idle_s):
+    """Return True if a contact of a higher index may wait that a free rep has the skill for and may start.
+
+    A queue whose contacts may all be held for other reps does not count: who stands behind them would be asked no more.
+    """
+    row = np.zeros(N_CANDIDATE_FIELDS)
+    for queue in range(layout.real_time.shape[0]):
+        others = queue_field(center, queue, Q_WAITING) - (1.0 if queue == own_queue else 0.0)
+        if others < 1.0 or queue_field(center, queue, Q_REPS_FREE) < 1.0:
+            continue
+        if _is_reserved(layout, settings, center, queue):
+            continue
+        if int(settings[I_SUITS]) != ANYBODY and queue_field(center, queue, Q_OLDEST_WAIT) < settings[I_HOLD_S]:
+            continue
+        if _highest_waiting(layout, settings, center, queue, rep_idle_s, row) > index:
+            return True
+    return False
+
+
+@compiled
+def _find_rep(layout, settings, candidates, mask):
+    """Return the open `assign` of a rep who suits the contact, else of the lens of the settings, -1 if none is open."""
+    for action in range(mask.shape[0]):
+        if mask[action] and layout.kind[action] == ASSIGN and _suits(settings, candidates[action]):
+            return action
+    action = find_action(layout, mask, ASSIGN, int(settings[I_ASSIGN]))
+    # That lens may mean the same rep as the first one.
+    return action if action >= 0 else find_action(layout, mask, ASSIGN, LONGEST_IDLE)
+
+
+@compiled
+def _disturb_or_offer(layout, settings, center, candidates, mask, queue):
+    """Return what is done for a contact for whom no rep is free: the interruption or the callback offer that gains
+    most, WAIT if neither gains. In a mode `always` an interruption, then an offer, needs no gain."""
+    n_waiting = 0.0
+    for other in range(layout.real_time.shape[0]):
+        if layout.real_time[other]:
+            n_waiting += queue_field(center, other, Q_WAITING)
+    release_per_hour = center[G_RELEASE_RATE] / max(n_waiting, 1.0)
+    interrupt, offer = int(settings[I_INTERRUPT]), int(settings[I_OFFER])
+    if not _block_of(settings, queue)[B_INTERRUPTS]:
+        interrupt = MODE_NEVER
+    if interrupt == MODE_ALWAYS:
+        action = interrupt_or_wait(layout, center, candidates, mask)
+        if action != WAIT:
+            return action
+    best, best_usd = WAIT, 0.0
+    for action in range(mask.shape[0]):
+        row = candidates[action]
+        if not mask[action]:
+            continue
+        if layout.kind[action] == INTERRUPT and interrupt == MODE_PRICED:
+            gain_usd = settings[I_INTERRUPT_GAIN] * caller_loss_usd(row, release_per_hour)
+            gain_usd -= interruption_price_usd(row, settings[I_REP_HOUR_USD])
+        elif layout.kind[action] == OFFER_CALLBACK and offer == MODE_PRICED:
+            gain_usd = row[C_ACCEPT] * caller_loss_usd(row, release_per_hour)
+            gain_usd -= settings[I_OFFER_PRICE_FACTOR] * row[C_ACTION_COST] + settings[I_OFFER_MARGIN_USD]
+        elif layout.kind[action] == OFFER_CALLBACK and offer == MODE_ALWAYS and best == WAIT:
+            best = action
+            continue
+        else:
+            continue
+        if gain_usd > best_usd:
+            best, best_usd = action, gain_usd
+    return best
+
+
+@compiled
+def _place_contact(layout, settings, center, candidates, mask):
+    """Return what is done with a waiting contact."""
+    queue = int(candidates[WAIT, C_CHANNEL]) - 1
+    action = _find_rep(layout, settings, candidates, mask)
+    if action < 0:
+        return _disturb_or_offer(layout, settings, center, candidates, mask, queue)
+    row = candidates[action]
+    index = index_of(settings, queue, row)
+    if index < settings[I_FLOOR] or _is_held(settings, queue, row):
+        return WAIT
+    if _is_reserved(layout, settings, center, queue):
+        return WAIT
+    if _is_preceded(layout, settings, center, queue, index, row[C_REP_IDLE]):
+        return WAIT  # whom a free rep is to serve is settled when the rep is asked
+    return action
+
+
+@compiled
+def index_rule(layout, settings, center, candidates, mask):
+    """The contact of the highest index, own suspended work first where indices are equal, else the first action of the
+    table; with the components that the `settings` say (`agents.rules.index_rule`)."""
+    if center[G_SUBJECT_IS_CONTACT]:
+        return _place_contact(layout, settings, center, candidates, mask)
+    best, best_index = WAIT, -np.inf
+    for action in range(mask.shape[0]):
+        kind = layout.kind[action]
+        if not mask[action] or (kind != SERVE and kind != RESUME):
+            continue
+        row = candidates[action]
+        queue = int(row[C_CHANNEL]) - 1
+        if _is_reserved(layout, settings, center, queue) or (kind == SERVE and _is_held(settings, queue, row)):
+            continue
+        index = index_of(settings, queue, row)
+        if index < settings[I_FLOOR]:
+            continue
+        if index > best_index or (index == best_index and kind == RESUME):
+            best, best_index = action, index
+    return best

@@ -1,0 +1,86 @@
+"""The compiled loop of the baselines: a rule and the center take turns without Python in between.
+
+Room: `agents.rules.compiled`. Touches the rules, the kernel's one step function and the rows of `CenterRows`.
+
+Threads that each play rows of their own run side by side: for the whole loop none of them needs Python's lock. With a
+call per decision two threads were slower than one.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.rules.compiled.action_layout import ActionLayout
+from agents.rules.compiled.choice import choose
+from envs.center_rows import CenterRows
+from envs.interface.actions import WAIT
+from envs.simulator.machine.compilation import compiled, entry_point
+from envs.simulator.step import step_one
+
+
+@compiled
+def _play_row(
+    rule, layout, settings, until_s, state, parameters, demand, center, candidates, mask, result, journal
+):  # fmt: skip
+    while not result.done and result.time_s < until_s:
+        action = choose(rule, layout, settings, center, candidates, mask)
+        step_one(state, parameters, demand, max(action, WAIT), center, candidates, mask, result, journal)
+
+
+@entry_point
+def _play_rows(
+    rule, layout, settings, until_s, rows, states, parameters, demands, demand_counts, centers, candidates, masks,
+    results, journals,
+):  # fmt: skip
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        _play_row(
+            rule,
+            layout,
+            settings[row],
+            until_s[row],
+            states[row],
+            parameters[0],
+            demands[row, : demand_counts[row]],
+            centers[row],
+            candidates[row],
+            masks[row],
+            results[row],
+            journals[min(row, journals.shape[0] - 1)],
+        )
+
+
+def play_rule(
+    rule: int,
+    layout: ActionLayout,
+    settings: NDArray[np.float64],
+    rows: CenterRows,
+    running: NDArray[np.int64],
+    until_s: NDArray[np.float64],
+) -> None:
+    """Let a rule route the environments `running` of `rows` until each reaches its horizon, or its first decision at or
+    after its `until_s`, one environment after the other.
+
+    Args:
+        rule: its code (`agents.rules.compiled.choice`).
+        layout: of the scenario (`agents.rules.compiled.action_layout`).
+        settings: of the rule, float64 with one line for each of the rows.
+        rows: `CenterRows`; afterwards as if every action had been a `step`.
+        running: int64 indices.
+        until_s: float64 (rows,), seconds since the start of the horizon; `inf` is the horizon.
+    """
+    _play_rows(
+        rule,
+        layout,
+        np.array(settings, order="C"),  # a copy: for an array that is read-only numba would compile anew
+        np.array(until_s, order="C"),
+        running,
+        rows.states,
+        rows.parameters,
+        rows.demands,
+        rows.demand_counts,
+        rows.center,
+        rows.candidates,
+        rows.mask,
+        rows.results,
+        rows.journals,
+    )

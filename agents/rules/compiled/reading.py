@@ -1,0 +1,86 @@
+"""What rules read off an observation: a queue's field, an action by kind and lens, the largest of a field.
+
+Room: `agents.rules.compiled`. Reads one observation; changes nothing.
+"""
+
+from envs.interface.actions import (
+    ASSIGN,
+    INTERRUPT,
+    LATEST_PICK_UP,
+    LEAST_PROGRESS,
+    LONGEST_IDLE,
+    OLDEST,
+    RESUME,
+    SERVE,
+    WAIT,
+)
+from envs.interface.fields import (
+    C_PICK_UP,
+    C_REAL_TIME,
+    G_RESUMING,
+    N_CENTER_FIELDS,
+    N_QUEUE_FIELDS,
+)
+from envs.simulator.machine.compilation import compiled
+
+
+@compiled
+def queue_field(center, queue, field):
+    """Return a field of the observation of `queue`."""
+    return center[N_CENTER_FIELDS + queue * N_QUEUE_FIELDS + field]
+
+
+@compiled
+def find_action(layout, mask, kind, lens):
+    """Return the first open action of this kind and lens, -1 if there is none."""
+    for action in range(mask.shape[0]):
+        if mask[action] and layout.kind[action] == kind and layout.lens[action] == lens:
+            return action
+    return -1
+
+
+@compiled
+def largest(layout, candidates, mask, lens, field, real_time_only):
+    """Return the open `serve` action of that lens (or `resume`) with the largest value of `field`, WAIT if none.
+
+    The `oldest` of a queue stands for all its lenses where they mean the same contact, since it is the first name.
+    """
+    best = WAIT
+    for action in range(mask.shape[0]):
+        kind = layout.kind[action]
+        if not mask[action] or (kind != SERVE and kind != RESUME):
+            continue
+        if kind == SERVE and layout.lens[action] != lens and layout.lens[action] != OLDEST:
+            continue
+        if real_time_only and not candidates[action, C_REAL_TIME]:
+            continue
+        if best == WAIT or candidates[action, field] > candidates[best, field]:
+            best = action
+    return best
+
+
+@compiled
+def assign_or_wait(layout, mask):
+    """Return the action that gives the waiting contact to the rep who is idle longest, WAIT if nobody is free."""
+    action = find_action(layout, mask, ASSIGN, LONGEST_IDLE)
+    return action if action >= 0 else WAIT
+
+
+@compiled
+def interrupt_or_wait(layout, center, candidates, mask):
+    """Return the interruption of a rep who is picking up anyway, else of the one with the least progress, else WAIT.
+
+    Either may be open under the name of an earlier lens only: then `picking_up` is told by the pick-up time that is not
+    added, and the least progress is what `least_value_at_stake` names.
+    """
+    action = find_action(layout, mask, INTERRUPT, LATEST_PICK_UP)
+    if action >= 0:
+        return action
+    first = -1
+    for action in range(mask.shape[0]):
+        if mask[action] and layout.kind[action] == INTERRUPT:
+            if center[G_RESUMING] > 0.0 and candidates[action, C_PICK_UP] == 0.0:
+                return action
+            first = action if first < 0 else first
+    action = find_action(layout, mask, INTERRUPT, LEAST_PROGRESS)
+    return max(action if action >= 0 else first, WAIT)

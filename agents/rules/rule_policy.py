@@ -1,0 +1,92 @@
+"""Baselines: the compiled rules as policies.
+
+Room: `agents.rules`. Touches the rules, `CenterRows` and numpy.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.policy import Observations
+from agents.rules.compiled.action_layout import action_layout
+from agents.rules.compiled.choice import (
+    BASELINES,
+    INDEX_RULE,
+    PRIORITY,
+    choose_rows,
+)
+from agents.rules.compiled.expected_loss import ADJUSTMENTS
+from agents.rules.compiled.loop import play_rule
+from agents.rules.markov_needs import hidden_fields
+from envs.center_rows import CenterRows
+from envs.errors import ConfigurationError
+from envs.scenario.scenario import Scenario
+
+WITH_SETTINGS = {"priority": PRIORITY, "index_rule": INDEX_RULE}
+"""Codes of the rules that need settings."""
+
+
+class RulePolicy:
+    """A rule of `agents.rules.compiled.baselines` for one scenario. Sees what a learned policy sees; deterministic in
+    either mode.
+
+    `settings`: of `expected_loss` the values of `agents.rules.compiled.expected_loss.ADJUSTMENTS`, by default 0; of
+    `priority` and `index_rule` those that `agents.rules.priority_rule` and `agents.rules.index_rule` make. Other rules
+    have none.
+
+    `hidden_fields`: what the rule needs in the scenario beyond the Markov fields, as the function of that name says of
+    the baselines; `is_by_order`: of the waits among them it needs only who came first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        scenario: Scenario,
+        settings: NDArray[np.float64] | None = None,
+        *,
+        needs: tuple[str, ...] | None = None,
+        is_by_order: bool = False,
+    ) -> None:
+        if name not in (*BASELINES, *WITH_SETTINGS):
+            raise ConfigurationError(f"policy = {name!r}: no such baseline (known: {', '.join(BASELINES)})")
+        if name == "silo" and all(home is None for group in scenario.groups for home in group.home_channels()):
+            raise ConfigurationError(
+                f"policy silo makes no sense in scenario {scenario.name}: no group has a home_channel"
+            )
+        if settings is None and name in WITH_SETTINGS:
+            raise ConfigurationError(f"policy {name}: needs its order and perhaps more: state them in a policy file")
+        if settings is not None and name not in ("expected_loss", *WITH_SETTINGS):
+            raise ConfigurationError(f"policy {name}: has no settings")
+        self.name = name
+        self.settings = np.zeros(len(ADJUSTMENTS)) if settings is None else settings
+        self.code = WITH_SETTINGS[name] if name in WITH_SETTINGS else BASELINES.index(name)
+        self.layout = action_layout(scenario)
+        self.hidden_fields = hidden_fields(name, scenario) if needs is None else needs
+        self.is_by_order = is_by_order or name in ("fifo", "voice_first", "voice_first_interrupting")
+
+    def predict(self, observations: Observations, deterministic: bool = True) -> NDArray[np.int64]:
+        """Return one open action per observation, int64 (n,)."""
+        count = len(observations["action_mask"])
+        actions = np.zeros(count, np.int64)
+        self.choose_into(np.arange(count), observations, actions)
+        return actions
+
+    def play_until(self, rows: CenterRows, running: NDArray[np.int64], until_s: NDArray[np.float64]) -> None:
+        """Route the environments `running` of `rows` until each reaches its horizon, or its first decision at or after
+        `until_s[row]` seconds: what choosing and stepping in turn would do, in one compiled loop."""
+        play_rule(self.code, self.layout, self._settings_of(rows.n_rows), rows, running, until_s)
+
+    def choose_into(self, rows: NDArray[np.int64], observations: Observations, actions: NDArray[np.int64]) -> None:
+        """Write the actions of `rows` of a batch into `actions`, the other entries left alone."""
+        choose_rows(
+            self.code,
+            self.layout,
+            np.array(self._settings_of(len(actions)), order="C"),  # a copy, as in `play_rule`
+            rows,
+            observations["center"],
+            observations["candidates"],
+            observations["action_mask"],
+            actions,
+        )
+
+    def _settings_of(self, n_rows: int) -> NDArray[np.float64]:
+        return np.broadcast_to(self.settings, (n_rows, len(self.settings)))

@@ -1,0 +1,157 @@
+"""From scenario to parameters: human units become flat arrays in seconds and USD, curves become tables.
+
+Room: `envs.inputs`. Reads the scenario; the kernel only reads what this makes.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.errors import ConfigurationError
+from envs.inputs.channel_parameters import Record, fill_channel
+from envs.inputs.staff_parameters import (
+    fill_staff,
+    n_seats,
+    seat_classes,
+    shift_changes,
+)
+from envs.interface.cost_terms import COST_TERMS
+from envs.interface.units import (
+    DAY_S,
+    NOBODY,
+    WEEK_S,
+)
+from envs.scenario.action_table import action_table
+from envs.scenario.scenario import Scenario
+from envs.scenario.week import open_periods, week_start_s
+from envs.simulator.machine.parameters_record import parameters_type
+from envs.simulator.machine.record_types import (
+    MAX_BANDS,
+    MAX_OPEN_PERIODS,
+    SIZES,
+    Sizes,
+)
+
+
+def choose_sizes(scenario: Scenario) -> Sizes:
+    """Return the first tier that holds `scenario`; raises `ConfigurationError` if none does."""
+    reps = n_seats(scenario)
+    n_changes = len(shift_changes(scenario))
+    n_actions = len(action_table(scenario))
+    for tier in SIZES:
+        if (
+            reps <= tier.reps
+            and len(scenario.channels) <= tier.queues
+            and n_actions <= tier.actions
+            and n_changes <= tier.shift_changes
+            and len(seat_classes(scenario)) <= tier.classes
+        ):
+            return tier
+    raise ConfigurationError(
+        f"scenario {scenario.name}: {reps} contacts held at most, {len(scenario.channels)} channels and {n_changes} "
+        "shift changes "
+        f"exceed the largest size, {SIZES[-1].reps} contacts held, {SIZES[-1].queues} channels and "
+        f"{SIZES[-1].shift_changes} shift changes"
+    )
+
+
+def _fill_agreements(record: Record, scenario: Scenario) -> None:
+    days = math.ceil(scenario.horizon.days) - math.floor(scenario.horizon.warm_up_days)
+    for client in scenario.clients:
+        for name in client.channels:
+            target = record.queues[scenario.channel_index(name)]
+            target.fee_usd = client.fee_usd
+            target.technology_usd = client.technology_usd
+        for promise in client.targets:
+            target = record.queues[scenario.channel_index(promise.channel)]
+            target.target_frac = promise.at_least_frac
+            target.penalty_usd_per_point = promise.usd_per_point_day * days
+    for queue, channel in enumerate(scenario.channels):
+        target = record.queues[queue]
+        target.offered_contacts = channel.offered_per_day * days
+        if channel.is_unlimited:
+            target.offered_usd = target.fee_usd
+            if channel.collection is not None:
+                owed_usd = channel.collection.amount_owed.mean_value_usd
+                target.offered_usd += owed_usd * channel.collection.commission_per_owed
+    record.preferred_speed = scenario.preferred_rep.speed
+    record.preferred_resolution = scenario.preferred_rep.resolution
+    if scenario.fairness is not None:
+        record.fairness_floor_frac = scenario.fairness.floor_frac
+        record.fairness_usd_per_point = scenario.fairness.usd_per_point_day * days
+
+
+def _fill_actions(record: Record, scenario: Scenario) -> None:
+    actions = action_table(scenario)
+    names = [action.name for action in actions]
+    record.n_actions = len(actions)
+    for i, action in enumerate(actions):
+        record.action_kind[i] = action.kind
+        record.action_queue[i] = action.queue
+        record.action_lens[i] = action.lens
+    for queue, channel in enumerate(scenario.channels):
+        record.serve_start[queue] = names.index(f"serve:{channel.name}:oldest")
+    record.resume_action = names.index("resume")
+    record.assign_start = names.index("assign:longest_idle")
+    record.interrupt_start = names.index("interrupt:least_value_at_stake")
+    record.offer_action = names.index("offer_callback")
+    record.serve_preferred = names.index("serve:preferred") if scenario.has_preferred_reps else NOBODY
+    record.assign_preferred = names.index("assign:preferred") if scenario.has_preferred_reps else NOBODY
+    record.assign_least_loaded = names.index("assign:least_loaded") if scenario.has_concurrency else NOBODY
+    record.assign_fastest = names.index("assign:fastest") if scenario.has_unequal_speeds else NOBODY
+    record.interrupt_preferred = names.index("interrupt:preferred") if scenario.has_preferred_reps else NOBODY
+
+
+def build_parameters(scenario: Scenario, tier: Sizes | None = None) -> NDArray[Any]:
+    """Return the parameters of `scenario`: an array of one record of `parameters_type` of `tier`, by default
+    the one that `choose_tier` chooses."""
+    tier = choose_sizes(scenario) if tier is None else tier
+    parameters = np.zeros(1, parameters_type(tier))
+    record: Record = parameters[0]
+    record.n_queues = len(scenario.channels)
+    record.n_supplied = sum(channel.is_unlimited for channel in scenario.channels)
+    record.n_contacts = tier.contacts
+    record.n_bands = len(scenario.value_bands_usd) + 1
+    record.band_edge_usd[: len(scenario.value_bands_usd)] = scenario.value_bands_usd
+    record.band_edge_usd[len(scenario.value_bands_usd) : MAX_BANDS] = np.inf
+    record.horizon_s = scenario.horizon.days * DAY_S
+    record.warm_up_s = scenario.horizon.warm_up_days * DAY_S
+    record.week_start_s = week_start_s(scenario) % WEEK_S
+    record.review_interval_s = scenario.review_interval_s
+    record.every_event = scenario.review == "every_event"
+    record.markov = scenario.observation == "markov"
+    record.charge_end = scenario.terminal_charge == "expected"
+    record.sampled_churn = scenario.churn.mode == "sampled"
+    record.suspended_limit = scenario.suspended_limit
+    record.at_risk_multiplier = scenario.churn.at_risk_multiplier
+    costs = scenario.costs
+    record.interruption_usd = costs.interruption_usd
+    record.pick_up_usd_per_s = costs.pick_up_usd_per_hour / 3600.0
+    record.callback_usd = costs.callback_usd
+    record.overtime_usd_per_s = costs.overtime_usd_per_hour / 3600.0
+    record.term_weight[:] = [costs.weights.get(term, 1.0) for term in COST_TERMS]  # type: ignore[call-overload]
+    record.n_censuses = len(scenario.census_at_s)
+    record.census_s[: len(scenario.census_at_s)] = scenario.census_at_s
+    fill_business_hours(record, scenario)
+    for queue, channel in enumerate(scenario.channels):
+        fill_channel(record, scenario, queue, channel)
+    _fill_agreements(record, scenario)
+    fill_staff(record, scenario)
+    _fill_actions(record, scenario)
+    return parameters
+
+
+def fill_business_hours(record: Any, scenario: Scenario) -> None:
+    """Write the opening hours into a record of parameters; `ConfigurationError` if they do not fit."""
+    periods = open_periods(scenario)
+    if len(periods) > MAX_OPEN_PERIODS:
+        raise ConfigurationError(
+            f"scenario {scenario.name}: business_hours make {len(periods)} periods a week: "
+            f"must be at most {MAX_OPEN_PERIODS}"
+        )
+    record.n_open_periods = len(periods)
+    for i, (start_s, end_s) in enumerate(periods):
+        record.open_start_s[i] = start_s
+        record.open_end_s[i] = end_s

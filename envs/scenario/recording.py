@@ -1,0 +1,225 @@
+"""Recorded days: what a file says of contacts that came, checked row by row.
+
+Room: `envs.scenario`. Touches the file only. `envs.scenario.scenario` says which file and hands over what a row is
+checked against, `envs.inputs.demand` draws what the record leaves open.
+
+The file is CSV with a header, UTF-8, compressed if its name ends in `.gz`. Rows need not be sorted. An empty cell and a
+missing column mean the same: not recorded.
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import math
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.configuration.document import shown_path
+from envs.configuration.messages import did_you_mean
+from envs.errors import ConfigurationError
+
+_WHOLE = re.compile(r"[0-9]{1,18}")
+REQUIRED_COLUMNS = ("channel", "at_s")
+COLUMNS = (
+    *REQUIRED_COLUMNS,
+    "day",
+    "handle_s",
+    "patience_s",
+    "patience_at_least_s",
+    "account_value_usd",
+    "at_risk",
+    "preferred_rep",
+    "amount_owed_usd",
+)
+RECORDED = np.dtype(
+    [
+        ("at_s", np.float64),
+        ("queue", np.int64),
+        ("handle_s", np.float64),
+        ("patience_s", np.float64),
+        ("patience_at_least_s", np.float64),
+        ("account_value_usd", np.float64),
+        ("at_risk", np.float64),
+        ("preferred_rep", np.float64),
+        ("amount_owed_usd", np.float64),
+    ]
+)
+"""One recorded contact; what is not recorded is NaN. `at_s` is seconds since the start of its day, `queue` the position
+of its channel in the scenario."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The content of a file; two are equal if their files say the same.
+
+    Attributes:
+        digest: SHA-256 of the text.
+        days: `RECORDED` arrays, one for each recorded day, in the order of the days; each in order of time, at the same
+            second in the order of the file.
+    """
+
+    digest: str
+    days: tuple[NDArray[Any], ...] = field(compare=False, repr=False)
+
+    def states(self, column: str, queue: int | None = None) -> bool:
+        """Return True if some contact (of `queue`, unless None) has a value in a column other than `channel`."""
+        return any(
+            not np.isnan(day[column][(day["queue"] == queue) if queue is not None else slice(None)]).all()
+            for day in self.days
+        )
+
+
+def read_recording(file: Path, is_real_time: Mapping[str, bool], horizon_s: float, n_reps: int) -> Recording:
+    """Return the recorded days of a file.
+
+    Args:
+        file: CSV, or compressed CSV if its name ends in `.gz`.
+        is_real_time: the names of the scenario's channels in their order, true for real-time ones.
+        horizon_s: length of an episode, seconds; a recorded day is as long.
+        n_reps: number of reps, one of whom a customer may prefer.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or what it says is wrong; the message names file, row (the header
+            is row 1), column, value and rule.
+    """
+    shown = shown_path(file)
+    text = _read_text(file, shown)
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    by_day: dict[str, list[tuple[float, ...]]] = {}
+    try:
+        header = _check_header([name.strip() for name in next(rows, [])], shown)
+        for cells in rows:
+            if not cells:
+                continue
+            row = _Row(f"{shown}, row {rows.line_num}", header, cells)
+            by_day.setdefault(row.day(), []).append(row.read(is_real_time, horizon_s, n_reps))
+    except csv.Error as error:
+        raise ConfigurationError(f"{shown}, row {rows.line_num}: not valid CSV: {error}") from error
+    if not by_day:
+        raise ConfigurationError(f"{shown}: no contacts: must have at least one row below the header")
+    days = [np.array(by_day[name], RECORDED) for name in _in_order(by_day)]
+    return Recording(
+        hashlib.sha256(text.encode()).hexdigest(),
+        tuple(day[np.argsort(day["at_s"], kind="stable")] for day in days),
+    )
+
+
+def _read_text(file: Path, shown: str) -> str:
+    try:
+        content = file.read_bytes()
+        if file.suffix == ".gz":
+            content = gzip.decompress(content)
+        return content.decode("utf-8-sig")  # spreadsheets begin a file with a byte order mark
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{shown}: not a UTF-8 text file ({error.reason})") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ConfigurationError(f"{shown}: not a gzip file, or a damaged one ({error})") from error
+    except OSError as error:
+        raise ConfigurationError(f"{shown}: cannot be read ({error.strerror})") from error
+
+
+def _check_header(header: list[str], shown: str) -> list[str]:
+    place = f"{shown}, row 1"
+    for i, name in enumerate(header):
+        if name not in COLUMNS:
+            hint = did_you_mean(name, COLUMNS) or f"; known columns: {', '.join(COLUMNS)}"
+            raise ConfigurationError(f"{place}: unknown column '{name}'{hint}")
+        if name in header[:i]:
+            raise ConfigurationError(f"{place}: column '{name}' stands twice")
+    for name in REQUIRED_COLUMNS:
+        if name not in header:
+            raise ConfigurationError(f"{place}: missing column '{name}'")
+    return header
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Return the names of days in order: by size if all are whole numbers, else as text, as suits dates."""
+    names = list(names)
+    return sorted(names, key=int) if all(map(_WHOLE.fullmatch, names)) else sorted(names)
+
+
+def _read_number(cell: str) -> float:
+    """Return the number in a cell, NaN where there is none."""
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan
+
+
+class _Row:
+    """One row of the file: its cells by column, with the messages about them."""
+
+    def __init__(self, place: str, header: list[str], cells: list[str]) -> None:
+        if len(cells) != len(header):
+            raise ConfigurationError(f"{place}: {len(cells)} cells: must be {len(header)}, one per column")
+        self._place = place
+        self._cells = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+
+    def read(self, is_real_time: Mapping[str, bool], horizon_s: float, n_reps: int) -> tuple[float, ...]:
+        """Return the contact as one entry of `RECORDED`."""
+        channel = self._cells["channel"]
+        if channel not in is_real_time:
+            known = ", ".join(is_real_time)
+            self._refuse("channel", f"no such channel (known: {known}){did_you_mean(channel, is_real_time)}")
+        for column in ("patience_s", "patience_at_least_s"):
+            if self._cells.get(column) and not is_real_time[channel]:
+                self._refuse(column, f"has no meaning on a deferred channel ({channel}): must be empty")
+        if self._cells.get("patience_s") and self._cells.get("patience_at_least_s"):
+            self._refuse("patience_at_least_s", "must be empty where patience_s is given")
+        return (
+            self._at_s(horizon_s),
+            list(is_real_time).index(channel),
+            self._amount("handle_s", "seconds"),
+            self._amount("patience_s", "seconds"),
+            self._amount("patience_at_least_s", "seconds"),
+            self._amount("account_value_usd", "USD"),
+            self._choice("at_risk", 2, "must be 0 or 1"),
+            self._choice("preferred_rep", n_reps, f"must be a whole number >= 0 and < {n_reps}, the number of reps"),
+            self._amount("amount_owed_usd", "USD"),
+        )
+
+    def day(self) -> str:
+        """Return the name of the day to which the row belongs; a whole number without leading zeros."""
+        name = self._cells.get("day", "0")
+        if not name:
+            self._refuse("day", "must not be empty: the recorded day to which the row belongs")
+        return str(int(name)) if _WHOLE.fullmatch(name) else name
+
+    def _at_s(self, horizon_s: float) -> float:
+        at_s = self._amount("at_s", "seconds")
+        if math.isnan(at_s):
+            self._refuse("at_s", "must not be empty: seconds since the start of the horizon")
+        if at_s >= horizon_s:
+            self._refuse("at_s", f"must be < {horizon_s:g} seconds, the end of the horizon")
+        return at_s
+
+    def _amount(self, column: str, unit: str) -> float:
+        cell = self._cells.get(column, "")
+        if not cell:
+            return math.nan
+        amount = _read_number(cell)
+        if not math.isfinite(amount):
+            self._refuse(column, f"must be a finite number ({unit})")
+        if amount < 0:
+            self._refuse(column, f"must be >= 0 {unit}")
+        return amount
+
+    def _choice(self, column: str, count: int, rule: str) -> float:
+        cell = self._cells.get(column, "")
+        if not cell:
+            return math.nan
+        number = _read_number(cell)  # also 1.0, as tables write whole numbers in a column with gaps
+        if not (number.is_integer() and 0 <= number < count):
+            self._refuse(column, rule)
+        return number
+
+    def _refuse(self, column: str, problem: str) -> NoReturn:
+        raise ConfigurationError(f"{self._place}, column {column} = '{self._cells[column]}': {problem}")

@@ -1,0 +1,145 @@
+"""The scenario's week: opening hours, forecast and planned reps, half-hour by half-hour.
+
+Room: `envs.scenario`. Reads the scenario; writes nothing.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.interface.units import (
+    DAY_S,
+    N_WEEK_INTERVALS,
+    WEEK_INTERVAL_S,
+    WEEK_S,
+    WEEKDAYS,
+)
+from envs.scenario.channel import Channel
+from envs.scenario.customers import Arrivals
+from envs.scenario.scenario import Scenario
+
+
+def open_periods(scenario: Scenario) -> list[tuple[float, float]]:
+    """Return the opening hours of a week as (start, end), seconds from Sunday midnight, in order and apart."""
+    spans = []
+    for hours in scenario.business_hours:
+        for weekday in hours.weekdays:
+            start_s = WEEKDAYS.index(weekday) * DAY_S + hours.start
+            end_s = start_s - hours.start + hours.end + (DAY_S if hours.end <= hours.start else 0.0)
+            spans.append((start_s, min(end_s, WEEK_S)))
+            if end_s > WEEK_S:  # Saturday night
+                spans.append((0.0, end_s - WEEK_S))
+    return join_spans(spans)
+
+
+def join_spans(spans: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return spans of time (start, end) in order, those that touch or overlap as one."""
+    joined: list[tuple[float, float]] = []
+    for start_s, end_s in sorted(spans):
+        if joined and start_s <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end_s, joined[-1][1]))
+        else:
+            joined.append((start_s, end_s))
+    return joined
+
+
+def week_start_s(scenario: Scenario) -> float:
+    """Return the seconds from Sunday midnight to the start of the horizon."""
+    return WEEKDAYS.index(scenario.horizon.start_weekday) * DAY_S
+
+
+def weekday_of(scenario: Scenario, day: int) -> str:
+    """Return the weekday of calendar day `day` (0 is the first) of the horizon."""
+    return WEEKDAYS[(WEEKDAYS.index(scenario.horizon.start_weekday) + day) % 7]
+
+
+def week_forecast(scenario: Scenario, channel: Channel) -> NDArray[np.float64]:
+    """Return the mean contacts of `channel` per hour [336] in each half-hour of the week, Sunday first: its arrivals by
+    their rates, and its recorded contacts (`recorded_forecast`)."""
+    forecast = recorded_forecast(scenario, channel)
+    return forecast if channel.arrivals is None else forecast + _rates_per_hour(channel.arrivals)
+
+
+def recorded_forecast(scenario: Scenario, channel: Channel) -> NDArray[np.float64]:
+    """Return the mean recorded contacts of `channel` per hour [336] in each half-hour of the week, Sunday first.
+
+    The mean is over all recorded days, whichever of them an episode replays: the router sees what is usual, not what
+    will come. If only one day is recorded, the forecast is that day itself, smoothed to half-hours. A half-hour of the
+    week outside the horizon takes the mean of the same time of day within it.
+    """
+    if scenario.recording is None:
+        return np.zeros(N_WEEK_INTERVALS)
+    horizon_s = scenario.horizon.days * DAY_S
+    starts_s = np.arange(math.ceil(horizon_s / WEEK_INTERVAL_S)) * WEEK_INTERVAL_S
+    place = (round(week_start_s(scenario) / WEEK_INTERVAL_S) + np.arange(len(starts_s))) % N_WEEK_INTERVALS
+    contacts = np.concatenate(scenario.recording.days)
+    at_s = contacts["at_s"][contacts["queue"] == scenario.channel_index(channel.name)]
+    count = np.bincount(place[(at_s / WEEK_INTERVAL_S).astype(np.int64)], minlength=N_WEEK_INTERVALS)
+    recorded_h = np.bincount(place, _covered(starts_s, 0.0, horizon_s), N_WEEK_INTERVALS) * WEEK_INTERVAL_S / 3600.0
+    recorded_h *= len(scenario.recording.days)
+    of_week, of_day = count.reshape(len(WEEKDAYS), -1), recorded_h.reshape(len(WEEKDAYS), -1)
+    same_time = of_week.sum(axis=0) / np.maximum(of_day.sum(axis=0), 1e-9)
+    return np.where(of_day > 0.0, of_week / np.maximum(of_day, 1e-9), same_time).ravel()
+
+
+def _rates_per_hour(arrivals: Arrivals) -> NDArray[np.float64]:
+    per_day = []
+    grid = np.arange(round(DAY_S / WEEK_INTERVAL_S) + 1) * WEEK_INTERVAL_S
+    for weekday in WEEKDAYS:
+        rates = np.array(arrivals.rates_on(weekday))
+        edges = np.arange(len(rates) + 1) * arrivals.interval_s
+        cumulative = np.concatenate([[0.0], np.cumsum(rates * arrivals.interval_s)])
+        per_day.append(np.diff(np.interp(grid, edges, cumulative)) / WEEK_INTERVAL_S)
+    return np.concatenate(per_day)
+
+
+def _covered(starts_s: NDArray[np.floating[Any]], start_s: float, end_s: float) -> NDArray[np.float64]:
+    """Return the share of each half-hour that begins at `starts_s` which lies between `start_s` and `end_s`."""
+    overlap_s = np.minimum(starts_s + WEEK_INTERVAL_S, end_s) - np.maximum(starts_s, start_s)
+    return np.clip(overlap_s, 0.0, None) / WEEK_INTERVAL_S
+
+
+def planned_reps(scenario: Scenario, count_absence: bool = False) -> NDArray[np.float64]:
+    """Return the mean number of reps on shift [336] in each half-hour of the week, Sunday first: those on the plan, or
+    those to be expected of them."""
+    planned = np.zeros(N_WEEK_INTERVALS)
+    starts = np.arange(N_WEEK_INTERVALS) * WEEK_INTERVAL_S
+    for group in scenario.groups:
+        if group.shifts is None:
+            planned += group.count
+            continue
+        covered, paused = np.zeros(N_WEEK_INTERVALS), np.zeros(N_WEEK_INTERVALS)
+        for day in range(-1, 7):
+            for shift in group.shifts:
+                if WEEKDAYS[day % 7] in shift.weekdays:
+                    start_s = day * DAY_S + shift.start
+                    covered += _covered(starts, start_s, start_s + shift.length_s)
+                    for pause in shift.breaks:
+                        for place in range(group.count):
+                            pause_s = start_s + (pause.start - shift.start) % DAY_S + place * pause.stagger_s
+                            paused += _covered(starts, pause_s, pause_s + pause.length_s)
+        present_frac = 1.0 - group.absence_prob if count_absence else 1.0
+        planned += present_frac * np.maximum(group.count * np.minimum(covered, 1.0) - paused, 0.0)
+    return planned
+
+
+def spare_reps(scenario: Scenario) -> NDArray[np.float64]:
+    """Return the reps left for a backlog [336] in each half-hour of the week, Sunday first.
+
+    Planned reps less the mean real-time load of the half-hour, at least a tenth of them; of these the share that the
+    week's new deferred work does not need, again at least a tenth. So work left for later pays for the work that it
+    will delay.
+    """
+    planned = planned_reps(scenario, count_absence=True)
+    real_time, deferred = np.zeros(N_WEEK_INTERVALS), 0.0
+    for channel in scenario.channels:
+        handle_s = channel.mean_rep_time_s * scenario.attention_frac(channel)
+        load = week_forecast(scenario, channel) * handle_s / 3600.0
+        if channel.is_real_time:
+            real_time += load
+        else:
+            deferred += float(load.mean())
+    spare = np.maximum(planned - real_time, 0.1 * planned)
+    return spare * max(1.0 - deferred / max(float(spare.mean()), 1e-9), 0.1)

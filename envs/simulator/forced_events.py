@@ -1,0 +1,314 @@
+"""A center without a clock: the caller says which event happens next. Of such steps a Markov chain is made.
+
+Room: `envs.simulator`. Calls what the kernel calls when an event's time has come, so that decisions and costs are those
+of the simulator; draws nothing and lets no time pass.
+
+A *place* is a state between two events (nobody is left to be asked) or at a decision. Its key is an int64 array, equal
+for places that have the same future:
+
+* of each queue the waiting contacts that are not overdue, and those that are;
+* of every rep the class, what is in hand, and what is suspended; reps with equal codes are interchangeable, so the
+  codes are sorted;
+* at a decision, who said `wait` already;
+* if the order matters (`is_ordered`), all waiting contacts in order of arrival, and the free reps in order of their
+  idle times.
+"""
+
+import numpy as np
+
+from envs.interface.units import NEVER, NOBODY
+from envs.simulator.contacts.arrival import admit
+from envs.simulator.contacts.waiting import strike_clock
+from envs.simulator.events import end_rep_phase
+from envs.simulator.machine.compilation import compiled, entry_point
+from envs.simulator.machine.event_list import first_contact, queue_heap
+from envs.simulator.machine.record_types import Sizes
+from envs.simulator.machine.state import (
+    AFTER_WORK,
+    BY_ARRIVAL,
+    BY_NEXT_DUE,
+    FREE,
+    N_TERMS,
+    NO_SUBJECT,
+    RESUMING,
+    TERM_BACKLOG,
+    TERM_INTERRUPTION,
+    WAITING,
+    WORKING,
+)
+from envs.simulator.passing_time import holding_usd_per_s
+from envs.simulator.router.answers import apply_action
+from envs.simulator.router.observation import write_observation
+from envs.simulator.router.open_actions import list_actions
+from envs.simulator.router.subjects import find_subject
+from envs.simulator.service.queues import count_overdue_waiting
+from envs.simulator.service.shifts import change_shift, next_shift_change_s
+from envs.simulator.service.staffing import is_idle_longer
+from envs.simulator.step import set_up
+
+CHAIN_SIZES = Sizes(reps=16, queues=4, contacts=64, actions=64, classes=8, shift_changes=16)
+"""Room for the centers of which chains are made: small, since a chain copies states all the time."""
+MAX_SUSPENDED = 8
+"""Suspended contacts of a rep that a code has room for."""
+(ARRIVAL, ABANDONMENT, DUE, COMPLETION, PICK_UP_END, AFTER_WORK_END) = range(6)
+N_EVENTS = 6
+"""Kinds of events. The first concerns a queue, the next two a contact, the others a rep."""
+ACTION = N_EVENTS
+"""Stands for the kind of event where the router acts."""
+EVENT = np.dtype([("rate_per_s", np.float64), ("kind", np.int64), ("who", np.int64)])
+"""An event that may come next: its rate, its kind, and whom it concerns."""
+MAX_EVENTS = 2 * CHAIN_SIZES.contacts
+"""Events that may come next in one state, at most."""
+# The parts of a key.
+K_QUEUES = 0  # three numbers a queue: waiting and not overdue, overdue, bits of those who said `wait`
+K_ARRIVED = K_QUEUES + 3 * CHAIN_SIZES.queues
+K_CLASSES = K_ARRIVED + 1  # bits of the classes that said `wait`
+K_REPS = K_CLASSES + 1
+K_ORDER = K_REPS + CHAIN_SIZES.reps
+KEY_LENGTH = K_ORDER + CHAIN_SIZES.contacts
+GAP_S = 1.0
+"""Time between two events where the order of arrival matters, so that waits tell it, seconds."""
+
+
+@compiled
+def _rank(state, contact):
+    """Return how many contacts wait in the queue of `contact` who joined it before."""
+    heap = queue_heap(state.contacts[contact].queue, BY_ARRIVAL)
+    rank = 0
+    for i in range(state.heap_size[heap]):
+        rank += state.contacts[state.heap_item[i, heap]].sequence < state.contacts[contact].sequence
+    return rank
+
+
+@compiled
+def _contact_code(state, contact):
+    person = state.contacts[contact]
+    return 1 + 2 * person.queue + (person.overdue != 0 and person.due_s < NEVER)
+
+
+@compiled
+def _rep_code(state, parameters, rep, is_ordered):
+    """Return all that matters of a rep, packed into an integer."""
+    person = state.reps[rep]
+    code = np.int64(person.status)
+    code = 16 * code + person.seat_class
+    in_hand = 0
+    if person.status == AFTER_WORK:
+        in_hand = 1 + 2 * person.after_work_of
+    elif person.status != FREE and person.contact != NOBODY:
+        in_hand = _contact_code(state, person.contact)
+    code = 16 * code + in_hand
+    has_waited = state.subject_kind != NO_SUBJECT and person.status == FREE and person.closed_at == state.pass_number
+    code = 2 * code + has_waited
+    idle_rank = 0
+    if is_ordered and person.status == FREE:
+        idle_rank = 1
+        for other in range(parameters.n_reps):
+            if other != rep and state.reps[other].status == FREE and is_idle_longer(state, other, rep):
+                idle_rank += 1
+    code = 32 * code + idle_rank
+    contact = person.suspended
+    for _ in range(MAX_SUSPENDED):
+        code *= 16
+        if contact != NOBODY:
+            code += _contact_code(state, contact)
+            contact = state.contacts[contact].next_suspended
+    return code
+
+
+@compiled
+def _write_key(state, parameters, is_ordered, key):
+    key[:] = 0
+    is_asked = state.subject_kind != NO_SUBJECT
+    place = K_ORDER
+    for q in range(parameters.n_queues):
+        heap = queue_heap(q, BY_ARRIVAL)
+        overdue = 0 if parameters.queues[q].real_time else count_overdue_waiting(state, q)
+        key[K_QUEUES + 3 * q] = state.queues[q].waiting - overdue
+        key[K_QUEUES + 3 * q + 1] = overdue
+        for i in range(state.heap_size[heap]):
+            contact = np.int64(state.heap_item[i, heap])
+            if is_asked and parameters.queues[q].real_time and state.contacts[contact].closed_at == state.pass_number:
+                key[K_QUEUES + 3 * q + 2] += np.int64(1) << _rank(state, contact)
+            if is_ordered:  # sorted below by the number in the order of arrival
+                key[place] = state.contacts[contact].sequence * 64 + _contact_code(state, contact)
+                place += 1
+    if is_ordered:
+        key[K_ORDER:place].sort()
+        for i in range(K_ORDER, place):
+            key[i] %= 64
+    arrived = np.int64(state.just_arrived)
+    if is_asked and arrived != NOBODY and state.contacts[arrived].status == WAITING:
+        if state.contacts[arrived].closed_at != state.pass_number:
+            key[K_ARRIVED] = 1 + 64 * state.contacts[arrived].queue + _rank(state, arrived)
+    if is_asked:
+        for k in range(parameters.n_classes):
+            if state.classes[k].closed_at == state.pass_number:
+                key[K_CLASSES] += np.int64(1) << k
+    for rep in range(parameters.n_reps):
+        key[K_REPS + rep] = _rep_code(state, parameters, rep, is_ordered)
+    key[K_REPS : K_REPS + parameters.n_reps].sort()
+
+
+@compiled
+def _arrive(state, parameters, is_ordered, center, candidates, mask, key):
+    """Find out whether anybody is asked at the place reached, and write its observation and key. Returns what the step
+    cost, USD."""
+    if find_subject(state, parameters):
+        list_actions(state, parameters)
+        write_observation(state, parameters, center, candidates, mask)
+    _write_key(state, parameters, is_ordered, key)
+    total_usd = 0.0
+    for term in range(N_TERMS):
+        total_usd += state.step_cost_usd[term]
+    return total_usd
+
+
+@compiled
+def _force(state, parameters, customers, is_ordered, kind, who):
+    """Let an event happen."""
+    state.pass_number += 1
+    state.just_arrived = NOBODY
+    if is_ordered:
+        state.now_s += GAP_S
+    if kind == ARRIVAL:
+        customers[who].arrival_s = state.now_s
+        admit(state, parameters, customers[who])
+    elif kind == ABANDONMENT:
+        state.contacts[who].abandon_s = state.now_s
+        strike_clock(state, parameters, who)
+    elif kind == DUE:
+        state.contacts[who].due_s = state.now_s
+        strike_clock(state, parameters, who)
+    else:
+        end_rep_phase(state, parameters, who)
+
+
+@entry_point
+def start_empty(states, parameters, is_ordered, keys):
+    """Make `states[0]`, all zero, the center in which nobody is and every rep is free, and write its key."""
+    state = states[0]
+    set_up(state, parameters[0])
+    while next_shift_change_s(state, parameters[0]) <= 0.0:
+        change_shift(state, parameters[0])
+    state.subject_kind = NO_SUBJECT
+    state.subject = NOBODY
+    _write_key(state, parameters[0], is_ordered, keys[0])
+
+
+@compiled
+def _step(state, parameters, customers, is_ordered, kind, who, center, candidates, mask, key):
+    for term in range(N_TERMS):
+        state.step_cost_usd[term] = 0.0
+    if kind == ACTION:
+        apply_action(state, parameters, who)
+    else:
+        _force(state, parameters, customers, is_ordered, kind, who)
+    return _arrive(state, parameters, is_ordered, center, candidates, mask, key)
+
+
+@entry_point
+def step_places(
+    states, parameters, customers, is_ordered, kinds, whos, centers, candidates, masks, keys, costs_usd, asked
+):
+    """Let event `kinds[i]` of queue, contact or rep `whos[i]` happen in `states[i]`, which lies between two events; or,
+    where the kind is `ACTION`, take the open action `whos[i]` in it, a decision.
+
+    Writes the places reached: the observation (of rows that were zero) and True in `asked` if somebody is asked, the
+    key, and what the step cost, USD. `customers` has one `DEMAND` record a queue.
+    """
+    for i in range(states.shape[0]):
+        costs_usd[i] = _step(
+            states[i], parameters[0], customers, is_ordered, kinds[i], whos[i], centers[i], candidates[i], masks[i],
+            keys[i],
+        )  # fmt: skip
+        asked[i] = states[i].subject_kind != NO_SUBJECT
+
+
+@entry_point
+def read_cost_rates(states, parameters, rates_usd_per_s):
+    """Write what each of `states` costs by the second, USD: holding contacts, and picking up."""
+    for i in range(states.shape[0]):
+        rates_usd_per_s[i] = _cost_rate(states[i], parameters[0])
+
+
+@compiled
+def _cost_rate(state, parameters):
+    rate = holding_usd_per_s(state, parameters) * parameters.term_weight[TERM_BACKLOG]
+    return rate + state.n_resuming * parameters.pick_up_usd_per_s * parameters.term_weight[TERM_INTERRUPTION]
+
+
+@compiled
+def _add(events, count, kind, who, rate):
+    events[count].kind = kind
+    events[count].who = who
+    events[count].rate_per_s = rate
+    return count + 1
+
+
+@compiled
+def _list_due(state, parameters, q, rate, is_ordered, events, count):
+    heap = queue_heap(q, BY_NEXT_DUE)
+    size = state.heap_size[heap]
+    if is_ordered:
+        for i in range(size):
+            count = _add(events, count, DUE, state.heap_item[i, heap], rate)
+    elif size > 0:
+        count = _add(events, count, DUE, first_contact(state, heap), size * rate)
+    if parameters.queues[q].met_by_start:
+        return count
+    for rep in range(parameters.n_reps):
+        person = state.reps[rep]
+        if person.status == WORKING or person.status == RESUMING:
+            if state.contacts[person.contact].queue == q and not state.contacts[person.contact].overdue:
+                count = _add(events, count, DUE, person.contact, rate)
+        contact = person.suspended
+        while contact != NOBODY:
+            if state.contacts[contact].queue == q and not state.contacts[contact].overdue:
+                count = _add(events, count, DUE, contact, rate)
+            contact = state.contacts[contact].next_suspended
+    return count
+
+
+@compiled
+def _list_rep_events(state, parameters, rates, events, count):
+    for rep in range(parameters.n_reps):
+        person = state.reps[rep]
+        if person.status == WORKING:
+            rate = rates[state.contacts[person.contact].queue, COMPLETION] * person.speed
+            count = _add(events, count, COMPLETION, rep, rate)
+        elif person.status == RESUMING:
+            count = _add(events, count, PICK_UP_END, rep, rates[state.contacts[person.contact].queue, PICK_UP_END])
+        elif person.status == AFTER_WORK:
+            rate = rates[person.after_work_of, AFTER_WORK_END] * person.speed
+            count = _add(events, count, AFTER_WORK_END, rep, rate)
+    return count
+
+
+@compiled
+def _list_events(state, parameters, rates, is_ordered, events):
+    count = 0
+    for q in range(parameters.n_queues):
+        if rates[q, ARRIVAL] > 0.0:
+            count = _add(events, count, ARRIVAL, q, rates[q, ARRIVAL])
+        if parameters.queues[q].real_time and rates[q, ABANDONMENT] > 0.0:
+            heap = queue_heap(q, BY_ARRIVAL)
+            size = state.heap_size[heap]
+            if is_ordered:
+                for i in range(size):
+                    count = _add(events, count, ABANDONMENT, state.heap_item[i, heap], rates[q, ABANDONMENT])
+            elif size > 0:  # all alike
+                count = _add(events, count, ABANDONMENT, first_contact(state, heap), size * rates[q, ABANDONMENT])
+        if not parameters.queues[q].real_time and rates[q, DUE] > 0.0:
+            count = _list_due(state, parameters, q, rates[q, DUE], is_ordered, events, count)
+    return _list_rep_events(state, parameters, rates, events, count)
+
+
+@entry_point
+def list_events(states, parameters, rates, is_ordered, events, counts):
+    """Write the events that may come next in each of `states`, and how many: `EVENT` records in lines of `events`.
+
+    `rates` has one line a queue: events of each kind a second, float64 (queues, `N_EVENTS`), service at speed 1.
+    """
+    for i in range(states.shape[0]):
+        counts[i] = _list_events(states[i], parameters[0], rates, is_ordered, events[i])

@@ -1,0 +1,68 @@
+"""How the center's code is compiled: one decorator pair and the folder of the compiled code.
+
+Room: `envs.simulator.machine`. Touches numba's settings and nothing else.
+
+numba's disk cache keys a function by its own file only, so an edit in a called file would go unseen. The folder is
+therefore named after a hash of every source file whose code ends up in a compiled function.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+_ROOT_FOLDER = Path(__file__).resolve().parents[3]
+COMPILED_FOLDERS = ("envs", "agents", "experiments")
+"""Folders below the repository's in which compiled functions may stand, with all that these import: what decides over
+the compiled code. A test keeps it true."""
+
+
+def source_files(root: Path = _ROOT_FOLDER) -> list[Path]:
+    """Return every Python file of `COMPILED_FOLDERS` below `root`, however deep, in a fixed order."""
+    return [path for folder in COMPILED_FOLDERS for path in sorted((root / folder).rglob("*.py"))]
+
+
+def hash_sources(root: Path = _ROOT_FOLDER) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of the names and contents of all sources that may be compiled, and of
+    numba's version."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in source_files(root):
+        digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _choose_cache_folder() -> Path:
+    parent = os.environ.get("BLENDED_CACHE_FOLDER")
+    folder = Path(parent) if parent else _ROOT_FOLDER / ".numba_cache"
+    return folder / hash_sources()
+
+
+CACHE_FOLDER: Path = _choose_cache_folder()
+"""Where compiled code lies. `BLENDED_CACHE_FOLDER` in the environment moves its parent."""
+numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile an inner function of the center: no Python objects, divisions as numpy does them, no fastmath."""
+    return numba.njit(error_model="numpy", fastmath=False)(function)
+
+
+def entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function that Python calls; its code, with all that it calls, is kept in `CACHE_FOLDER`."""
+    return numba.njit(error_model="numpy", fastmath=False, cache=True, nogil=True)(function)
+
+
+def parallel_entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `entry_point`, with `prange` over rows. The loop body must call one compiled function and do nothing else:
+    numba drops stores to arrays reached through a record when they stand in the body itself (DESIGN section 4.6)."""
+    return numba.njit(error_model="numpy", fastmath=False, cache=True, nogil=True, parallel=True)(function)
+
+
+def is_cold(module: str = "") -> bool:
+    """Return True if nothing (of `module`, the last part of its name) was compiled into `CACHE_FOLDER` yet, so that the
+    first call will take a while."""
+    return not any(CACHE_FOLDER.glob(f"**/{module}*.nbi"))

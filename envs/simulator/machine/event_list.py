@@ -1,0 +1,156 @@
+"""The event list: contacts in ordered heaps, reps in a block argmin.
+
+Room: `envs.simulator.machine`. Touches the heap and event fields of the state, nothing else.
+
+* Every open contact has at most one timed event (its clock): one indexed binary heap over all contacts.
+* Every queue keeps its waiting contacts in up to four more orders, so that each lens is a look at a top.
+* Every rep has at most one timed event; a two-level argmin over blocks of 16 finds the earliest.
+
+Equal keys are ordered by the contact's sequence number, so that the order of events never depends on a layout. The tops
+of all heaps lie side by side, and so do a contact's keys: with hundreds of environments a step waits for memory most of
+its time.
+"""
+
+import numpy as np
+
+from envs.interface.units import NEVER, NOBODY
+from envs.simulator.machine.compilation import compiled
+from envs.simulator.machine.record_types import BLOCK
+from envs.simulator.machine.state import BY_CLOCK
+
+CLOCK_HEAP = 0
+
+
+@compiled
+def queue_heap(queue, order):
+    """Return the index of the heap that keeps `queue` in `order` (not BY_CLOCK)."""
+    return 4 * queue + order
+
+
+@compiled
+def _is_before(state, order, first, second):
+    first_key = state.heap_key[first, order]
+    second_key = state.heap_key[second, order]
+    if first_key != second_key:
+        return first_key < second_key
+    return state.contacts[first].sequence < state.contacts[second].sequence
+
+
+@compiled
+def _sift_up(state, heap, order, place):
+    contact = state.heap_item[place, heap]
+    while place > 0:
+        parent_place = (place - 1) // 2
+        parent = state.heap_item[parent_place, heap]
+        if not _is_before(state, order, contact, parent):
+            break
+        state.heap_item[place, heap] = parent
+        state.heap_place[parent, order] = place
+        place = parent_place
+    state.heap_item[place, heap] = contact
+    state.heap_place[contact, order] = place
+
+
+@compiled
+def _sift_down(state, heap, order, place):
+    size = state.heap_size[heap]
+    contact = state.heap_item[place, heap]
+    while True:
+        child_place = 2 * place + 1
+        if child_place >= size:
+            break
+        child = state.heap_item[child_place, heap]
+        if child_place + 1 < size:
+            other = state.heap_item[child_place + 1, heap]
+            if _is_before(state, order, other, child):
+                child = other
+                child_place += 1
+        if not _is_before(state, order, child, contact):
+            break
+        state.heap_item[place, heap] = child
+        state.heap_place[child, order] = place
+        place = child_place
+    state.heap_item[place, heap] = contact
+    state.heap_place[contact, order] = place
+
+
+@compiled
+def insert_contact(state, heap, order, contact, key):
+    """Put `contact` into `heap` with `key`; it must not be in a heap of that order."""
+    place = state.heap_size[heap]
+    state.heap_size[heap] = place + 1
+    state.heap_key[contact, order] = key
+    state.heap_item[place, heap] = contact
+    state.heap_place[contact, order] = place
+    _sift_up(state, heap, order, place)
+
+
+@compiled
+def remove_contact(state, heap, order, contact):
+    """Take `contact` out of `heap`; nothing happens if it is in no heap of that order."""
+    place = state.heap_place[contact, order]
+    if place == NOBODY:
+        return
+    last_place = state.heap_size[heap] - 1
+    state.heap_size[heap] = last_place
+    state.heap_place[contact, order] = NOBODY
+    if place != last_place:
+        moved = state.heap_item[last_place, heap]
+        state.heap_item[place, heap] = moved
+        state.heap_place[moved, order] = place
+        _sift_up(state, heap, order, place)
+        _sift_down(state, heap, order, state.heap_place[moved, order])
+
+
+@compiled
+def first_contact(state, heap):
+    """Return the first contact of `heap`, NOBODY if it is empty."""
+    if state.heap_size[heap] == 0:
+        return NOBODY
+    return np.int64(state.heap_item[0, heap])
+
+
+@compiled
+def set_clock(state, contact, time_s):
+    """Set the time in seconds of the contact's next own event; NEVER takes it off the event list."""
+    if state.heap_place[contact, BY_CLOCK] != NOBODY:
+        remove_contact(state, CLOCK_HEAP, BY_CLOCK, contact)
+    if time_s < NEVER:
+        insert_contact(state, CLOCK_HEAP, BY_CLOCK, contact, time_s)
+
+
+@compiled
+def next_clock_s(state):
+    """Return the time in seconds of the earliest event of a contact, NEVER if there is none."""
+    if state.heap_size[CLOCK_HEAP] == 0:
+        return NEVER
+    return state.heap_key[state.heap_item[0, CLOCK_HEAP], BY_CLOCK]
+
+
+@compiled
+def set_rep_event(state, rep, time_s):
+    """Set the time in seconds of the rep's next event; NEVER if it has none."""
+    state.rep_event_s[rep] = time_s
+    block = rep // BLOCK
+    earliest_s = NEVER
+    for i in range(block * BLOCK, (block + 1) * BLOCK):
+        if state.rep_event_s[i] < earliest_s:
+            earliest_s = state.rep_event_s[i]
+    state.block_event_s[block] = earliest_s
+
+
+@compiled
+def next_rep_event(state, n_reps):
+    """Return (rep, time in seconds) of the earliest event of a rep; (NOBODY, NEVER) if there is none."""
+    earliest_s = NEVER
+    found = NOBODY
+    for block in range((n_reps + BLOCK - 1) // BLOCK):
+        if state.block_event_s[block] < earliest_s:
+            earliest_s = state.block_event_s[block]
+            found = block
+    if found == NOBODY:
+        return NOBODY, NEVER
+    for i in range(found * BLOCK, (found + 1) * BLOCK):
+        if state.rep_event_s[i] == earliest_s:
+            return i, earliest_s
+    return NOBODY, NEVER

@@ -1,0 +1,146 @@
+"""Sizes of the records, and the counters that they hold.
+
+Room: `envs.simulator.machine`. Touches numpy only.
+
+Sizes come in steps, so that all scenarios of a step share the compiled code.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+MAX_BANDS = 4
+MAX_OPEN_PERIODS = 64
+"""Opening hours of a week, at most."""
+RESIDUAL_POINTS = 65
+CUMULATIVE_POINTS = 1025
+BLOCK = 16
+"""Width of a block of the block argmin over reps (DESIGN section 4.5)."""
+WAIT_OCTAVES = 22
+"""Octaves of the histogram of waits: row 0 covers waits of less than a second, row k those from 2^(k-1) to 2^k."""
+WAIT_CELLS = 16
+"""Equal cells in each row of the histogram."""
+MAX_CENSUSES = 16
+"""Times at which those waiting are counted, at most."""
+MAX_NOTES = 64
+"""Notes that one event or one action may leave (`envs.simulator.machine.journal`)."""
+
+
+class Sizes(NamedTuple):
+    """Capacities of the records. A scenario takes the first tier that holds it."""
+
+    reps: int
+    queues: int
+    contacts: int
+    actions: int
+    classes: int
+    shift_changes: int
+
+
+SIZES = (
+    Sizes(reps=32, queues=8, contacts=4096, actions=64, classes=16, shift_changes=2048),
+    Sizes(reps=256, queues=16, contacts=16384, actions=128, classes=64, shift_changes=16384),
+    Sizes(reps=1024, queues=32, contacts=32768, actions=256, classes=128, shift_changes=65536),
+)
+
+
+def record_type(fields: list[Any]) -> np.dtype[Any]:
+    """Return an aligned record type whose fields plain Python, too, may write as attributes."""
+    return np.dtype((np.record, np.dtype(fields, align=True)))
+
+
+QUEUE_COUNT = record_type(
+    [
+        (name, np.float64)
+        for name in (
+            "arrived",
+            "blocked",
+            "lost",
+            "waited",
+            "started",
+            "started_within_threshold",
+            "abandoned",
+            "redialled",
+            "completed",
+            "on_time",
+            "late",
+            "left_open",
+            "left_overdue",
+            "left_age_s",
+            "preferring_started",
+            "preferred_started",
+            "wait_s",
+            "wait_started_s",
+            "wait_abandoned_s",
+            "cycle_s",
+            "handle_s",
+            "interruptions",
+            "pick_up_s",
+            "errors",
+            "reworked",
+            "callbacks_offered",
+            "callbacks_accepted",
+            "callbacks_refused",
+            "attempts",
+            "unreached",
+            "given_up",
+            "deferred",
+            "first_contacts",
+            "first_resolved",
+            "unresolved",
+            "returned",
+            "escalated",
+            "waiting_time_s",
+            "in_service_time_s",
+            "suspended_time_s",
+            "account_loss_usd",
+            "recalled",
+            "recalled_scheduled",
+            "recovered_usd",
+            "commission_usd",
+            "wait_squared_s2",
+            "after_work_time_s",
+            "scheduled_time_s",
+            "line_time_s",
+            "came",
+            "found_open",
+            "open_at_start",
+            "open_at_end",
+        )
+    ]
+)
+"""Sums per queue after the warm-up; `envs.metrics` says what each metric makes of them."""
+BAND_COUNT = record_type(
+    [
+        (name, np.float64)
+        for name in (
+            "arrived",
+            "started",
+            "real_time_started",
+            "started_within_threshold",
+            "abandoned",
+            "completed",
+            "on_time",
+            "late",
+            "blocked",
+            "account_loss_usd",
+        )
+    ]
+)
+CENTER_COUNT = record_type(
+    [
+        (name, np.float64)
+        for name in (
+            "busy_s",
+            "staffed_s",
+            "pick_up_s",
+            "overtime_s",
+            "absent_s",
+            "all_busy_s",
+            "all_busy_spells",
+            "decisions",
+            "events",
+            "substituted",
+        )
+    ]
+)

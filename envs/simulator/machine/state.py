@@ -1,0 +1,279 @@
+"""What the kernel reads and writes: record types, their codes and their sizes.
+
+Room: `envs.simulator.machine`. Touches numpy only. Everything that happens in one environment is in one `State`
+record: a snapshot is a copy of it, a checkpoint its bytes. What a scenario fixes is in one `Parameters` record. What
+an episode brings is an array of `DEMAND` records. Sizes come in tiers, so that all scenarios of a tier share the
+compiled code.
+
+Times are seconds since the start of the horizon, money is USD, -1 stands for "no contact", "no rep", "no queue".
+"""
+
+import numpy as np
+
+from envs.interface.cost_terms import COST_TERMS
+from envs.simulator.machine.record_types import (
+    BAND_COUNT,
+    BLOCK,
+    CENTER_COUNT,
+    MAX_BANDS,
+    MAX_CENSUSES,
+    MAX_NOTES,
+    QUEUE_COUNT,
+    WAIT_CELLS,
+    WAIT_OCTAVES,
+    Sizes,
+    record_type,
+)
+
+# What a contact is doing.
+UNUSED, WAITING, IN_SERVICE, PICKING_UP, SUSPENDED, SCHEDULED = range(6)
+# What a rep is doing.
+AWAY, FREE, WORKING, RESUMING, AFTER_WORK = range(5)
+# Whom the router is asked about.
+NO_SUBJECT, CONTACT_SUBJECT, REP_SUBJECT = range(3)
+# What a shift change is; at the same second they happen in this order.
+SHIFT_START, BREAK_END, BREAK_START, SHIFT_END = range(4)
+(
+    TERM_ABANDONMENT,
+    TERM_WAIT,
+    TERM_LATENESS,
+    TERM_BROKEN_PROMISE,
+    TERM_ERROR,
+    TERM_INTERRUPTION,
+    TERM_CALLBACK,
+    TERM_BACKLOG,
+    TERM_BLOCKED,
+    TERM_HANDLING,
+    TERM_UNRESOLVED,
+    TERM_FORGONE,
+    TERM_SOW_PENALTY,
+    TERM_FAIRNESS,
+) = range(len(COST_TERMS))
+N_TERMS = len(COST_TERMS)
+# Orders in which contacts are kept: the clock of the whole center, then one heap per queue and order.
+BY_CLOCK, BY_ARRIVAL, BY_URGENCY, BY_NEXT_DUE, BY_VALUE = range(5)
+N_ORDERS = 5
+DEMAND = record_type(
+    [
+        ("arrival_s", np.float64),
+        ("handle_s", np.float64),
+        ("patience_s", np.float64),
+        ("value_usd", np.float64),
+        ("due_s", np.float64),
+        ("owed_usd", np.float64),
+        ("key", np.uint64),
+        ("queue", np.int32),
+        ("at_risk", np.int32),
+        ("preferred", np.int64),  # 64 bits: no padding, so that equal demands are equal bytes
+    ]
+)
+"""One contact that the outside world brings. `due_s` is absolute; patience and due time are inf where they have no
+meaning. Contacts of an unlimited supply have no arrival of their own (`arrival_s` inf) and stand at the end, those of a
+queue together. `key` is the customer's own: all later chances are a function of it (`envs.simulator.machine.luck`)."""
+CONTACT = record_type(
+    [
+        ("key", np.uint64),
+        ("arrival_s", np.float64),  # joined its present queue
+        ("due_s", np.float64),
+        ("abandon_s", np.float64),
+        ("return_s", np.float64),  # of a scheduled contact
+        ("left_s", np.float64),  # of a scheduled contact: when its customer left the center
+        ("request_s", np.float64),  # hidden: when a scheduled customer asks for the contact, before its window opens
+        ("handle_s", np.float64),  # hidden: whole work of the present contact, at speed 1
+        ("work_left_s", np.float64),  # hidden, at speed 1
+        ("work_done_s", np.float64),  # at speed 1
+        ("served_s", np.float64),  # rep time spent on it, pick-ups apart
+        ("pick_up_left_s", np.float64),  # hidden: unpaid rest of an interrupted pick-up, mode accumulate
+        ("pick_up_s", np.float64),  # hidden: the last pick-up as it was drawn
+        ("review_s", np.float64),
+        ("value_usd", np.float64),
+        ("retention_prob", np.float64),
+        ("owed_usd", np.float64),
+        ("queued_s", np.float64),  # of a waiting contact: since when it stands in line
+        ("new_work", np.int64),  # 1 + the queue by whose law this contact's own work was drawn; 0: as the earlier ones'
+        ("sequence", np.int64),
+        ("closed_at", np.int64),
+        ("queue", np.int32),
+        ("status", np.int32),
+        ("rep", np.int32),
+        ("next_suspended", np.int32),
+        ("preferred", np.int32),
+        ("next_preferring", np.int32),
+        ("previous_preferring", np.int32),
+        ("attempt", np.int32),
+        ("harms", np.int32),
+        ("interruptions", np.int32),
+        ("pick_ups", np.int32),
+        ("at_risk", np.int32),
+        ("band", np.int32),
+        ("offered", np.int32),
+        ("overdue", np.int32),
+        ("past_threshold", np.int32),
+        ("reached", np.int32),
+        ("reach_attempts", np.int32),
+        ("number", np.int32),  # of this visit to a queue, in the episode
+        ("customer", np.int32),  # place in the demand
+        ("handled", np.int32),  # an earlier contact was handled to its end, which told how much work this one is
+        ("return_from", np.int32),  # of a scheduled contact: the queue that it left unresolved, to come back by itself
+    ]
+)
+ENTRY = record_type(
+    [
+        ("time_s", np.float64),
+        ("due_s", np.float64),  # of the contact, as the next four fields
+        ("opens_s", np.float64),
+        ("contact", np.int32),  # its number
+        ("customer", np.int32),
+        ("attempt", np.int32),
+        ("overdue", np.int32),
+        ("kind", np.int32),
+        ("queue", np.int32),
+        ("rep", np.int32),
+        ("detail", np.int32),
+        ("amount_usd", np.float64),
+        ("loss_usd", np.float64),
+    ]
+)
+"""One note of the journal (`envs.simulator.machine.journal`)."""
+REP = record_type(
+    [
+        ("phase_start_s", np.float64),
+        ("idle_since_s", np.float64),
+        ("review_s", np.float64),
+        ("shift_end_s", np.float64),
+        ("speed", np.float64),  # at the present contact
+        ("after_work_of", np.int64),  # in after-contact work: the queue
+        ("closed_at", np.int64),
+        ("status", np.int32),
+        ("contact", np.int32),
+        ("seat_class", np.int32),
+        ("n_held", np.int32),
+        ("open_seat", np.int32),
+        ("on_shift", np.int32),
+        ("on_break", np.int32),
+        ("absent", np.int32),
+        ("suspended", np.int32),
+        ("n_suspended", np.int32),
+        ("first_preferring", np.int32),
+        ("last_preferring", np.int32),
+        ("next_free", np.int32),
+        ("previous_free", np.int32),
+    ]
+)
+"""A seat: the rep itself, or one more contact that a rep can hold (`envs.simulator.service.seats`). Of the further
+seats only status, contact, phase, speed, class and place among the free have a meaning; `n_held` counts what a rep
+holds, and `open_seat` is the further seat that is free."""
+REP_CLASS = record_type(
+    [
+        ("news", np.int64),
+        ("closed_at", np.int64),
+        ("review_s", np.float64),
+        ("first_free", np.int32),
+        ("last_free", np.int32),
+        ("n_free", np.int32),
+        ("n_interruptible", np.int32),
+    ]
+)
+"""Reps that are interchangeable: one group, one home channel. `first_free` heads the list of free reps, longest idle
+first."""
+QUEUE = record_type(
+    [
+        ("news", np.int64),
+        ("waiting", np.int32),
+        ("in_service", np.int32),
+        ("suspended", np.int32),
+        ("after_work", np.int32),  # reps who do the after-contact work of one of its contacts
+        ("scheduled", np.int32),
+        ("overdue", np.int32),
+        ("first_supply", np.int32),  # of the demand, where the supply is unlimited
+        ("end_supply", np.int32),
+        ("next_supply", np.int32),
+        ("supply_round", np.int32),
+    ]
+)
+
+
+def state_type(tier: Sizes) -> np.dtype:
+    """Return the record type of all that happens in one environment of `tier`."""
+    return record_type(
+        [
+            ("key", np.uint64),  # of the episode: the luck that belongs to no customer
+            ("now_s", np.float64),
+            ("pass_number", np.int64),
+            ("sequence", np.int64),
+            ("next_demand", np.int64),
+            ("next_arrival_s", np.float64),
+            ("next_shift_change", np.int64),
+            ("n_contacts", np.int64),
+            ("n_unused", np.int64),
+            ("n_numbered", np.int64),
+            ("n_notes", np.int64),
+            ("recording", np.int32),
+            ("done", np.int32),
+            ("started", np.int32),
+            ("warm", np.int32),
+            ("just_arrived", np.int32),
+            ("subject_kind", np.int32),
+            ("subject", np.int32),
+            ("n_legal", np.int32),
+            ("n_staffed", np.int32),
+            ("n_working", np.int32),
+            ("n_resuming", np.int32),
+            ("n_overtime", np.int32),
+            ("n_absent", np.int32),
+            ("all_busy", np.int32),
+            ("next_census", np.int32),
+            ("day", np.int32),
+            ("arrived_today", np.float64, (tier.queues,)),
+            ("cost_usd", np.float64, (N_TERMS,)),
+            ("step_cost_usd", np.float64, (N_TERMS,)),
+            ("step_luck_usd", np.float64),
+            ("arrived_stake_usd", np.float64, (tier.queues,)),
+            ("center_count", CENTER_COUNT),
+            ("queue_count", QUEUE_COUNT, (tier.queues,)),
+            ("band_count", BAND_COUNT, (MAX_BANDS,)),
+            ("wait_count", np.int32, (tier.queues, 1 + WAIT_OCTAVES, WAIT_CELLS)),
+            ("census_waiting", np.int32, (tier.queues, MAX_CENSUSES)),
+            ("no_queue_count", QUEUE_COUNT),  # always 0: what the counts become at the end of the warm-up
+            ("no_band_count", BAND_COUNT),
+            ("queues", QUEUE, (tier.queues,)),
+            ("classes", REP_CLASS, (tier.classes,)),
+            ("reps", REP, (tier.reps,)),
+            ("rep_event_s", np.float64, (tier.reps,)),
+            ("block_event_s", np.float64, (-(-tier.reps // BLOCK),)),
+            ("action_contact", np.int32, (tier.actions,)),
+            ("action_rep", np.int32, (tier.actions,)),
+            ("action_mask", np.int8, (tier.actions,)),
+            ("heap_size", np.int32, (1 + 4 * tier.queues,)),
+            ("heap_item", np.int32, (tier.contacts, 1 + 4 * tier.queues)),
+            ("heap_key", np.float64, (tier.contacts, N_ORDERS)),
+            ("heap_place", np.int32, (tier.contacts, N_ORDERS)),
+            ("unused", np.int32, (tier.contacts,)),
+            ("contacts", CONTACT, (tier.contacts,)),
+            ("notes", ENTRY, (MAX_NOTES,)),
+        ]
+    )
+
+
+JOURNAL_PER_CONTACT = 16
+"""Notes that one step may leave, for each contact that a tier has room for: an open contact leaves a handful at the
+horizon."""
+
+
+def journal_type(tier: Sizes) -> np.dtype:
+    """Return the record type of what was noted in one environment of `tier`."""
+    entries = ("entries", ENTRY, (JOURNAL_PER_CONTACT * tier.contacts,))
+    return record_type([("n_entries", np.int64), ("n_lost", np.int64), entries])
+
+
+RESULT = record_type(
+    [
+        ("reward_usd", np.float64),
+        ("elapsed_s", np.float64),
+        ("time_s", np.float64),
+        ("substituted", np.int64),
+        ("done", np.int64),
+    ]
+)
+"""What a step tells its caller beside the observation: one row per environment, close together, since a look into each
+environment's state is a look into cold memory."""

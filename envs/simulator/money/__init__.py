@@ -1,0 +1,1 @@
+"""What things cost: charges and churn, statements of work, control variates. Touches cost fields and retention."""

@@ -1,0 +1,69 @@
+"""What an answer of the router does: start, interrupt, offer, or close the subject until something changes.
+
+Room: `envs.simulator.router`. Touches the subject and, through `contacts` and `service`, whom the action means.
+"""
+
+import numpy as np
+
+from envs.interface.actions import (
+    ASSIGN,
+    INTERRUPT,
+    OFFER_CALLBACK,
+    RESUME,
+    SERVE,
+    WAIT,
+)
+from envs.interface.units import NEVER
+from envs.simulator.contacts.arrival import set_waiting_clock
+from envs.simulator.contacts.waiting import offer_callback, serve_waiting
+from envs.simulator.machine.compilation import compiled
+from envs.simulator.machine.event_list import set_rep_event
+from envs.simulator.machine.state import CONTACT_SUBJECT
+from envs.simulator.router.subjects import class_stamp, is_particular
+from envs.simulator.service.interruption import suspend, take_suspended
+from envs.simulator.service.staffing import leave_free
+from envs.simulator.service.work import start_work
+
+
+@compiled
+def _close_subject(state, parameters):
+    # What a router of a Markovian center sees does not change by itself.
+    review_s = NEVER if parameters.markov else state.now_s + parameters.review_interval_s
+    if state.subject_kind == CONTACT_SUBJECT:
+        person = state.contacts[state.subject]
+        person.closed_at = state.pass_number if parameters.every_event else state.queues[person.queue].news
+        person.review_s = review_s
+        set_waiting_clock(state, parameters, state.subject)
+        return
+    rep = np.int64(state.subject)
+    k = state.reps[rep].seat_class
+    stamp = class_stamp(state, parameters, k)
+    if is_particular(state, parameters, rep):
+        state.reps[rep].closed_at = stamp
+        set_rep_event(state, rep, review_s)
+    else:
+        state.classes[k].closed_at = stamp
+        state.classes[k].review_s = review_s
+
+
+@compiled
+def apply_action(state, parameters, action):
+    """Carry out a legal `action` for the present subject."""
+    kind = parameters.action_kind[action]
+    contact = np.int64(state.action_contact[action])
+    rep = np.int64(state.action_rep[action])
+    if kind == WAIT:
+        _close_subject(state, parameters)
+    elif kind == SERVE or kind == ASSIGN:
+        leave_free(state, parameters, rep)
+        serve_waiting(state, parameters, rep, contact)
+    elif kind == RESUME:
+        leave_free(state, parameters, rep)
+        take_suspended(state, rep, contact)
+        state.queues[state.contacts[contact].queue].in_service += 1
+        start_work(state, parameters, rep, contact)
+    elif kind == INTERRUPT:
+        suspend(state, parameters, rep)
+        serve_waiting(state, parameters, rep, contact)
+    elif kind == OFFER_CALLBACK:
+        offer_callback(state, parameters, contact)

@@ -1,0 +1,188 @@
+"""Which actions are open for the present subject, and whom each of them means.
+
+Room: `envs.simulator.router`. Reads the state; writes the mask, and contact and rep of each action.
+"""
+
+import numpy as np
+
+from envs.interface.actions import (
+    CHEAPEST_TO_RESUME,
+    FEWEST_SKILLS,
+    LATEST_PICK_UP,
+    LEAST_PROGRESS,
+    LEAST_VALUE_AT_STAKE,
+    LONGEST_IDLE,
+    WAIT,
+)
+from envs.interface.units import NEVER, NOBODY
+from envs.simulator.machine.compilation import compiled
+from envs.simulator.machine.state import (
+    NO_SUBJECT,
+    REP_SUBJECT,
+    RESUMING,
+)
+from envs.simulator.money.charges import value_at_stake_usd
+from envs.simulator.service.queues import look_through_lens, oldest_preferring
+from envs.simulator.service.seats import (
+    fastest_rep,
+    free_seat_of,
+    least_loaded_rep,
+)
+from envs.simulator.service.staffing import (
+    fewest_skills_rep,
+    has_free_rep,
+    has_interruptible_rep,
+    is_interruptible,
+    longest_idle_rep,
+)
+
+
+@compiled
+def _allow(state, action, contact, rep):
+    state.action_mask[action] = 1
+    state.action_contact[action] = contact
+    state.action_rep[action] = rep
+    state.n_legal += 1
+
+
+@compiled
+def _is_named(values, start, stop, wanted):
+    for i in range(start, stop):
+        if values[i] == wanted:
+            return True
+    return False
+
+
+@compiled
+def _list_rep_actions(state, parameters, rep):
+    k = state.reps[rep].seat_class
+    for q in range(parameters.n_queues):
+        if not parameters.skill[k, q] or state.queues[q].waiting == 0:
+            continue
+        start = parameters.serve_start[q]
+        for lens_place in range(2 if parameters.queues[q].real_time else 4):
+            action = start + lens_place
+            contact = look_through_lens(state, q, parameters.action_lens[action])
+            if contact != NOBODY and not _is_named(state.action_contact, start, action, contact):
+                _allow(state, action, contact, rep)
+    if parameters.serve_preferred != NOBODY:
+        contact = oldest_preferring(state, parameters, rep)
+        if contact != NOBODY and not _is_named(state.action_contact, 1, parameters.serve_preferred, contact):
+            _allow(state, parameters.serve_preferred, contact, rep)
+    if state.reps[rep].n_suspended > 0:
+        _allow(state, parameters.resume_action, state.reps[rep].suspended, rep)
+
+
+@compiled
+def _list_assignments(state, parameters, contact, queue):
+    start = parameters.assign_start
+    _allow(state, start + LONGEST_IDLE, contact, longest_idle_rep(state, parameters, queue))
+    rep = fewest_skills_rep(state, parameters, queue)
+    if rep != state.action_rep[start + LONGEST_IDLE]:
+        _allow(state, start + FEWEST_SKILLS, contact, rep)
+    if parameters.assign_preferred != NOBODY:
+        rep = np.int64(state.contacts[contact].preferred)
+        if rep != NOBODY:
+            rep = np.int64(free_seat_of(state, rep))
+        if rep != NOBODY and parameters.skill[state.reps[rep].seat_class, queue]:
+            if not _is_named(state.action_rep, start, parameters.assign_preferred, rep):
+                _allow(state, parameters.assign_preferred, contact, rep)
+    stop = parameters.interrupt_start
+    if parameters.assign_least_loaded != NOBODY:
+        rep = least_loaded_rep(state, parameters, queue)
+        if not _is_named(state.action_rep, start, stop, rep):
+            _allow(state, parameters.assign_least_loaded, contact, rep)
+    if parameters.assign_fastest != NOBODY:
+        rep = fastest_rep(state, parameters, contact)
+        if not _is_named(state.action_rep, start, stop, rep):
+            _allow(state, parameters.assign_fastest, contact, rep)
+
+
+@compiled
+def _list_interruptions(state, parameters, contact, queue):
+    """Allow each lens's rep, a rep named by an earlier lens not again. Equal reps: the lowest index; in a Markovian
+    center, where progress and the times of pick-ups are not part of the state, the one with the fewest suspended
+    contacts."""
+    least_stake = NEVER
+    stake_ties = 0
+    cheapest_ties = 0
+    least_progress = NEVER
+    cheapest = NEVER
+    latest = -NEVER
+    stake_rep = NOBODY
+    progress_rep = NOBODY
+    cheapest_rep = NOBODY
+    latest_rep = NOBODY
+    for rep in range(parameters.n_reps):
+        if not parameters.skill[state.reps[rep].seat_class, queue] or not is_interruptible(state, parameters, rep):
+            continue
+        victim = np.int64(state.reps[rep].contact)
+        stake = value_at_stake_usd(state, parameters, victim)
+        picking_up = state.reps[rep].status == RESUMING
+        progress = state.contacts[victim].work_done_s
+        pick_up = 0.0
+        if not picking_up:
+            progress += (state.now_s - state.reps[rep].phase_start_s) * state.reps[rep].speed
+            pick_up = parameters.queues[state.contacts[victim].queue].pick_up_mean_s
+        begun_s = state.reps[rep].phase_start_s
+        ties = 0
+        if parameters.markov:
+            ties = 2 * state.reps[rep].n_suspended + picking_up
+            progress = ties + 1000.0 * picking_up
+            begun_s = -float(ties)
+        if stake < least_stake or (stake == least_stake and ties < stake_ties):
+            least_stake = stake
+            stake_ties = ties
+            stake_rep = rep
+        if progress < least_progress:
+            least_progress = progress
+            progress_rep = rep
+        if pick_up < cheapest or (pick_up == cheapest and ties < cheapest_ties):
+            cheapest = pick_up
+            cheapest_ties = ties
+            cheapest_rep = rep
+        if picking_up and begun_s > latest:
+            latest = begun_s
+            latest_rep = rep
+    start = parameters.interrupt_start
+    _allow(state, start + LEAST_VALUE_AT_STAKE, contact, stake_rep)
+    if progress_rep != stake_rep:
+        _allow(state, start + LEAST_PROGRESS, contact, progress_rep)
+    if cheapest_rep != stake_rep and cheapest_rep != progress_rep:
+        _allow(state, start + CHEAPEST_TO_RESUME, contact, cheapest_rep)
+    if latest_rep != NOBODY and not _is_named(state.action_rep, start, start + LATEST_PICK_UP, latest_rep):
+        _allow(state, start + LATEST_PICK_UP, contact, latest_rep)
+    if parameters.interrupt_preferred != NOBODY:
+        rep = np.int64(state.contacts[contact].preferred)
+        if rep != NOBODY and parameters.skill[state.reps[rep].seat_class, queue]:
+            if is_interruptible(state, parameters, rep):
+                if not _is_named(state.action_rep, start, parameters.interrupt_preferred, rep):
+                    _allow(state, parameters.interrupt_preferred, contact, rep)
+
+
+@compiled
+def list_actions(state, parameters):
+    """Set mask, contact and rep of every action for the present subject."""
+    for action in range(parameters.n_actions):
+        state.action_mask[action] = 0
+        state.action_contact[action] = NOBODY
+        state.action_rep[action] = NOBODY
+    state.n_legal = 0
+    if state.subject_kind == NO_SUBJECT:
+        _allow(state, WAIT, NOBODY, NOBODY)
+    elif state.subject_kind == REP_SUBJECT:
+        rep = np.int64(state.subject)
+        _list_rep_actions(state, parameters, rep)
+        _allow(state, WAIT, NOBODY, rep)
+    else:
+        contact = np.int64(state.subject)
+        queue = state.contacts[contact].queue
+        has_free = has_free_rep(state, parameters, queue)
+        if has_free:
+            _list_assignments(state, parameters, contact, queue)
+        if (not has_free or parameters.markov) and has_interruptible_rep(state, parameters, queue):
+            _list_interruptions(state, parameters, contact, queue)
+        if not has_free:
+            if parameters.queues[queue].offer_to != NOBODY and not state.contacts[contact].offered:
+                _allow(state, parameters.offer_action, contact, NOBODY)
+        _allow(state, WAIT, contact, NOBODY)

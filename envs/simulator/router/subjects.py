@@ -1,0 +1,131 @@
+"""The decision: whom the router is asked about, which actions are open, and what an action does.
+
+Room: `envs.simulator.router`. Touches the subject and action fields of the state; everything else through the domain
+files.
+
+Epochs (DESIGN section 3). After every event one pass: the real-time contact that just arrived, then of each real-time
+queue the oldest and the most valuable, then free reps with eligible work, longest idle first. `wait` closes a subject
+until news could change the answer: each queue counts news for its contacts (a rep freed or started on interruptible
+work), each class of reps counts news for its reps (work they may serve arrived, came due, aged past a threshold). A
+subject is open while the count differs from the one at its last `wait`, and again after the review interval. Reps of a
+class who hold no suspended work, and for whom nobody waits in particular, are interchangeable and asked once; a rep who
+has just come free has not been asked. With `review: every_event` every event is news. Nobody is asked when `wait` is
+the only action.
+
+An interruption is possible only while no suitable rep is free: it costs a pick-up, and a free rep costs none. With
+`observation: markov` it is possible always, since an exact optimum is to be one over all decisions; there are centers
+in which it pays, by a millionth, to keep the free rep free.
+"""
+
+import numpy as np
+
+from envs.interface.units import NEVER, NOBODY
+from envs.simulator.machine.compilation import compiled
+from envs.simulator.machine.event_list import first_contact as first_in_heap
+from envs.simulator.machine.event_list import queue_heap
+from envs.simulator.machine.state import (
+    BY_ARRIVAL,
+    BY_VALUE,
+    CONTACT_SUBJECT,
+    NO_SUBJECT,
+    REP_SUBJECT,
+    WAITING,
+)
+from envs.simulator.service.staffing import has_free_rep, has_interruptible_rep
+
+
+@compiled
+def _has_choice(state, parameters, contact):
+    queue = state.contacts[contact].queue
+    if has_free_rep(state, parameters, queue) or has_interruptible_rep(state, parameters, queue):
+        return True
+    return parameters.queues[queue].offer_to != NOBODY and not state.contacts[contact].offered
+
+
+@compiled
+def _is_contact_open(state, parameters, contact):
+    person = state.contacts[contact]
+    stamp = state.pass_number if parameters.every_event else state.queues[person.queue].news
+    return person.closed_at != stamp and _has_choice(state, parameters, contact)
+
+
+@compiled
+def class_stamp(state, parameters, k):
+    """Return the stamp of what is news to class `k`: a class closed at this stamp is not asked again."""
+    return state.pass_number if parameters.every_event else state.classes[k].news
+
+
+@compiled
+def _has_waiting_work(state, parameters, k):
+    for q in range(parameters.n_queues):
+        if parameters.skill[k, q] and state.queues[q].waiting > 0:
+            return True
+    return False
+
+
+@compiled
+def is_particular(state, parameters, rep):
+    """Return True if `rep` holds suspended work, or somebody waits for this very rep: then no other can stand in."""
+    return state.reps[rep].n_suspended > 0 or state.reps[parameters.owner[rep]].first_preferring != NOBODY
+
+
+@compiled
+def _open_rep_of_class(state, parameters, k):
+    """Return the longest idle rep of class `k` who is to be asked, NOBODY if there is none."""
+    stamp = class_stamp(state, parameters, k)
+    work_waits = _has_waiting_work(state, parameters, k)
+    class_asked = state.classes[k].closed_at == stamp
+    rep = state.classes[k].first_free
+    while rep != NOBODY:
+        if is_particular(state, parameters, rep):
+            has_work = work_waits or state.reps[rep].n_suspended > 0
+            if has_work and state.reps[rep].closed_at != stamp:
+                return np.int64(rep)
+        elif work_waits and not class_asked:
+            return np.int64(rep)
+        rep = state.reps[rep].next_free
+    return NOBODY
+
+
+@compiled
+def find_subject(state, parameters):
+    """Set the state's subject to the next one of the pass; return False if nobody is left to be asked about."""
+    contact = np.int64(state.just_arrived)
+    if contact != NOBODY and state.contacts[contact].status == WAITING:
+        if parameters.queues[state.contacts[contact].queue].real_time and _is_contact_open(state, parameters, contact):
+            state.subject_kind = CONTACT_SUBJECT
+            state.subject = contact
+            return True
+    for q in range(parameters.n_queues):
+        if parameters.queues[q].real_time and state.queues[q].waiting > 0:
+            for order in (BY_ARRIVAL, BY_VALUE):
+                contact = first_in_heap(state, queue_heap(q, order))
+                if _is_contact_open(state, parameters, contact):
+                    state.subject_kind = CONTACT_SUBJECT
+                    state.subject = contact
+                    return True
+    found = NOBODY
+    for k in range(parameters.n_classes):
+        if state.classes[k].n_free > 0:
+            rep = _open_rep_of_class(state, parameters, k)
+            if rep != NOBODY and (found == NOBODY or state.reps[rep].idle_since_s < state.reps[found].idle_since_s):
+                found = rep
+    if found != NOBODY:
+        state.subject_kind = REP_SUBJECT
+        state.subject = found
+        return True
+    state.subject_kind = NO_SUBJECT
+    state.subject = NOBODY
+    return False
+
+
+@compiled
+def next_class_review(state, parameters):
+    """Return (class, time in seconds) of the earliest review of a class that said wait; (NOBODY, NEVER) if none."""
+    earliest_s = NEVER
+    found = NOBODY
+    for k in range(parameters.n_classes):
+        if state.classes[k].review_s < earliest_s:
+            earliest_s = state.classes[k].review_s
+            found = k
+    return found, earliest_s

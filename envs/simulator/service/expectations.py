@@ -1,0 +1,105 @@
+"""What is known of work and promises before they end: conditional means, never what was drawn.
+
+Room: `envs.simulator.service`. Reads one contact and the tables of its queue; changes nothing.
+"""
+
+from envs.interface.fields import FAR_S
+from envs.interface.units import NEVER
+from envs.simulator.machine.compilation import compiled
+from envs.simulator.machine.state import IN_SERVICE
+
+AGES_S = 1e12
+"""Longer than any contact waits, seconds."""
+
+
+@compiled
+def clip_time_s(time_s):
+    """Return `time_s` within the bounds of times in the observation, seconds."""
+    return min(max(time_s, -FAR_S), FAR_S)
+
+
+@compiled
+def abandonment_rate_per_hour(parameters, queue, waited_s):
+    """Return the rate at which a contact of `queue` who has waited `waited_s` seconds hangs up, per hour."""
+    place = waited_s * parameters.queues[queue].hazard_cells_per_s
+    last = parameters.hazard_per_s.shape[1] - 1
+    cell = last if place >= last else int(place)
+    return 3600.0 * parameters.hazard_per_s[queue, cell]
+
+
+@compiled
+def work_done_s(state, contact):
+    """Return the work done on `contact` so far, seconds at speed 1, with what the rep who works on it now has done
+    since the phase began."""
+    done_s = state.contacts[contact].work_done_s
+    rep = state.contacts[contact].rep
+    if state.contacts[contact].status == IN_SERVICE:
+        done_s += (state.now_s - state.reps[rep].phase_start_s) * state.reps[rep].speed
+    return done_s
+
+
+@compiled
+def _expected_due_in_s(parameters, queue, waited_s):
+    """Return E[due time - now | not passed yet], seconds, of a hidden due time, `waited_s` seconds after arrival."""
+    place = waited_s * parameters.queues[queue].due_cells_per_s
+    last = parameters.due_residual_s.shape[1] - 1
+    if place >= last:
+        return parameters.due_residual_s[queue, last]
+    cell = int(place)
+    low = parameters.due_residual_s[queue, cell]
+    return low + (place - cell) * (parameters.due_residual_s[queue, cell + 1] - low)
+
+
+@compiled
+def slack_s(state, parameters, contact, expected_s):
+    """Return the slack of `contact` (slot), whose expected remaining work is `expected_s` seconds: until its threshold
+    if it is real-time, else until the due time less that work; expected, where the due time is hidden."""
+    person = state.contacts[contact]
+    if parameters.queues[person.queue].real_time:
+        return person.arrival_s + parameters.queues[person.queue].threshold_s - state.now_s
+    if parameters.queues[person.queue].hidden_due and not person.overdue and person.due_s < NEVER:
+        return clip_time_s(_expected_due_in_s(parameters, person.queue, state.now_s - person.arrival_s) - expected_s)
+    return clip_time_s(person.due_s - state.now_s - expected_s)
+
+
+@compiled
+def release_per_hour(state, parameters):
+    """Return how many reps an hour come free: the sum over contacts in hand of one over the mean time that they take of
+    a rep, and over reps in after-contact work of one over its mean."""
+    rate = 0.0
+    for q in range(parameters.n_queues):
+        rate += state.queues[q].in_service * parameters.queues[q].completions_per_hour
+        if state.queues[q].after_work > 0:
+            rate += state.queues[q].after_work * 3600.0 / parameters.queues[q].after_work_mean_s
+    return rate
+
+
+@compiled
+def expected_remaining_s(parameters, queue, work_done_s):
+    """Return E[handle time - done | handle time > done], seconds, by linear interpolation in the scenario's table."""
+    place = work_done_s * parameters.queues[queue].residual_cells_per_s
+    last = parameters.residual_s.shape[1] - 1
+    if place >= last:
+        return parameters.residual_s[queue, last]
+    cell = int(place)
+    low = parameters.residual_s[queue, cell]
+    return low + (place - cell) * (parameters.residual_s[queue, cell + 1] - low)
+
+
+@compiled
+def expected_due_s(state, parameters, contact):
+    """Return the due time, seconds, as far as the router knows it: of a hidden one that has not passed, the mean."""
+    person = state.contacts[contact]
+    if parameters.queues[person.queue].hidden_due and not person.overdue and person.due_s < NEVER:
+        return person.arrival_s + parameters.queues[person.queue].due_after_s
+    return person.due_s
+
+
+@compiled
+def urgency_of(state, parameters, contact):
+    """Return the key of the order of urgency: expected due time less expected remaining work, seconds."""
+    person = state.contacts[contact]
+    if parameters.markov and person.overdue:
+        return person.arrival_s - AGES_S
+    remaining_s = expected_remaining_s(parameters, person.queue, person.work_done_s)
+    return expected_due_s(state, parameters, contact) - remaining_s

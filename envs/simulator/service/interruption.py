@@ -1,0 +1,111 @@
+"""Interruptions: suspending deferred work, and the pick-up time that its resumption costs (D9).
+
+Room: `envs.simulator.service`. Touches one contact, one rep and the counters that go with them.
+
+A suspended contact keeps its progress and stays with its rep. Whoever starts it again first pays a pick-up, drawn from
+the contact's own luck. A pick-up may itself be interrupted: in mode `restart` the next one is drawn anew, in mode
+`accumulate` its unpaid rest is added to the next draw.
+"""
+
+from envs.interface.units import NOBODY
+from envs.simulator.machine.compilation import compiled
+from envs.simulator.machine.journal import (
+    NOTE_RELEASED,
+    NOTE_SUSPENDED,
+    note,
+)
+from envs.simulator.machine.state import (
+    BY_URGENCY,
+    RESUMING,
+    SUSPENDED,
+    TERM_INTERRUPTION,
+)
+from envs.simulator.money.charges import charge
+from envs.simulator.money.control_variate import expect_error_of_interruption
+from envs.simulator.service.expectations import urgency_of
+from envs.simulator.service.queues import enqueue
+from envs.simulator.service.staffing import end_phase
+from envs.simulator.service.work import pay_pick_up
+
+
+@compiled
+def _keep_suspended(state, parameters, rep, contact):
+    """Add `contact` to the rep's suspended work, which is kept by slack: the least first, the latest among equals."""
+    person = state.contacts[contact]
+    urgency_s = urgency_of(state, parameters, contact)
+    state.heap_key[contact, BY_URGENCY] = urgency_s
+    after = state.reps[rep].suspended
+    before = NOBODY
+    while after != NOBODY and state.heap_key[after, BY_URGENCY] < urgency_s:
+        before = after
+        after = state.contacts[after].next_suspended
+    person.next_suspended = after
+    if before == NOBODY:
+        state.reps[rep].suspended = contact
+    else:
+        state.contacts[before].next_suspended = contact
+    state.reps[rep].n_suspended += 1
+
+
+@compiled
+def rank_suspended(state, parameters, contact):
+    """Put the suspended `contact`, whose due time has shown, in its place among the rep's suspended work."""
+    rep = state.contacts[contact].rep
+    take_suspended(state, rep, contact)
+    state.queues[state.contacts[contact].queue].suspended += 1
+    _keep_suspended(state, parameters, rep, contact)
+
+
+@compiled
+def suspend(state, parameters, rep):
+    """Suspend what the interruptible `rep` works on or picks up; the rep is left without work."""
+    contact = state.reps[rep].contact
+    person = state.contacts[contact]
+    if state.reps[rep].status == RESUMING:
+        pay_pick_up(state, parameters, rep)
+        rest_s = state.rep_event_s[rep] - state.now_s
+        person.pick_up_left_s = rest_s if parameters.queues[person.queue].accumulate else 0.0
+    else:
+        served_s = state.now_s - state.reps[rep].phase_start_s
+        done_s = served_s * state.reps[rep].speed
+        person.served_s += served_s
+        person.work_done_s += done_s
+        person.work_left_s = max(person.work_left_s - done_s, 0.0)  # the sum of times is rounded
+    end_phase(state, parameters, rep)
+    state.reps[rep].n_held -= 1
+    person.status = SUSPENDED
+    person.interruptions += 1
+    expect_error_of_interruption(state, parameters, contact, -1.0)
+    _keep_suspended(state, parameters, rep, contact)
+    state.queues[person.queue].in_service -= 1
+    state.queues[person.queue].suspended += 1
+    state.queue_count[person.queue].interruptions += 1
+    note(state, NOTE_SUSPENDED, contact, rep, 0)
+    charge(state, parameters, contact, TERM_INTERRUPTION, parameters.interruption_usd, 0.0)
+
+
+@compiled
+def take_suspended(state, rep, contact):
+    """Take `contact` out of the rep's suspended work."""
+    person = state.reps[rep]
+    if person.suspended == contact:
+        person.suspended = state.contacts[contact].next_suspended
+    else:
+        before = person.suspended
+        while state.contacts[before].next_suspended != contact:
+            before = state.contacts[before].next_suspended
+        state.contacts[before].next_suspended = state.contacts[contact].next_suspended
+    state.contacts[contact].next_suspended = NOBODY
+    person.n_suspended -= 1
+    state.queues[state.contacts[contact].queue].suspended -= 1
+
+
+@compiled
+def release_suspended(state, parameters, rep):
+    """Put all suspended work of a rep who leaves back into its queues, open to others (D12)."""
+    while state.reps[rep].suspended != NOBODY:
+        contact = state.reps[rep].suspended
+        take_suspended(state, rep, contact)
+        note(state, NOTE_RELEASED, contact, rep, 0)
+        state.contacts[contact].rep = NOBODY
+        enqueue(state, parameters, contact)

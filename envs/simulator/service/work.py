@@ -1,0 +1,109 @@
+"""Work in a rep's hands: its start, the pick-up that resumed work costs, and whether an outbound attempt reaches the
+customer (D4, D9).
+
+Room: `envs.simulator.service`. Touches one contact, the rep who works on it, and their counters.
+"""
+
+from envs.interface.units import HOURS_OF_DAY
+from envs.simulator.machine.compilation import compiled
+from envs.simulator.machine.journal import NOTE_ATTEMPTED, note
+from envs.simulator.machine.luck import (
+    LUCK_PICK_UP,
+    LUCK_REACH,
+    look_up_quantile,
+    uniform,
+)
+from envs.simulator.machine.state import (
+    IN_SERVICE,
+    PICKING_UP,
+    RESUMING,
+    TERM_INTERRUPTION,
+    WORKING,
+)
+from envs.simulator.money.charges import charge
+from envs.simulator.service.seats import divide_attention, take_seat
+from envs.simulator.service.staffing import (
+    end_phase,
+    set_busy,
+    speed_of,
+)
+
+ATTEMPTS_APART = 64
+"""More attempts than a contact can have, so that every attempt of every contact of a customer has its own luck."""
+
+
+@compiled
+def start_work(state, parameters, rep, contact):
+    """Let `rep` start `contact`, after a pick-up if the contact was ever interrupted."""
+    person = state.contacts[contact]
+    person.rep = rep
+    take_seat(state, parameters, rep)
+    state.reps[rep].speed = speed_of(state, parameters, rep, contact)
+    if person.interruptions > 0:
+        luck = uniform(person.key, LUCK_PICK_UP, person.pick_ups)
+        person.pick_ups += 1
+        person.pick_up_s = look_up_quantile(parameters.pick_up_quantile_s[person.queue], luck)
+        person.pick_up_left_s += person.pick_up_s
+        person.status = PICKING_UP
+        set_busy(state, parameters, rep, contact, RESUMING, state.now_s + person.pick_up_left_s)
+    elif is_reached(state, parameters, contact):
+        _work(state, parameters, rep, contact, person.work_left_s / state.reps[rep].speed)
+    else:
+        _work(state, parameters, rep, contact, parameters.queues[person.queue].attempt_s)
+    divide_attention(state, parameters, parameters.owner[rep])
+
+
+@compiled
+def _work(state, parameters, rep, contact, duration_s):
+    state.contacts[contact].status = IN_SERVICE
+    set_busy(state, parameters, rep, contact, WORKING, state.now_s + duration_s)
+
+
+@compiled
+def pay_pick_up(state, parameters, rep):
+    """Count and charge the pick-up time that `rep`, now picking up, has spent since the phase began."""
+    paid_s = state.now_s - state.reps[rep].phase_start_s
+    contact = state.reps[rep].contact
+    state.queue_count[state.contacts[contact].queue].pick_up_s += paid_s
+    charge(state, parameters, contact, TERM_INTERRUPTION, paid_s * parameters.pick_up_usd_per_s, 0.0)
+
+
+@compiled
+def finish_pick_up(state, parameters, rep):
+    """End the pick-up of `rep`, who goes on with the work."""
+    contact = state.reps[rep].contact
+    pay_pick_up(state, parameters, rep)
+    end_phase(state, parameters, rep)
+    person = state.contacts[contact]
+    person.pick_up_left_s = 0.0
+    _work(state, parameters, rep, contact, person.work_left_s / state.reps[rep].speed)
+
+
+@compiled
+def reach_prob(state, parameters, queue):
+    """Return the chance that an outbound attempt of `queue` reaches the customer at this hour of the day."""
+    hour = int((parameters.week_start_s + state.now_s) / 3600.0) % HOURS_OF_DAY
+    return parameters.reach_prob[hour, queue]
+
+
+@compiled
+def is_reached(state, parameters, contact):
+    """Return True if the rep who starts `contact` now has the customer, whom an outbound call may fail to reach."""
+    person = state.contacts[contact]
+    limits = parameters.queues[person.queue]
+    if not limits.outbound or person.reached:
+        return True
+    luck = uniform(person.key, LUCK_REACH, ATTEMPTS_APART * person.attempt + person.reach_attempts)
+    person.reach_attempts += 1
+    state.queue_count[person.queue].attempts += 1
+    if luck < reach_prob(state, parameters, person.queue):
+        person.reached = 1
+    note(state, NOTE_ATTEMPTED, contact, person.rep, person.reached)
+    return person.reached != 0
+
+
+@compiled
+def was_missed(state, parameters, contact):
+    """Return True if the service of `contact` that ends now was an attempt that did not reach the customer."""
+    person = state.contacts[contact]
+    return parameters.queues[person.queue].outbound != 0 and not person.reached

@@ -1,0 +1,174 @@
+"""The kernel: one transition, and its serial and parallel use over many environments.
+
+Room: `envs.simulator`. This is the only compiled code that Python calls; one step function serves the scalar
+environment, the vector environment and the compiled loop of the baselines.
+
+Order of events at the same second: the end of the warm-up, a rep's completion or end of pick-up, a change of shift, an
+arrival, a contact's clock (due time, patience, threshold, review, return), a review of reps. So a caller whose
+patience ends as a rep comes free may still be served, and work completed at its due time is on time. The horizon comes
+before all else at its second. What happens at the second at which the warm-up ends, or later, counts.
+"""
+
+from numba import prange
+
+from envs.interface.actions import WAIT
+from envs.interface.units import NEVER, NOBODY
+from envs.simulator.contacts.arrival import find_supply, keep_supplied
+from envs.simulator.events import expect_arrival, take_next_event
+from envs.simulator.machine.compilation import (
+    compiled,
+    entry_point,
+    parallel_entry_point,
+)
+from envs.simulator.machine.journal import move_notes
+from envs.simulator.machine.state import N_TERMS, NO_SUBJECT
+from envs.simulator.router.answers import apply_action
+from envs.simulator.router.observation import write_observation
+from envs.simulator.router.open_actions import list_actions
+from envs.simulator.router.subjects import find_subject
+
+
+@compiled
+def _run_until_decision(state, parameters, demand, center, candidates, mask, journal):
+    while not state.done:
+        if parameters.n_supplied > 0:
+            keep_supplied(state, parameters, demand)
+        if find_subject(state, parameters):
+            list_actions(state, parameters)
+            state.center_count.decisions += 1
+            write_observation(state, parameters, center, candidates, mask)
+            return
+        take_next_event(state, parameters, demand, journal)
+    state.subject_kind = NO_SUBJECT
+    state.subject = NOBODY
+    list_actions(state, parameters)
+    write_observation(state, parameters, center, candidates, mask)
+
+
+@compiled
+def set_up(state, parameters):
+    """Make of a `state` that is zero but for its `key` a center in which nothing has happened yet."""
+    for i in range(state.rep_event_s.shape[0]):
+        state.rep_event_s[i] = NEVER
+    for i in range(state.block_event_s.shape[0]):
+        state.block_event_s[i] = NEVER
+    for rep in range(parameters.n_seats):
+        state.reps[rep].seat_class = parameters.rep_class[rep]
+        state.reps[rep].open_seat = NOBODY
+        state.reps[rep].contact = NOBODY
+        state.reps[rep].suspended = NOBODY
+        state.reps[rep].first_preferring = NOBODY
+        state.reps[rep].last_preferring = NOBODY
+        state.reps[rep].review_s = NEVER
+        state.reps[rep].closed_at = -1
+    for k in range(parameters.n_classes):
+        state.classes[k].first_free = NOBODY
+        state.classes[k].last_free = NOBODY
+        state.classes[k].closed_at = -1
+        state.classes[k].review_s = NEVER
+    n_contacts = parameters.n_contacts
+    state.n_unused = n_contacts
+    for i in range(n_contacts):
+        state.unused[i] = n_contacts - 1 - i
+    state.just_arrived = NOBODY
+    state.warm = 1 if parameters.warm_up_s <= 0.0 else 0
+
+
+@compiled
+def reset_one(state, parameters, demand, center, candidates, mask, result, journal):
+    """Start an episode on a `state` that is zero but for its `key`, and run to its first decision.
+
+    Writes the observation of the row. Of `result` only time and end are written: the caller may still want the last
+    step's reward.
+    """
+    set_up(state, parameters)
+    expect_arrival(state, demand)
+    find_supply(state, demand)
+    _run_until_decision(state, parameters, demand, center, candidates, mask, journal)
+    result.time_s = state.now_s
+    result.done = state.done
+
+
+@compiled
+def step_one(state, parameters, demand, action, center, candidates, mask, result, journal):
+    """Carry out `action` and run to the next decision or the horizon.
+
+    Writes the row's observation and `result`, a RESULT record: the reward is minus the costs since the last decision
+    (the first one's since the start), also in `state.step_cost_usd`; `substituted` is 1 if the action was masked and
+    `wait` was taken instead. A caller who wants a masked action refused does so before the step.
+    """
+    if state.started:
+        for term in range(N_TERMS):
+            state.step_cost_usd[term] = 0.0
+        state.step_luck_usd = 0.0
+    state.started = 1
+    before_s = state.now_s
+    result.substituted = 0
+    if action < 0 or action >= parameters.n_actions or not state.action_mask[action]:
+        action = WAIT
+        result.substituted = 1
+        state.center_count.substituted += 1
+    if not state.done:
+        apply_action(state, parameters, action)
+        move_notes(state, journal)
+        _run_until_decision(state, parameters, demand, center, candidates, mask, journal)
+    total_usd = 0.0
+    for term in range(N_TERMS):
+        total_usd += state.step_cost_usd[term]
+    result.reward_usd = -total_usd
+    result.elapsed_s = state.now_s - before_s
+    result.time_s = state.now_s
+    result.done = state.done
+
+
+@compiled
+def _step_row(row, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals):
+    step_one(
+        states[row],
+        parameters[0],
+        demands[row, : demand_counts[row]],
+        actions[row],
+        centers[row],
+        candidates[row],
+        masks[row],
+        results[row],
+        journals[min(row, journals.shape[0] - 1)],
+    )
+
+
+@entry_point
+def step_rows(rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals):
+    """Step each environment of `rows` (int64 indices), one after the other. All arrays have one row an environment, but
+    `journals` may have a single one for all where nothing is recorded."""
+    for i in range(rows.shape[0]):
+        _step_row(
+            rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
+        )
+
+
+@parallel_entry_point
+def step_rows_in_parallel(
+    rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
+):
+    """As `step_rows`, over numba's threads."""
+    for i in prange(rows.shape[0]):
+        _step_row(
+            rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
+        )
+
+
+@entry_point
+def reset_rows(rows, states, parameters, demands, demand_counts, centers, candidates, masks, results, journals):
+    """Start an episode in each environment of `rows`; their states must be zero but for their `key`."""
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        reset_one(
+            states[row],
+            parameters[0],
+            demands[row, : demand_counts[row]],
+            centers[row],
+            candidates[row],
+            masks[row],
+            results[row],
+            journals[min(row, journals.shape[0] - 1)],
+        )

@@ -1,0 +1,86 @@
+"""What the commands share: the application, options with one meaning everywhere, and the writing of results.
+
+Room: `experiments.cli`. Touches typer, and the files that the user names.
+
+Nothing heavy is imported above the functions: numba and torch take seconds, and `--help` has to answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from experiments.records.recorder import RecordFolder
+
+
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write the result to FILE as JSON as well.", dir_okay=False),
+]
+CsvFile = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="Write one row per episode to FILE.", dir_okay=False),
+]
+RecordFolderPath = Annotated[
+    Path | None,
+    typer.Option("--record", metavar="DIR", help="Write every contact and decision to DIR as Parquet; it must be new."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the scenario, as in horizon.days=1."),
+]
+TrainingOverrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the training, as in ppo.learning_rate=5e-4."),
+]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of numba and of onnxruntime.")]
+
+
+class Mode(StrEnum):
+    """How a policy with probabilities acts."""
+
+    greedy = "greedy"
+    sampled = "sampled"
+
+
+class ValidationTier(StrEnum):
+    """How long validation runs: a minute or two, or as long as every known value needs."""
+
+    fast = "fast"
+    full = "full"
+
+
+def write_result(file: Path, result: Mapping[str, Any]) -> None:
+    """Write a command's result as JSON; the file's folder must exist."""
+    from envs.errors import ConfigurationError
+
+    try:
+        file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"--json {file}: cannot be written ({error.strerror})") from error
+
+
+def require_folders(**files: Path | None) -> None:
+    """Refuse a file whose folder is missing before the work that it is to hold, not after."""
+    from envs.errors import ConfigurationError
+
+    for option, file in files.items():
+        if file is not None and not file.parent.is_dir():
+            raise ConfigurationError(f"--{option} {file}: cannot be written (no folder {file.parent})")
+
+
+def open_records(folder: Path | None) -> RecordFolder | None:
+    """Return where records are to go, if anywhere; refuses a folder that holds something already."""
+    if folder is None:
+        return None
+    from experiments.extras import require_extra
+
+    with require_extra("data", "--record"):
+        from experiments.records.recorder import RecordFolder
+    return RecordFolder(folder)

@@ -1,0 +1,50 @@
+"""`blended train`.
+
+Room: `experiments.cli`. A thin shell over `experiments.training.train`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.cli.options import (
+    JsonFile,
+    TrainingOverrides,
+    require_folders,
+    write_result,
+)
+
+
+def train(
+    config: Annotated[str, typer.Argument(help="A name in configs/training or a file.")] = "bank",
+    seed: Annotated[
+        int | None, typer.Option(help="Seed, from which training, validation and test episodes follow.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Decisions to train on.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders are made.")] = Path("runs"),
+    overrides: TrainingOverrides = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Train a policy, choose it on validation episodes, export it, and test it against the baselines."""
+    require_folders(json=json_file)
+    from experiments.extras import require_extra
+
+    with require_extra("train", "blended train"):
+        from experiments.training.train import describe_result
+        from experiments.training.train import train as run
+    from experiments.training.training_config import load_training
+
+    loaded = load_training(config, tuple(overrides or ()), seed=seed, steps=steps)
+    result = run(loaded, experiment=Path(config).stem, runs_folder=runs, device=device)
+    if result.benchmark is not None:
+        result.benchmark.show()
+    typer.echo(f"Policy ({result.selection.mode}): {result.policy_file}")
+    typer.echo(f"Evaluate it: blended evaluate {result.policy_file} --scenario {loaded.scenario}")
+    typer.echo(f"TensorBoard: {sys.executable} -m tensorboard.main --logdir {result.folder / 'tensorboard'}")
+    if json_file is not None:
+        write_result(json_file, describe_result(result))

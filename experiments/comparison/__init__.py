@@ -1,0 +1,1 @@
+"""Policies on the same episodes: play, compare, evaluate, show, write."""

@@ -1,0 +1,69 @@
+"""A benchmark's result as JSON.
+
+Room: `experiments.comparison`. Reads results; writes nothing.
+"""
+
+import math
+from typing import Any
+
+from experiments.bounds.bound import BoundResult
+from experiments.comparison.scenario_result import ScenarioResult
+from experiments.comparison.summary import Summary
+from experiments.intervals import Interval
+
+
+def scenario_json(result: ScenarioResult) -> dict[str, Any]:
+    """Return what a benchmark found in one scenario, as the README describes it."""
+    data: dict[str, Any] = {
+        "episodes": len(next(iter(result.outcomes.values())).counts),
+        "seed": result.seed,
+        "wall_s": result.wall_s,
+        "policies": {
+            name: {metric: _interval_json(interval) for metric, interval in outcome.intervals.items()}
+            for name, outcome in result.outcomes.items()
+        },
+        "comparisons": [
+            {
+                "policy": found.policy,
+                "against": found.against,
+                "metric": found.metric,
+                "mean_difference": _number(found.difference.mean),
+                "low": _number(found.difference.low),
+                "high": _number(found.difference.high),
+            }
+            for found in result.comparisons
+        ],
+        "summary": _summary_json(result.summary),
+        "best_tuned": result.best_tuned,
+    }
+    if result.coverage is not None:
+        data["bound"] = _bound_json(result.coverage.bound)
+        for name, interval in result.coverage.covered_frac.items():
+            data["policies"][name]["covered_frac"] = _interval_json(interval)
+    return data
+
+
+def _bound_json(bound: BoundResult) -> dict[str, Any]:
+    mean, low, high = (_number(end) for end in bound.total_cost_usd)
+    return {"total_cost_usd": mean, "low": low, "high": high, "episodes": len(bound.episodes), "kind": bound.kind}
+
+
+def _summary_json(summary: Summary) -> dict[str, Any]:
+    return {
+        "best": summary.best,
+        "total_cost_usd": _interval_json(summary.total_cost_usd),
+        "runner_up": summary.runner_up,
+        "difference": None if summary.difference is None else _interval_json(summary.difference),
+        "excludes_zero": summary.excludes_zero,
+        "largest_term": summary.largest_term,
+        "largest_term_frac": _number(summary.largest_term_frac),
+        "large_terms": summary.large_terms,
+    }
+
+
+def _interval_json(interval: Interval) -> dict[str, float | None]:
+    return {end: _number(value) for end, value in interval._asdict().items()}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value

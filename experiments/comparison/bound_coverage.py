@@ -1,0 +1,113 @@
+"""How much of the way from FIFO to a lower bound each policy goes.
+
+Room: `experiments.comparison`. Touches outcomes, bounds and rich.
+
+On the very same episodes, covered = (FIFO − policy) / (FIFO − bound), sums over sums: FIFO has 0, and none reaches
+more than 1.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+from rich.table import Table
+
+from envs.errors import ConfigurationError
+from experiments.bounds.bound import BoundResult, episode_bounds
+from experiments.comparison.outcomes import Outcome
+from experiments.intervals import (
+    Interval,
+    mean_interval,
+    pseudo_values,
+)
+from experiments.texts import usd_text
+
+FIRST_COME = "fifo"
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The bound of one scenario, and what the policies reach of it on the same episodes, the first ones of the test.
+
+    Attributes:
+        bound: the bound.
+        total_cost_usd: what each policy costs on these episodes, USD/day.
+        covered_frac: the share of the way from FIFO to the bound; empty if FIFO takes no part.
+    """
+
+    bound: BoundResult
+    total_cost_usd: dict[str, Interval]
+    covered_frac: dict[str, Interval]
+
+
+def check_bound(n_bounded: int, episodes: int) -> None:
+    """Refuse a bound on more episodes than are played."""
+    if not 0 <= n_bounded <= episodes:
+        raise ConfigurationError(f"bound = {n_bounded}: must be >= 0 and <= episodes = {episodes}")
+
+
+def compute_coverage(
+    outcomes: Mapping[str, Outcome], demand_seed: int, n_bounded: int, progress: Progress | None = None
+) -> Coverage:
+    """Return what each policy covers in the first `n_bounded` episodes under `demand_seed`, which all have played."""
+    scenario = next(iter(outcomes.values())).scenario
+    task = None if progress is None else progress.add_task(f"{scenario.name}: bound", total=n_bounded)
+
+    def advance(finished: int) -> None:
+        if progress is not None and task is not None:
+            progress.advance(task, finished)
+
+    bound = episode_bounds(scenario, demand_seed, range(n_bounded), progress=advance)
+    costs_usd = {
+        name: np.array([metrics["total_cost_usd"] for metrics in outcome.episode_metrics[:n_bounded]])
+        for name, outcome in outcomes.items()
+    }
+    covered = {}
+    if FIRST_COME in costs_usd:
+        first_usd = costs_usd[FIRST_COME]
+        for name, usd in costs_usd.items():
+            covered[name] = ratio_interval(first_usd - usd, first_usd - bound.usd_per_day)
+    return Coverage(bound, {name: mean_interval(usd) for name, usd in costs_usd.items()}, covered)
+
+
+def ratio_interval(numerators: NDArray[np.float64], denominators: NDArray[np.float64]) -> Interval:
+    """Return the sum of `numerators` over that of `denominators`, one of each an episode, with its 95 % interval; NaN
+    where the denominator is not positive."""
+    total, base = float(numerators.sum()), float(denominators.sum())
+    if base <= 0.0:
+        return Interval(math.nan, math.nan, math.nan)
+    if len(numerators) == 1:
+        return Interval(total / base, math.nan, math.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        without = (total - numerators) / (base - denominators)
+    values = pseudo_values(np.array([total / base]), without[:, np.newaxis])
+    return mean_interval(values[:, 0])
+
+
+def coverage_table(scenario_name: str, coverage: Coverage) -> Table:
+    """Return one row per policy, the least cost first, and the bound as the last one."""
+    bound = coverage.bound
+    table = Table(
+        title=f"{scenario_name}: the way from FIFO to the bound, first {len(bound.episodes)} test episodes",
+        caption=f"Bound {bound.kind}: docs/bound.md.",
+    )
+    table.add_column("policy", no_wrap=True)
+    table.add_column("total cost, USD/day", justify="right")
+    if coverage.covered_frac:
+        table.add_column("covered", justify="right")
+    for name, interval in sorted(coverage.total_cost_usd.items(), key=lambda entry: entry[1].mean):
+        cells = [_frac_text(coverage.covered_frac[name])] if coverage.covered_frac else []
+        table.add_row(name, usd_text(interval), *cells)
+    table.add_row("bound", usd_text(bound.total_cost_usd))
+    return table
+
+
+def _frac_text(interval: Interval) -> str:
+    if math.isnan(interval.mean):
+        return "-"
+    if math.isnan(interval.low):
+        return f"{100 * interval.mean:.1f} %"
+    return f"{100 * interval.mean:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"

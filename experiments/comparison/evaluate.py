@@ -1,0 +1,119 @@
+"""The command `blended evaluate`: what one policy achieves, with intervals.
+
+Room: `experiments.comparison`. Runs where neither torch nor Stable-Baselines3 is installed, and says so in a contract
+of import-linter.
+"""
+
+import math
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from agents.catalog import load_policy
+from agents.episodes import Episodes
+from agents.exported_policy import MODES, ExportedPolicy
+from envs.errors import ConfigurationError
+from envs.metrics import metric_glossary
+from envs.scenario.scenario import Scenario, load_scenario
+from experiments.comparison.outcomes import Outcome, play
+from experiments.console import table_console
+from experiments.progress import episode_progress
+from experiments.seeds import demand_seeds
+
+if TYPE_CHECKING:
+    from experiments.records.recorder import RecordFolder
+
+
+def evaluate(
+    policy: str | Path,
+    scenario: str | Path | Scenario = "bank",
+    *,
+    overrides: tuple[str, ...] = (),
+    episodes: int = 64,
+    seed: int = 0,
+    mode: str | None = None,
+    threads: int = 1,
+    records: "RecordFolder | None" = None,
+) -> dict[str, Any]:
+    """Return what a policy achieves on the test episodes of `seed`, as plain data; NaN becomes None.
+
+    Args:
+        policy: an exported file, a baseline's name or `module:Class`.
+        scenario: name, path or scenario.
+        overrides: `dotted.key=value` texts for the scenario.
+        episodes: number of episodes.
+        seed: the user's seed (`experiments.seeds`).
+        mode: `greedy` or `sampled`; default is what the exported file says, greedy for others.
+        threads: of numba, and of onnxruntime.
+        records: where to write every contact and decision (`experiments.records.recorder`), if anywhere.
+
+    Returns:
+        `policy`, `scenario`, `episodes`, `seed`, `mode`, `metrics` (key -> mean, low, high, unit), and for an
+        exported file `default_mode` and `validation_cost_usd` of both modes, as they stand in the file.
+    """
+    if mode is not None and mode not in MODES:
+        raise ConfigurationError(f"mode = {mode!r}: must be one of {', '.join(MODES)}")
+    if episodes < 1:
+        raise ConfigurationError(f"episodes = {episodes}: must be >= 1")
+    checked = load_scenario(scenario, overrides)
+    named = load_policy(str(policy), checked, threads=threads)
+    if mode is not None:
+        named = replace(named, deterministic=mode == "greedy")
+    recording = nullcontext() if records is None else records.open(checked, named, seed)
+    with episode_progress() as progress, recording as recorder:
+        test_episodes = Episodes(checked, demand_seeds(seed).test, threads=threads)
+        outcome = play(named, test_episodes, episodes, progress=progress, recorder=recorder)
+    result: dict[str, Any] = {
+        "policy": named.name,
+        "scenario": checked.name,
+        "episodes": episodes,
+        "seed": seed,
+        "mode": outcome.mode,
+        "metrics": _metrics_json(outcome),
+    }
+    if isinstance(named.policy, ExportedPolicy):
+        result["default_mode"] = named.policy.mode
+        result["validation_cost_usd"] = named.policy.metadata["validation_cost_usd"]
+    return result
+
+
+def show(result: dict[str, Any], console: Console | None = None) -> None:
+    """Print the result of `evaluate` as a table, with how the mode of an exported policy was chosen."""
+    console = console or table_console()
+    table = Table(
+        title=(
+            f"{result['policy']} ({result['mode']}) in {result['scenario']}: "
+            f"{result['episodes']} test episodes of seed {result['seed']}"
+        ),
+    )
+    table.add_column("metric", no_wrap=True)
+    for heading in ("mean", "95 % low", "high"):
+        table.add_column(heading, justify="right")
+    table.add_column("unit")
+    for key, found in result["metrics"].items():
+        table.add_row(key, *(_shown(found[end]) for end in ("mean", "low", "high")), found["unit"])
+    console.print(table)
+    if "default_mode" in result:
+        costs = ", ".join(f"{mode} {cost:,.2f}" for mode, cost in result["validation_cost_usd"].items())
+        note = f"The file's own mode is {result['default_mode']}"
+        note += f"; on validation episodes it cost, USD/day: {costs}" if costs else ""
+        console.print(note, highlight=False, soft_wrap=True)
+
+
+def _metrics_json(outcome: Outcome) -> dict[str, dict[str, Any]]:
+    units = metric_glossary(outcome.scenario)
+    return {
+        key: {
+            **{end: None if math.isnan(value) else value for end, value in interval._asdict().items()},
+            "unit": units[key][0],
+        }
+        for key, interval in outcome.intervals.items()
+    }
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"

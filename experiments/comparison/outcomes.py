@@ -1,0 +1,129 @@
+"""What a policy achieves: its episodes played, and every metric with an interval.
+
+Room: `experiments.comparison`. Touches `agents.episodes` to play; prints only progress, and on the terminal alone.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from agents.catalog import NamedPolicy
+from agents.checked_policy import CheckedPolicy
+from agents.episodes import EpisodeRecorder, Episodes
+from agents.policy import Policy
+from agents.rules.rule_policy import RulePolicy
+from envs.metrics import (
+    Counts,
+    add_counts,
+    compute_metrics,
+    metric_glossary,
+)
+from envs.scenario.action_table import action_table
+from envs.scenario.scenario import Scenario
+from experiments.intervals import (
+    Interval,
+    bootstrap_intervals,
+    pseudo_values,
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The counters of the episodes that one policy played in one scenario, in the order of the episodes."""
+
+    policy: str
+    mode: str
+    scenario: Scenario
+    counts: list[Counts]
+
+    @cached_property
+    def episode_metrics(self) -> list[dict[str, float]]:
+        """The metrics of each episode by itself."""
+        return [compute_metrics(self.scenario, count) for count in self.counts]
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """The metrics over all episodes: ratios are sums over sums."""
+        return compute_metrics(self.scenario, add_counts(self.counts), len(self.counts))
+
+    @cached_property
+    def pseudo_values(self) -> NDArray[np.float64]:
+        """One value per episode and metric, the mean of which is the metric (see `experiments.intervals`)."""
+        n_episodes = len(self.counts)
+        whole = np.array(list(self.metrics.values()))
+        if n_episodes == 1:
+            return whole[np.newaxis]
+        total = add_counts(self.counts)
+        without = [
+            list(compute_metrics(self.scenario, _subtract(total, count), n_episodes - 1).values())
+            for count in self.counts
+        ]
+        return pseudo_values(whole, np.array(without))
+
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """Every metric over all episodes with its 95 % bootstrap interval.
+
+        No metric is below 0 and no share above 1, where the approximation of a ratio's interval may end.
+        """
+        _, lows, highs = bootstrap_intervals(self.pseudo_values)
+        glossary = metric_glossary(self.scenario)
+        intervals = {}
+        for (key, value), low, high in zip(self.metrics.items(), lows.tolist(), highs.tolist(), strict=True):
+            largest = max(1.0, value) if glossary[key][0] == "fraction" else math.inf
+            # NaN first: min and max keep their first argument where the comparison is false.
+            intervals[key] = Interval(value, max(low, 0.0), min(high, largest))
+        return intervals
+
+
+def play(
+    named: NamedPolicy,
+    episodes: Episodes,
+    count: int,
+    *,
+    progress: Progress | None = None,
+    recorder: EpisodeRecorder | None = None,
+) -> Outcome:
+    """Return what `named` achieves in the first `count` of `episodes`, which a `recorder` may follow.
+
+    A policy with a method `seed` is told their demand seed first, so that a sampled result depends neither on
+    what was played before nor on who else takes part. Masked actions raise `ConfigurationError`.
+    """
+    scenario = episodes.scenario
+    policy = named.policy
+    if not isinstance(policy, RulePolicy):
+        policy = CheckedPolicy(named.name, policy, [action.name for action in action_table(scenario)])
+    reseed = getattr(named.policy, "seed", None)
+    if callable(reseed):
+        reseed(episodes.seed)
+    task = None if progress is None else progress.add_task(f"{scenario.name}: {named.name}", total=count)
+
+    def advance(finished: int) -> None:
+        if progress is not None and task is not None:
+            progress.advance(task, finished)
+
+    counts = episodes.play(
+        policy, np.arange(count), deterministic=named.deterministic, progress=advance, recorder=recorder
+    )
+    return Outcome(named.name, "greedy" if named.deterministic else "sampled", scenario, counts)
+
+
+def episode_costs_usd(episodes: Episodes, policy: Policy, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the total cost of each of the episodes `numbers` with `policy`, USD/day, float64 (n,)."""
+    counts = episodes.play(policy, numbers)
+    return np.array([compute_metrics(episodes.scenario, count)["total_cost_usd"] for count in counts])
+
+
+def _subtract(total: Counts, part: Counts) -> Counts:
+    """Return counters less those of one episode."""
+    rest: Counts = {key: total[key] - part[key] for key in ("cost_usd", "wait_count", "census_waiting")}
+    for key in ("center_count", "queue_count", "band_count"):
+        left = total[key].copy()
+        for name in left.dtype.names:
+            left[name] = total[key][name] - part[key][name]
+        rest[key] = left
+    return rest

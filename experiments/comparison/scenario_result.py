@@ -1,0 +1,78 @@
+"""What a benchmark found in one scenario: every policy's episodes, and their paired differences.
+
+Room: `experiments.comparison`. Data only.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from envs.scenario.scenario import Scenario
+from experiments.comparison.bound_coverage import Coverage
+from experiments.comparison.outcomes import Outcome
+from experiments.comparison.summary import Summary, summarize
+from experiments.comparison.tuned_rules import BEST_TUNED
+from experiments.intervals import Interval
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The paired difference of one metric between two policies, `policy` minus `against`, on the same
+    episodes."""
+
+    policy: str
+    against: str
+    metric: str
+    difference: Interval
+
+
+@dataclass(frozen=True)
+class ScenarioResult:
+    """What the policies achieved in one scenario.
+
+    Attributes:
+        scenario: the scenario.
+        seed: the user's seed; the episodes are those of its test seed.
+        reference: the policy that the tables compare with the others.
+        outcomes: by name of the policy.
+        comparisons: of every pair of policies once; the reference is always first in its pairs.
+        wall_s: seconds by the clock to play the scenario with all policies, compilation included, and to compare them.
+        best_tuned: which policy the row `best_tuned` is; None without tuned rules.
+        coverage: what the policies cover of the way from FIFO to a lower bound; None where no bound was asked for.
+    """
+
+    scenario: Scenario
+    seed: int
+    reference: str
+    outcomes: dict[str, Outcome]
+    comparisons: list[Comparison]
+    wall_s: float
+    best_tuned: str | None = None
+    coverage: Coverage | None = None
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Who is best and how surely, and what the best policy's cost consists of."""
+        differences = {
+            (found.policy, found.against): found.difference
+            for found in self.comparisons
+            if found.metric == "total_cost_usd"
+        }
+
+        def difference(policy: str, against: str) -> Interval:
+            found = differences.get((policy, against))
+            if found is not None:
+                return found
+            mean, low, high = differences[against, policy]
+            return Interval(-mean, -high, -low)
+
+        # The row `best_tuned` is another name of a policy that takes part itself.
+        once = {name: outcome for name, outcome in self.outcomes.items() if name != BEST_TUNED}
+        return summarize(once, difference)
+
+    def comparison(self, against: str, metric: str = "total_cost_usd") -> Comparison:
+        """Return the comparison of the reference with another policy."""
+        return next(
+            found
+            for found in self.comparisons
+            if (found.policy, found.against, found.metric) == (self.reference, against, metric)
+        )

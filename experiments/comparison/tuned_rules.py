@@ -1,0 +1,149 @@
+"""Tuned rules as they are shipped: `configs/benchmarks/tuned/<scenario>.yaml`, and the best of them.
+
+Room: `experiments.comparison`. Reads and writes these files; plays validation episodes. Needs no extra.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from rich.progress import Progress
+
+from agents.catalog import NamedPolicy
+from agents.episodes import Episodes
+from agents.rules.registry import AnyRule
+from envs.configuration.document import (
+    REPOSITORY_FOLDER,
+    load_yaml,
+    shown_path,
+    validate,
+)
+from envs.errors import ConfigurationError, InvalidValueError
+from envs.scenario.scenario import Scenario
+from experiments.comparison.outcomes import play
+from experiments.run_folder import yaml_text
+from experiments.seeds import demand_seeds
+
+TUNED_FOLDER = REPOSITORY_FOLDER / "configs" / "benchmarks" / "tuned"
+BEST_TUNED = "best_tuned"
+"""The row of the tuned rule that costs least on validation episodes."""
+PREFIX = "tuned_"
+
+
+class CostPair(BaseModel):
+    """What a rule costs before and after tuning, USD/day."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    default: float
+    tuned: float
+
+
+class Origin(BaseModel):
+    """Where the values of a tuned rule come from.
+
+    Attributes:
+        command: that tuned it.
+        date: when, UTC.
+        seed: the user's seed (`experiments.seeds`).
+        trials: finished trials.
+        episodes: training episodes.
+        validation_episodes: on which tuned and default values were compared; the better ones are in the file.
+        kept: whether those are the tuned or the default ones.
+        training_cost_usd: on the training episodes.
+        validation_cost_usd: on the validation episodes.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    command: str
+    date: str
+    seed: int
+    trials: int
+    episodes: int
+    validation_episodes: int
+    kept: str
+    training_cost_usd: CostPair
+    validation_cost_usd: CostPair
+
+
+class TunedRules(BaseModel):
+    """The tuned rules of one scenario.
+
+    Attributes:
+        scenario: its name.
+        rules: each named `tuned_` and the name of the rule that was tuned.
+        origins: where they come from, by name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scenario: str
+    rules: tuple[AnyRule, ...] = Field(min_length=1)
+    origins: dict[str, Origin]
+
+    @model_validator(mode="after")
+    def _check(self) -> "TunedRules":
+        for index, rule in enumerate(self.rules):
+            if not rule.name.startswith(PREFIX):
+                raise InvalidValueError(("rules", index, "name"), f"must start with {PREFIX}")
+        if list(self.origins) != [rule.name for rule in self.rules]:
+            raise InvalidValueError(("origins",), "must name every rule, in the same order")
+        return self
+
+
+def tuned_file(scenario_name: str) -> Path:
+    """Return the file of the tuned rules of a scenario; it may be missing."""
+    return TUNED_FOLDER / f"{scenario_name}.yaml"
+
+
+def load_tuned(scenario_name: str) -> TunedRules:
+    """Return the tuned rules of a scenario; raises `ConfigurationError` if none are there."""
+    file = tuned_file(scenario_name)
+    if not file.is_file():
+        raise ConfigurationError(
+            f"tuned: no tuned rules of scenario {scenario_name} ({shown_path(file)}); "
+            f"to make them: blended tune {scenario_name} --ship"
+        )
+    found = validate(load_yaml(file), TunedRules, "tuned")
+    if found.scenario != scenario_name:
+        raise ConfigurationError(f"{shown_path(file)}: tuned.scenario = {found.scenario!r}: must be {scenario_name!r}")
+    return found
+
+
+def ship(tuned: TunedRules) -> Path:
+    """Write tuned rules to the file of their scenario and return it; rules of other names stay in it."""
+    file = tuned_file(tuned.scenario)
+    if file.is_file():
+        before = load_tuned(tuned.scenario)
+        others = [rule for rule in before.rules if rule.name not in tuned.origins]
+        rules = sorted([*others, *tuned.rules], key=lambda rule: rule.name)
+        origins = {**before.origins, **tuned.origins}
+        tuned = TunedRules(
+            scenario=tuned.scenario, rules=tuple(rules), origins={rule.name: origins[rule.name] for rule in rules}
+        )
+    text = f"# Written by `blended tune --ship`; costs in USD/day.\n{yaml_text(tuned)}"
+    try:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"--ship: {file} cannot be written ({error.strerror})") from error
+    return file
+
+
+def choose_best(
+    policies: Sequence[NamedPolicy],
+    scenario: Scenario,
+    *,
+    seed: int,
+    episodes: int,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> str:
+    """Return the name of the policy with the least mean cost on the first `episodes` validation episodes of the user's
+    `seed`, the first of equals."""
+    validation = Episodes(scenario, demand_seeds(seed).validation, threads=threads)
+    costs_usd = {
+        named.name: play(named, validation, episodes, progress=progress).metrics["total_cost_usd"] for named in policies
+    }
+    return min(costs_usd, key=lambda name: costs_usd[name])

@@ -1,0 +1,1 @@
+"""A scenario described: load against staffing, flows, warnings, actions, observation."""

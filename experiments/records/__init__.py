@@ -1,0 +1,1 @@
+"""Every contact and decision as Parquet. The only room with pyarrow."""

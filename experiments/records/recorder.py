@@ -1,0 +1,288 @@
+"""Records: every contact, every decision, what every rep did and every charge, as Parquet (D16).
+
+Room: `experiments.records`. Needs the extra `data`; touches files below the folder that it is given. `docs/records.md`
+describes the tables, and a test holds that page equal to `TABLES`.
+
+    records = RecordFolder("records")
+    with records.open(scenario, NamedPolicy("fifo", policy), seed=0) as recorder:
+        play_episodes(scenario, policy, demand_seeds(0).test, np.arange(64), recorder=recorder)
+
+The kernel's journal (`envs.simulator.machine.journal`) tells what happened; here it becomes rows. They are written
+whenever enough of them have gathered, so that memory stays bounded: decisions as they are made, the others when a
+batch of episodes ends.
+"""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from agents.catalog import NamedPolicy
+from agents.exported_policy import action_names, field_records
+from agents.policy import StochasticPolicy
+from envs.center_rows import CenterRows
+from envs.errors import ConfigurationError
+from envs.interface.cost_terms import COST_TERMS
+from envs.interface.units import NOBODY
+from envs.scenario.scenario import Scenario
+from envs.simulator.machine.state import CONTACT_SUBJECT, ENTRY
+from experiments.records.tables import (
+    FORMAT_VERSION,
+    OR_NULL,
+    TABLES,
+    TERM_COLUMN,
+)
+from experiments.records.tabulation import (
+    Rows,
+    join_rows,
+    tabulate_episode,
+)
+from experiments.seeds import demand_seeds
+
+ROWS_PER_GROUP = {"contacts": 65_536, "decisions": 8192, "phases": 65_536, "charges": 65_536}
+"""Rows that are written together: of decisions some 30 MB before compression, in the scenario `bank`."""
+
+
+class RecordFolder:
+    """Where the records of a command go: `FOLDER/<scenario>/<policy>/<table>.parquet`.
+
+    In names of folders whatever is not a letter, a digit or one of `_.-~` is written as in a URL.
+
+    Raises:
+        ConfigurationError: the folder is not empty, is a file, or would lie in a folder that does not exist.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not self.folder.parent.is_dir():
+            raise ConfigurationError(f"records {folder}: cannot be written (no folder {self.folder.parent})")
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ConfigurationError(f"records {folder}: must be a folder, is a file")
+        with _writing(self.folder):
+            if self.folder.exists() and any(self.folder.iterdir()):
+                raise ConfigurationError(f"records {folder}: must be a new folder or an empty one, holds files")
+
+    @contextmanager
+    def open(self, scenario: Scenario, named: NamedPolicy, seed: int) -> Iterator["Recorder"]:
+        """Give a recorder of the test episodes that `named` plays in `scenario` under the user's `seed`.
+
+        The files have their names when the block ends well; otherwise nothing stays of them. Raises
+        `ConfigurationError` if they cannot be written.
+        """
+        folder = self.folder / _folder_name(scenario.name) / _folder_name(named.name)
+        drafts = {table: folder / f".{table}.parquet.draft" for table in TABLES}
+        facts = _facts(scenario, named, seed)
+        writers: dict[str, pq.ParquetWriter] = {}
+        try:
+            with _writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                for table, draft in drafts.items():
+                    writers[table] = _open_writer(draft, make_schema(table, scenario, facts))
+            yield Recorder(scenario, named, writers)
+            with _writing(folder):
+                for table, draft in drafts.items():
+                    writers[table].close()
+                    draft.replace(folder / f"{table}.parquet")
+        finally:
+            for writer in writers.values():
+                writer.close()
+            for draft in drafts.values():
+                draft.unlink(missing_ok=True)
+
+
+def _open_writer(file: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    # Observations hardly repeat: a dictionary of their numbers takes time and saves nothing.
+    plain = [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
+    return pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=plain)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"records {path}: cannot be written ({error.strerror or error})") from error
+
+
+def _folder_name(name: str) -> str:
+    return quote(name, safe="") if name.strip(".") else name.replace(".", "%2E")
+
+
+def _facts(scenario: Scenario, named: NamedPolicy, seed: int) -> dict[str, str]:
+    """Return what stands in the metadata of every file."""
+    return {
+        "format_version": str(FORMAT_VERSION),
+        "package_version": metadata.version("blended-routing"),
+        "scenario_name": scenario.name,
+        "scenario": scenario.model_dump_json(),
+        "policy": named.name,
+        "mode": "greedy" if named.deterministic else "sampled",
+        "seed": str(seed),
+        "demand_seed": str(demand_seeds(seed).test),
+        "action_names": json.dumps(action_names(scenario)),
+        "fields": json.dumps(field_records(scenario)),
+    }
+
+
+def make_schema(table: str, scenario: Scenario, facts: Mapping[str, str]) -> pa.Schema:
+    """Return the Arrow schema of one of `TABLES` in `scenario`, with `facts` as its metadata."""
+    fields = field_records(scenario)
+    n_actions = len(action_names(scenario))
+    sizes = {
+        "center fields": len(fields["center"]),
+        "actions": n_actions,
+        "actions × candidate fields": n_actions * len(fields["candidates"]),
+    }
+    columns = []
+    for column in TABLES[table]:
+        plain, _, size = column.type.removesuffix(OR_NULL).rstrip("]").partition(" [")
+        kind = pa.type_for_alias(plain)
+        if size:
+            kind = pa.list_(pa.field("element", kind), sizes[size])  # the name that Parquet gives it
+        nullable = column.type.endswith(OR_NULL)
+        columns += [pa.field(name, kind, nullable) for name in _expand(column.name)]
+    return pa.schema(columns, metadata=dict(facts))
+
+
+def _expand(name: str) -> list[str]:
+    return [f"cost_{term}_usd" for term in COST_TERMS] if name == TERM_COLUMN else [name]
+
+
+class Recorder:
+    """Writes the records of one policy in one scenario; an `agents.episodes.EpisodeRecorder`."""
+
+    def __init__(self, scenario: Scenario, named: NamedPolicy, writers: Mapping[str, pq.ParquetWriter]) -> None:
+        self.scenario = scenario
+        self.policy_name = named.name
+        self.stochastic = named.policy if isinstance(named.policy, StochasticPolicy) else None
+        self.channels = [channel.name for channel in scenario.channels]
+        self._writers = writers
+        self._lock = threading.Lock()
+
+    def follow(self, rows: CenterRows, episodes: NDArray[np.int64]) -> "BatchRecord":
+        """Return what records `episodes`, which have just started in `rows`."""
+        return BatchRecord(self, rows, episodes)
+
+    def write(self, table: str, rows: Rows) -> None:
+        """Write `rows` as one row group; may be called from several threads."""
+        writer = self._writers[table]
+        arrays = [_as_array(rows[field.name], field) for field in writer.schema]
+        with self._lock, _writing(Path(writer.where)):
+            writer.write_table(pa.Table.from_arrays(arrays, schema=writer.schema))
+
+
+class BatchRecord:
+    """Records the episodes of one batch; an `agents.episodes.BatchRecorder`."""
+
+    def __init__(self, recorder: Recorder, rows: CenterRows, episodes: NDArray[np.int64]) -> None:
+        self._recorder = recorder
+        self._rows = rows
+        self._episodes = episodes
+        self._steps = np.zeros(len(episodes), np.int64)
+        self._noted = [bytearray(rows.drain(row).tobytes()) for row in range(len(episodes))]
+        self._question: Rows = {}
+        self._parts: dict[str, list[Rows]] = {table: [] for table in TABLES}
+        self._sizes = dict.fromkeys(TABLES, 0)
+
+    def before_step(self, running: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
+        """Keep the questions put to the rows `running`, and the answers."""
+        states = self._rows.states
+        observation = {key: buffer[running] for key, buffer in self._rows.observation().items()}
+        chosen = actions[running]
+        known = np.where((chosen >= 0) & (chosen < self._rows.n_actions), chosen, 0)
+        is_contact = states["subject_kind"][running] == CONTACT_SUBJECT
+        subject = states["subject"][running]
+        self._question = {
+            "episode": self._episodes[running],
+            "step": self._steps[running],
+            "time_s": self._rows.time_s[running],
+            "subject": np.where(is_contact, "contact", "rep"),
+            "contact": self._numbers(running, np.where(is_contact, subject, NOBODY)),
+            "rep": self._reps(np.where(is_contact, NOBODY, subject)),
+            **observation,
+            "action": chosen,
+            "action_name": np.array(self._rows.action_names)[known],
+            "action_contact": self._numbers(running, states["action_contact"][running, known]),
+            "action_rep": self._reps(states["action_rep"][running, known]),
+            "action_prob": self._probabilities(observation, known),
+        }
+        self._steps[running] += 1
+
+    def _numbers(self, running: NDArray[np.int64], slots: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the numbers of the contacts in `slots`, one per row of `running`; -1 where there is none."""
+        return np.where(slots == NOBODY, NOBODY, self._rows.states["contacts"]["number"][running, slots])
+
+    def _reps(self, seats: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the reps whose seats these are; -1 where there is none."""
+        return np.where(seats == NOBODY, NOBODY, self._rows.parameters[0]["owner"][seats])
+
+    def _probabilities(self, observation: Rows, actions: NDArray[np.int64]) -> NDArray[np.float64]:
+        if self._recorder.stochastic is None:
+            return np.full(len(actions), np.nan)
+        probabilities = np.asarray(self._recorder.stochastic.action_probabilities(observation))
+        if probabilities.shape != observation["action_mask"].shape:
+            raise ConfigurationError(
+                f"policy {self._recorder.policy_name}: action_probabilities returned shape {probabilities.shape}: "
+                f"must be {observation['action_mask'].shape}, one row per observation and one column per action"
+            )
+        return probabilities[np.arange(len(actions)), actions].astype(np.float64)
+
+    def after_step(self, running: NDArray[np.int64]) -> None:
+        """Keep what came of the answers, and what was noted."""
+        costs_usd = self._rows.states["step_cost_usd"][running]
+        answered = {
+            "substituted": self._rows.substituted[running] != 0,
+            "until_s": self._rows.time_s[running],
+            "elapsed_s": self._rows.elapsed_s[running],
+        }
+        costs = {f"cost_{term}_usd": costs_usd[:, i] for i, term in enumerate(COST_TERMS)}
+        self._add("decisions", self._question | answered | costs)
+        for row in running:
+            self._noted[row] += self._rows.drain(row).tobytes()
+
+    def finish(self) -> None:
+        """Write what is left: the last decisions, and the contacts, phases and charges of all episodes."""
+        for row, episode in enumerate(self._episodes):
+            entries = np.frombuffer(self._noted[row], ENTRY)
+            demand = self._rows.demands[row, : self._rows.demand_counts[row]]
+            found = tabulate_episode(self._recorder.scenario, entries, demand, self._rows.parameters[0]["owner"])
+            for table, columns in found.items():
+                length = len(next(iter(columns.values())))
+                self._add(table, {"episode": np.full(length, episode)} | columns)
+        for table in TABLES:
+            self._write(table)
+
+    def _add(self, table: str, columns: Rows) -> None:
+        """Keep rows of `table` until there are enough of them for a row group."""
+        self._parts[table].append(columns)
+        self._sizes[table] += len(columns["episode"])
+        if self._sizes[table] >= ROWS_PER_GROUP[table]:
+            self._write(table)
+
+    def _write(self, table: str) -> None:
+        parts = self._parts[table]
+        if self._sizes[table] > 0:
+            self._recorder.write(table, join_rows(parts))
+        self._parts[table], self._sizes[table] = [], 0
+
+
+def _as_array(values: NDArray[Any], field: pa.Field) -> pa.Array:
+    """Return an Arrow array; NaN, -1 and None become null where the column may be null."""
+    if pa.types.is_fixed_size_list(field.type):
+        flat = pa.array(np.ascontiguousarray(values).reshape(-1), field.type.value_type)
+        return pa.FixedSizeListArray.from_arrays(flat, type=field.type)
+    missing = None
+    if field.nullable and values.dtype.kind == "f":
+        missing = np.isnan(values)
+    elif field.nullable and values.dtype.kind in "iu":
+        missing = values == NOBODY
+    return pa.array(values, field.type, mask=missing)

@@ -1,0 +1,170 @@
+"""Which checkpoint is kept: the one that costs least on the validation episodes, greedy and sampled apart.
+
+Room: `experiments.training`. Plays validation episodes; writes weights and TensorBoard's events.
+"""
+
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+from torch.utils.tensorboard import SummaryWriter
+
+from agents.catalog import fitting_baselines
+from agents.episodes import advance_rows, play_episodes
+from agents.learning.learned_policy import (
+    BEST_FILE,
+    SELECTION_FILE,
+    LearnedPolicy,
+    save_weights,
+)
+from agents.learning.maskable_policy import CandidateScoringPolicy
+from agents.learning.network import CandidateScorer
+from agents.rules.rule_policy import RulePolicy
+from envs.center_rows import CenterRows
+from envs.metrics import add_counts, compute_metrics
+from envs.scenario.scenario import Scenario
+from experiments.provenance import collect_provenance
+from experiments.run_folder import write_json
+from experiments.seeds import demand_seeds
+from experiments.training.training_config import TrainingConfig
+
+MODES = ("greedy", "sampled")
+
+
+@dataclass
+class Selection:
+    """The validations of a run so far; the best is the cheapest pair of checkpoint and mode."""
+
+    records: list[dict[str, float]] = field(default_factory=list)
+    best_cost_usd: float = np.inf
+    best_steps: int = -1
+    mode: str = "greedy"
+    validation_cost_usd: dict[str, float] = field(default_factory=dict)
+
+    def add(self, steps: int, metrics: dict[str, dict[str, float]]) -> bool:
+        """Note a validation (metrics by mode); return True if it is the best so far."""
+        costs = {mode: metrics[mode]["total_cost_usd"] for mode in MODES}
+        self.records.append({"steps": steps} | costs)
+        mode = min(MODES, key=lambda name: costs[name])
+        if costs[mode] >= self.best_cost_usd:
+            return False
+        self.best_cost_usd, self.best_steps, self.mode = costs[mode], steps, mode
+        self.validation_cost_usd = costs
+        return True
+
+
+def validate_network(
+    network: CandidateScorer, scenario: Scenario, seed: int, episodes: int
+) -> dict[str, dict[str, float]]:
+    """Return the metrics over validation episodes by mode; both modes play side by side."""
+    rows = CenterRows(scenario, 2 * episodes)
+    numbers = np.tile(np.arange(episodes), 2)
+    rows.start(rows.all_rows, np.full(2 * episodes, seed), numbers)
+    greedy = rows.all_rows < episodes
+    advance_rows(rows, LearnedPolicy(network, seed), rows.all_rows[~rows.done], deterministic=greedy)
+    metrics = {}
+    for mode, chosen in zip(MODES, (greedy, ~greedy), strict=True):
+        counts = [rows.counts(int(row)) for row in np.flatnonzero(chosen)]
+        metrics[mode] = compute_metrics(scenario, add_counts(counts), episodes)
+    return metrics
+
+
+def tagged(metrics: dict[str, float]) -> dict[str, float]:
+    """Return metrics under their TensorBoard tags: cost terms under `cost/`, the rest under `center/`."""
+    tags = {}
+    for key, value in metrics.items():
+        if np.isfinite(value):
+            is_cost = key.startswith("cost_") and key.endswith("_usd") and key != "cost_per_contact_usd"
+            tags[f"cost/{key[5:]}" if is_cost else "cost/total_usd" if key == "total_cost_usd" else f"center/{key}"] = (
+                value
+            )
+    return tags
+
+
+class ValidationCallback(BaseCallback):
+    """Validates, logs, and keeps checkpoints, at the start, every `every_steps`, and at the end."""
+
+    def __init__(self, folder: Path, scenario: Scenario, config: TrainingConfig, selection: Selection) -> None:
+        super().__init__()
+        self._folder = folder
+        self._scenario = scenario
+        self._config = config
+        self._selection = selection
+        self._next = config.validation.every_steps
+        self._last = -1
+
+    def _on_training_start(self) -> None:
+        self.validate()
+
+    def _network(self) -> CandidateScorer:
+        return self.model.policy.scorer_network  # type: ignore[return-value]
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_start(self) -> None:
+        policy: CandidateScoringPolicy = self.model.policy  # type: ignore[assignment]
+        policy.train_actor(self.num_timesteps >= self._config.ppo.critic_warm_up_steps)
+        torch.set_num_threads(1)  # batches of one decision per row are too small to share
+        if self.num_timesteps >= self._next:
+            self._next += self._config.validation.every_steps
+            self.validate()
+
+    def _on_rollout_end(self) -> None:
+        torch.set_num_threads(self._config.threads)
+
+    def validate(self) -> None:
+        """Validate the present weights, unless that has just been done."""
+        steps = self.num_timesteps
+        if steps == self._last:
+            return
+        self._last = steps
+        torch.set_num_threads(1)
+        network = self._network()
+        save_weights(network, self._folder / f"checkpoints/step_{steps:09d}.pt")
+        metrics = validate_network(
+            network,
+            self._scenario,
+            demand_seeds(self._config.seed).validation,
+            self._config.validation.episodes,
+        )
+        if self._selection.add(steps, metrics):
+            save_weights(network, self._folder / BEST_FILE)
+            self._write_selection()
+        self._write_records()
+        for tag, value in tagged(metrics["greedy"]).items():
+            self.logger.record(tag, value)
+        self.logger.record("cost/total_sampled_usd", metrics["sampled"]["total_cost_usd"])
+        self.logger.dump(steps)
+
+    def _write_selection(self) -> None:
+        write_json(
+            self._folder / SELECTION_FILE,
+            {
+                "mode": self._selection.mode,
+                "validation_cost_usd": self._selection.validation_cost_usd,
+                "provenance": collect_provenance(self._config.seed) | {"steps": self._selection.best_steps},
+            },
+        )
+
+    def _write_records(self) -> None:
+        with (self._folder / "validation.csv").open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, ["steps", *MODES])
+            writer.writeheader()
+            writer.writerows(self._selection.records)
+
+
+def write_baselines(folder: Path, scenario: Scenario, config: TrainingConfig) -> None:
+    """Write every baseline as a TensorBoard run of its own: horizontal lines under the learner's tags."""
+    seed = demand_seeds(config.seed).validation
+    episodes = np.arange(config.validation.episodes)
+    for name in fitting_baselines(scenario):
+        counts = play_episodes(scenario, RulePolicy(name, scenario), seed, episodes, threads=config.threads)
+        metrics = compute_metrics(scenario, add_counts(counts), len(episodes))
+        with SummaryWriter(str(folder / "tensorboard" / name)) as writer:
+            for tag, value in tagged(metrics).items():
+                for step in (0, config.steps):
+                    writer.add_scalar(tag, value, step)

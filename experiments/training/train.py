@@ -1,0 +1,236 @@
+"""The command `blended train`: train a policy, choose it on validation episodes, export it, and test it.
+
+Room: `experiments.training`. Needs the extra `train`. Writes a run folder (`experiments.run_folder`):
+
+    training.yaml scenario.yaml network.json provenance.json   what was run
+    checkpoints/start.pt, step_….pt, best.pt                    weights, whole or not at all
+    validation.csv selection.json                               what was chosen, and why
+    tensorboard/                                                learner and baselines, the same tags
+    policy.onnx benchmark.json benchmark.csv                    the result
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from sb3_contrib import MaskablePPO
+
+from agents.catalog import NamedPolicy, fitting_baselines
+from agents.exported_policy import ExportedPolicy
+from agents.learning.adjustment import fit_adjustment
+from agents.learning.elapsed_time_buffer import ElapsedTimeBuffer
+from agents.learning.learned_policy import (
+    ADJUSTED_FILE,
+    NETWORK_FILE,
+    SCENARIO_FILE,
+    SELECTION_FILE,
+    START_FILE,
+    LearnedPolicy,
+    load_network,
+    save_weights,
+)
+from agents.learning.maskable_policy import CandidateScoringPolicy, quiet_distributions
+from agents.learning.network import CandidateScorer
+from agents.learning.training_env import TrainingVecEnv
+from agents.rules.compiled.action_layout import action_layout
+from agents.rules.rule_policy import RulePolicy
+from envs.errors import ConfigurationError
+from envs.scenario.scenario import Scenario, load_scenario
+from experiments.comparison.benchmark_result import BenchmarkResult
+from experiments.comparison.comparison import run_benchmark
+from experiments.progress import episode_progress
+from experiments.run_folder import (
+    create_run_folder,
+    write_json,
+    write_provenance,
+    write_yaml,
+)
+from experiments.seeds import demand_seeds
+from experiments.training.checkpoint_choice import (
+    Selection,
+    ValidationCallback,
+    write_baselines,
+)
+from experiments.training.onnx_export import export_policy
+from experiments.training.training_config import TrainingConfig
+
+
+def choose_device(wanted: str) -> torch.device:
+    """Return the device for `auto`, `cpu` or `cuda`; raises `ConfigurationError` where there is none."""
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise ConfigurationError(f"--device {wanted}: must be auto, cpu or cuda")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ConfigurationError("--device cuda: torch sees no usable GPU here (blended doctor says why)")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device, folder: Path) -> MaskablePPO:
+    """Return MaskablePPO as the training configuration states it."""
+    ppo = config.ppo
+    starter = RulePolicy("expected_loss", scenario) if ppo.staggered else None
+    env = TrainingVecEnv(
+        scenario,
+        ppo.environments,
+        demand_seeds(config.seed).train,
+        reward_scale_usd=ppo.reward_scale_usd,
+        without_luck=ppo.without_luck,
+        potential_half_life_s=3600.0 * ppo.discount_half_life_h if ppo.shaped else 0.0,
+        starter=starter,
+    )
+    model = MaskablePPO(
+        CandidateScoringPolicy,
+        env,
+        learning_rate=lambda remaining: ppo.learning_rate * max(remaining, 0.05),
+        n_steps=ppo.rollout_steps,
+        batch_size=min(ppo.batch_size, ppo.environments * ppo.rollout_steps),
+        n_epochs=ppo.epochs,
+        clip_range=ppo.clip_range,
+        ent_coef=ppo.entropy_weight,
+        vf_coef=ppo.value_weight,
+        max_grad_norm=ppo.max_gradient_norm,
+        rollout_buffer_class=ElapsedTimeBuffer,
+        rollout_buffer_kwargs={
+            "source": env,
+            "discount_half_life_s": 3600.0 * ppo.discount_half_life_h,
+            "trace_half_life_s": 3600.0 * ppo.trace_half_life_h,
+        },
+        policy_kwargs={
+            "fields": env.rows.fields,
+            "layout": action_layout(scenario),
+            **config.network.model_dump(),
+        },
+        tensorboard_log=str(folder / "tensorboard"),
+        seed=config.seed % 2**32,
+        device=device,
+    )
+    env.seed(demand_seeds(config.seed).train)  # MaskablePPO has just told it its own seed
+    return model
+
+
+def adjust_prior(network: CandidateScorer, scenario: Scenario, config: TrainingConfig) -> None:
+    """Fit the adjustments of the prior on training episodes, and set them in `network`."""
+    assert config.adjustment is not None
+    with episode_progress() as progress:
+        task = progress.add_task("adjusting the prior rule", total=config.adjustment.generations)
+        found = fit_adjustment(
+            scenario,
+            demand_seeds(config.seed).train,
+            **config.adjustment.model_dump(),
+            threads=config.threads,
+            progress=lambda count: progress.advance(task, count),
+        )
+    network.prior.set_adjustment(found)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A finished run: its folder, the exported policy, and the benchmark if one was asked for."""
+
+    folder: Path
+    policy_file: Path
+    selection: Selection
+    benchmark: BenchmarkResult | None
+
+
+def train(
+    config: TrainingConfig,
+    *,
+    experiment: str,
+    runs_folder: str | Path = "runs",
+    device: str = "auto",
+    progress_bar: bool = True,
+    console: Console | None = None,
+) -> TrainingResult:
+    """Train, choose, export and test one policy; everything is kept in a new run folder."""
+    console = console or Console(stderr=True)
+    scenario = load_scenario(config.scenario, config.scenario_overrides)
+    chosen_device = choose_device(device)
+    torch.set_num_threads(config.threads)
+    quiet_distributions()
+    folder = create_run_folder(Path(runs_folder), experiment, config.seed)
+    (folder / "checkpoints").mkdir()
+    write_yaml(folder / "training.yaml", config)
+    write_yaml(folder / SCENARIO_FILE, scenario)
+    write_json(folder / NETWORK_FILE, config.network.model_dump())
+    write_provenance(folder, config.seed)
+    console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
+    console.print(f"Training in {scenario.name} on {chosen_device.type}, seed {config.seed}", highlight=False)
+
+    with episode_progress() as progress:
+        progress.add_task("baselines on the validation episodes", total=None)
+        write_baselines(folder, scenario, config)
+    selection = Selection()
+    model = build_model(scenario, config, chosen_device, folder)
+    network: CandidateScorer = model.policy.scorer_network  # type: ignore[assignment]
+    save_weights(network, folder / START_FILE)
+    if config.adjustment is not None:
+        adjust_prior(network, scenario, config)
+        save_weights(network, folder / ADJUSTED_FILE)
+    callback = ValidationCallback(folder, scenario, config, selection)
+    try:
+        model.learn(config.steps, callback=callback, tb_log_name="learner", progress_bar=progress_bar, log_interval=5)
+    except KeyboardInterrupt:
+        console.print(f"Stopped; going on with the best of {len(selection.records)} checkpoints", highlight=False)
+    else:
+        callback.validate()
+    return finish_run(folder, scenario, config, selection, console)
+
+
+def finish_run(
+    folder: Path, scenario: Scenario, config: TrainingConfig, selection: Selection, console: Console
+) -> TrainingResult:
+    """Export the chosen policy and test it against its start and the baselines."""
+    metadata = json.loads((folder / SELECTION_FILE).read_text(encoding="utf-8"))
+    network, _ = load_network(folder)
+    file = folder / "policy.onnx"
+    with episode_progress() as progress:
+        progress.add_task("exporting, and comparing with torch", total=None)
+        parity = export_policy(network, scenario, file, metadata, seed=config.seed)
+    console.print(f"Exported: same action as torch in {parity.states} visited states", highlight=False)
+    result = None
+    if config.benchmark is not None:
+        result = run_benchmark(
+            scenario,
+            test_policies(folder, scenario, config, metadata["mode"]),
+            episodes=config.benchmark.episodes,
+            seed=config.seed,
+            threads=config.threads,
+        )
+        result.write_json(folder / "benchmark.json")
+        result.write_csv(folder / "benchmark.csv")
+    return TrainingResult(folder, file, selection, result)
+
+
+def test_policies(folder: Path, scenario: Scenario, config: TrainingConfig, mode: str) -> list[str | NamedPolicy]:
+    """Return who takes part in the final benchmark: the exported policy in its chosen mode, the
+    network before its first update, played greedily, and the baselines."""
+    assert config.benchmark is not None
+    exported = ExportedPolicy(folder / "policy.onnx", scenario)
+    start, _ = load_network(folder, START_FILE)
+    adjusted = []
+    if config.adjustment is not None:
+        network, _ = load_network(folder, ADJUSTED_FILE)
+        rule = RulePolicy("expected_loss", scenario, network.prior.read_adjustment())
+        adjusted = [NamedPolicy("adjusted_rule", rule, True)]
+    names = config.benchmark.policies
+    return [
+        NamedPolicy("learned", exported, mode == "greedy"),
+        NamedPolicy("learned_at_start", LearnedPolicy(start), True),
+        *adjusted,
+        *(fitting_baselines(scenario) if names is None else names),
+    ]
+
+
+def describe_result(result: TrainingResult) -> dict[str, Any]:
+    """Return the outcome of a run as plain data."""
+    return {
+        "run_folder": str(result.folder),
+        "policy": str(result.policy_file),
+        "mode": result.selection.mode,
+        "best_steps": result.selection.best_steps,
+        "validation_cost_usd": result.selection.validation_cost_usd,
+        "benchmark": None if result.benchmark is None else result.benchmark.as_json(),
+    }

@@ -1,0 +1,141 @@
+"""A training: what `configs/training/*.yaml` may say.
+
+Room: `experiments.training`. Checked and frozen; reads files, touches nothing else.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from envs.configuration.document import (
+    apply_overrides,
+    find_config,
+    load_yaml,
+    validate,
+)
+from envs.errors import InvalidValueError
+from experiments.seeds import LARGEST_SEED
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Network(_Part):
+    """The candidate-scoring network.
+
+    Attributes:
+        width: of its layers.
+        prior_weight: weight of the preferences of the rule `expected_loss` in the logits; its few adjustments are
+            learned too. 0: no prior.
+        residual_weight: weight of what the layers add. Small, the adjustments of the rule learn first; 1, the layers
+            are free.
+    """
+
+    width: int = Field(default=64, ge=4, le=1024)
+    prior_weight: float = Field(default=0.0, ge=0)
+    residual_weight: float = Field(default=1.0, ge=0)
+
+
+class Adjustment(_Part):
+    """Fitting the adjustments of the prior rule by CMA-ES on training episodes, before PPO
+    (`agents.learning.adjustment`).
+
+    Attributes:
+        generations: of the search.
+        population: candidates in a generation.
+        episodes: new training episodes in each generation, the same for all its candidates.
+        sigma: standard deviation at the start; the adjustments are scaled so that one is a large change.
+    """
+
+    generations: int = Field(default=30, ge=1)
+    population: int = Field(default=12, ge=4)
+    episodes: int = Field(default=8, ge=1)
+    sigma: float = Field(default=0.4, gt=0)
+
+
+class Ppo(_Part):
+    """MaskablePPO.
+
+    Attributes:
+        environments: centers side by side.
+        rollout_steps: decisions of each between two updates.
+        batch_size: decisions in a gradient step.
+        epochs: passes over a rollout.
+        learning_rate: at the start; it falls linearly to a twentieth.
+        clip_range: of the probability ratio.
+        entropy_weight: bonus for uncertain choices.
+        value_weight: weight of the value loss.
+        max_gradient_norm: longer gradients are shortened to it.
+        discount_half_life_h: hours of center time after which a cost counts half; should outlast the longest promise.
+        trace_half_life_h: hours after which the advantage trace (lambda) counts half.
+        reward_scale_usd: what counts as a reward of -1.
+        without_luck: learn from the cost less its luck (`envs.simulator.money.control_variate`).
+        shaped: shape rewards by what the open work is expected to cost (`envs.simulator.open_work`).
+        critic_warm_up_steps: decisions during which only the critic learns.
+        staggered: start the environments spread over the horizon, with the backlogs of the rule `expected_loss`.
+    """
+
+    environments: int = Field(default=128, ge=1)
+    rollout_steps: int = Field(default=64, ge=1)
+    batch_size: int = Field(default=4096, ge=2)
+    epochs: int = Field(default=4, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    clip_range: float = Field(default=0.2, gt=0)
+    entropy_weight: float = Field(default=0.0, ge=0)
+    value_weight: float = Field(default=0.5, ge=0)
+    max_gradient_norm: float = Field(default=0.5, gt=0)
+    discount_half_life_h: float = Field(default=12.0, gt=0)
+    trace_half_life_h: float = Field(default=1.0, gt=0)
+    reward_scale_usd: float = Field(default=100.0, gt=0)
+    without_luck: bool = True
+    shaped: bool = True
+    critic_warm_up_steps: int = Field(default=0, ge=0)
+    staggered: bool = True
+
+
+class Validation(_Part):
+    """Choosing the checkpoint and the mode: on `episodes` validation episodes, every `every_steps` decisions."""
+
+    every_steps: int = Field(default=500_000, ge=1)
+    episodes: int = Field(default=16, ge=2)
+
+
+class FinalBenchmark(_Part):
+    """The test at the end: `episodes` test episodes, the learned policy, its start, and `policies`."""
+
+    episodes: int = Field(default=64, ge=2)
+    policies: tuple[str, ...] | None = None
+
+
+class TrainingConfig(_Part):
+    """A training of one policy in one scenario; the checkpoints and the modes are judged on validation episodes."""
+
+    description: str = ""
+    scenario: str = "bank"
+    scenario_overrides: tuple[str, ...] = ()
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
+    steps: int = Field(default=2_000_000, ge=1)
+    threads: int = Field(default=2, ge=1)
+    network: Network = Network()
+    adjustment: Adjustment | None = None
+    ppo: Ppo = Ppo()
+    validation: Validation = Validation()
+    benchmark: FinalBenchmark | None = FinalBenchmark()
+
+    @model_validator(mode="after")
+    def _check(self) -> "TrainingConfig":
+        if self.adjustment is not None and self.network.prior_weight == 0.0:
+            raise InvalidValueError(("adjustment",), "needs a prior: network.prior_weight must be > 0")
+        return self
+
+
+def load_training(name_or_path: str | Path, overrides: tuple[str, ...] = (), **changes: Any) -> TrainingConfig:
+    """Return the checked training of that name in `configs/training/`, or of that file; `changes` that are not None
+    replace keys, as `--set` does."""
+    document = load_yaml(find_config(name_or_path, "training"))
+    texts = [*overrides, *(f"{key}={value}" for key, value in changes.items() if value is not None)]
+    if texts:
+        document = apply_overrides(document, texts)
+    return validate(document, TrainingConfig, "training")

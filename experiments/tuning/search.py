@@ -1,0 +1,210 @@
+"""Tuning the free parameters of one rule: a search over whole training episodes, all trials on the same ones.
+
+Room: `experiments.tuning`. Needs the extra `tune`. Touches the episodes that it is given and the file of the studies.
+
+The sampler is Optuna's TPE (Bergstra et al. 2011, NeurIPS 24), of all parameters together. It takes whole numbers,
+logarithmic scales and trials that were stopped early as they are, which CMA-ES does not, and with a handful of
+parameters a hundred trials are enough for it. Its random numbers are drawn anew for every trial, from the seed and the
+number of trials before it, so that a study that goes on after a kill continues as if nothing had happened.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import TPESampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from agents.episodes import Episodes
+from agents.rules.rule import FreeParameter, Rule
+from envs.errors import ConfigurationError
+from envs.scenario.scenario import Scenario
+from experiments.comparison.outcomes import episode_costs_usd
+
+BLOCKS = 4
+"""A trial plays its episodes in so many parts, and may be stopped after each."""
+STANDARD_ERRORS = 3.0
+"""A trial is stopped once its mean paired difference to the best one is above 0 by so many of its standard errors."""
+_COSTS = "costs_usd"
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+class Search(NamedTuple):
+    """What a search found.
+
+    Attributes:
+        rule: the rule of the trial with the least mean training cost; the first trial is the rule as it was given.
+        training_cost_usd: what the rule costs on the training episodes, USD/day.
+        trials: finished trials, those of earlier calls included.
+        pruned: trials that were stopped early.
+        is_complete: whether all trials that were asked for are finished; if not, the time was up.
+    """
+
+    rule: Rule
+    training_cost_usd: float
+    trials: int
+    pruned: int
+    is_complete: bool
+
+
+def open_storage(file: Path) -> optuna.storages.BaseStorage:
+    """Return the journal in which the studies of a run live, one line for each thing that happened; a line that a kill
+    has cut off is removed."""
+    if file.exists():
+        text = file.read_bytes()
+        file.write_bytes(text[: text.rfind(b"\n") + 1])
+    return JournalStorage(JournalFileBackend(str(file)))
+
+
+def free_parameters(rule: Rule, scenario: Scenario) -> tuple[FreeParameter, ...]:
+    """Return the free parameters of `rule` in `scenario` for which there is more than one value."""
+    return tuple(parameter for parameter in rule.free_parameters(scenario) if parameter.low < parameter.high)
+
+
+def check_free(rule: Rule, scenario: Scenario) -> None:
+    """Raise `ConfigurationError` if nothing of `rule` is free, or a value is outside of the range to search."""
+    parameters = free_parameters(rule, scenario)
+    if not parameters:
+        raise ConfigurationError(f"rule {rule.name}: has no free parameter in scenario {scenario.name}")
+    start = rule.values_of(parameters)
+    for parameter in parameters:
+        value = start[parameter.key]
+        if not parameter.low <= value <= parameter.high:
+            raise ConfigurationError(
+                f"rule {rule.name}.{parameter.key} = {value:g}: must be >= {parameter.low:g} and "
+                f"<= {parameter.high:g} to be tuned in scenario {scenario.name}"
+            )
+
+
+def search(
+    rule: Rule,
+    episodes: Episodes,
+    *,
+    n_episodes: int,
+    seed: int,
+    trials: int,
+    minutes: float,
+    storage: optuna.storages.BaseStorage | None = None,
+    study_name: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Search:
+    """Return the best values of the free parameters of `rule` on the first `n_episodes` of `episodes`.
+
+    Args:
+        rule: where the search starts: its own values are the first trial.
+        episodes: the training episodes, those of one demand seed.
+        n_episodes: so many are played in a trial.
+        seed: of the sampler.
+        trials: finished trials of the study, those of earlier calls included, after which the search ends.
+        minutes: of this call, after which it ends as well; the first trial is always finished.
+        storage: where the study lives; default: in memory.
+        study_name: of the study in `storage`; one that is there is continued.
+        progress: is told the number of trials just finished.
+
+    Raises:
+        ConfigurationError: nothing is free in the scenario, or a value of the rule is outside of the range to search.
+    """
+    scenario = episodes.scenario
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    check_free(rule, scenario)
+    parameters = free_parameters(rule, scenario)
+    start = _whole_numbers(rule.values_of(parameters), parameters)
+    distributions = {parameter.key: _distribution(parameter) for parameter in parameters}
+    study = optuna.create_study(storage=storage, study_name=study_name, load_if_exists=True)
+    for stale in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(stale.number, state=TrialState.FAIL)  # a kill ended it
+    end_s = time.monotonic() + 60.0 * minutes
+    finished = _finished(study)
+    if finished and (finished[0].params, finished[0].distributions) != (start, distributions):
+        raise ConfigurationError(f"rule {rule.name}: is no longer the one whose tuning began")
+    if progress is not None:
+        progress(len(finished))
+    while len(finished) < trials and (not finished or time.monotonic() < end_s):
+        if not finished:
+            study.enqueue_trial(start, skip_if_exists=True)
+        study.sampler = _sampler(seed, len(finished))
+        trial = study.ask(distributions)
+        known = next((old for old in finished if old.params == trial.params), None)
+        if known is not None:
+            costs_usd = np.array(known.user_attrs[_COSTS])
+        else:
+            policy = rule.with_values(trial.params).make(scenario)
+            best = min(_complete(finished), key=_mean_usd, default=None)
+            against = None if best is None else np.array(best.user_attrs[_COSTS])
+            costs_usd = _race(lambda numbers: episode_costs_usd(episodes, policy, numbers), n_episodes, against)  # noqa: B023 (called at once)
+        trial.set_user_attr(_COSTS, costs_usd.tolist())
+        if len(costs_usd) == n_episodes:
+            study.tell(trial, float(costs_usd.mean()))
+        else:
+            trial.report(float(costs_usd.mean()), len(costs_usd))
+            study.tell(trial, state=TrialState.PRUNED)
+        finished = _finished(study)
+        if progress is not None:
+            progress(1)
+    best = min(_complete(finished), key=_mean_usd)
+    return Search(
+        rule=rule.with_values(best.params),
+        training_cost_usd=_mean_usd(best),
+        trials=len(finished),
+        pruned=len(finished) - len(_complete(finished)),
+        is_complete=len(finished) >= trials,
+    )
+
+
+def _race(
+    play: Callable[[NDArray[np.int64]], NDArray[np.float64]], n_episodes: int, against: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Return the costs of the first episodes, of all unless they are surely dearer than those `against` which they
+    run."""
+    size = -(-n_episodes // BLOCKS)
+    costs_usd = np.empty(0)
+    for first in range(0, n_episodes, size):
+        costs_usd = np.append(costs_usd, play(np.arange(first, min(first + size, n_episodes))))
+        if against is not None and _is_dearer(costs_usd - against[: len(costs_usd)]):
+            break
+    return costs_usd
+
+
+def _is_dearer(differences: NDArray[np.float64]) -> bool:
+    """Return whether paired differences are above 0 beyond their noise; two say nothing."""
+    if len(differences) < 3:
+        return False
+    standard_error = differences.std(ddof=1) / math.sqrt(len(differences))
+    return bool(differences.mean() > STANDARD_ERRORS * standard_error)
+
+
+def _sampler(seed: int, n_finished: int) -> TPESampler:
+    state = np.random.SeedSequence((seed, n_finished)).generate_state(1)
+    # The liar is for trials that run side by side, of which there are none.
+    return TPESampler(seed=int(state[0]), multivariate=True, constant_liar=False)
+
+
+def _distribution(parameter: FreeParameter) -> BaseDistribution:
+    if parameter.is_integer:
+        return IntDistribution(int(parameter.low), int(parameter.high), log=parameter.is_log)
+    return FloatDistribution(parameter.low, parameter.high, log=parameter.is_log)
+
+
+def _whole_numbers(values: Mapping[str, float], parameters: tuple[FreeParameter, ...]) -> dict[str, Any]:
+    return {p.key: int(values[p.key]) if p.is_integer else values[p.key] for p in parameters}
+
+
+def _finished(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=_FINISHED)
+
+
+def _complete(finished: list[FrozenTrial]) -> list[FrozenTrial]:
+    return [trial for trial in finished if trial.state == TrialState.COMPLETE]
+
+
+def _mean_usd(trial: FrozenTrial) -> float:
+    assert trial.value is not None
+    return trial.value

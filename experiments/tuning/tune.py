@@ -1,0 +1,284 @@
+"""The command `blended tune`: the free parameters of rules, tuned on training episodes.
+
+Room: `experiments.tuning`. Needs the extra `tune`. Writes a run folder (`experiments.run_folder`):
+
+    tuning.yaml provenance.json      what was run
+    scenarios/<scenario>.yaml        the scenarios, resolved
+    studies.journal                  Optuna's studies, one for each rule and scenario
+    <scenario>/tuned_<rule>.yaml     policy files, for `blended benchmark --policies`
+    result.json                      costs before and after
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from agents.episodes import Episodes
+from agents.rules.registry import (
+    RULE_NAMES,
+    RuleFile,
+    default_rule,
+)
+from agents.rules.rule import Rule
+from envs.configuration.document import (
+    apply_overrides,
+    load_yaml,
+    shown_path,
+    validate,
+)
+from envs.errors import ConfigurationError
+from envs.scenario.scenario import Scenario, load_scenario
+from experiments.comparison.outcomes import episode_costs_usd
+from experiments.comparison.tuned_rules import (
+    PREFIX,
+    CostPair,
+    Origin,
+    TunedRules,
+    ship,
+)
+from experiments.intervals import difference_interval, mean_interval
+from experiments.progress import episode_progress
+from experiments.provenance import collect_provenance
+from experiments.run_folder import (
+    create_run_folder,
+    write_json,
+    write_provenance,
+    write_yaml,
+    yaml_text,
+)
+from experiments.seeds import demand_seeds
+from experiments.tuning.search import (
+    check_free,
+    free_parameters,
+    open_storage,
+    search,
+)
+from experiments.tuning.tuning_config import TuningConfig
+from experiments.tuning.tuning_result import (
+    Candidate,
+    RuleResult,
+    TuningResult,
+    describe_result,
+)
+
+CONFIG_FILE = "tuning.yaml"
+RESULT_FILE = "result.json"
+STUDIES_FILE = "studies.journal"
+
+
+def tune(
+    config: TuningConfig,
+    *,
+    runs_folder: str | Path = "runs",
+    name: str | None = None,
+    threads: int = 1,
+    ships: bool = False,
+    console: Console | None = None,
+) -> TuningResult:
+    """Tune rules in a new run folder; with `ships` the result also goes to `configs/benchmarks/tuned/`."""
+    scenarios, candidates, skipped = _prepare(config)
+    _check_shipping(config, ships)
+    folder = create_run_folder(Path(runs_folder), "tune", config.seed, name)
+    write_yaml(folder / CONFIG_FILE, _resolved(config))
+    (folder / "scenarios").mkdir()
+    for scenario in scenarios:
+        write_yaml(folder / "scenarios" / f"{scenario.name}.yaml", scenario)
+    write_provenance(folder, config.seed)
+    return _run(folder, config, scenarios, candidates, skipped, threads, ships, console)
+
+
+def resume(
+    folder: str | Path,
+    *,
+    trials: int | None = None,
+    minutes: float | None = None,
+    threads: int = 1,
+    ships: bool = False,
+    console: Console | None = None,
+) -> TuningResult:
+    """Go on with the tuning of a run folder, perhaps with other limits; the same trials as without the break."""
+    folder = Path(folder)
+    if not (folder / CONFIG_FILE).is_file():
+        raise ConfigurationError(f"--resume {folder}: is not the folder of a tuning (no {CONFIG_FILE})")
+    limits = {"trials": trials, "minutes": minutes}
+    texts = [f"{key}={value}" for key, value in limits.items() if value is not None]
+    config = validate(apply_overrides(load_yaml(folder / CONFIG_FILE), texts), TuningConfig, "tuning")
+    scenarios, candidates, skipped = _prepare(config)
+    _check_shipping(config, ships)
+    for scenario in scenarios:
+        if yaml_text(scenario) != (folder / "scenarios" / f"{scenario.name}.yaml").read_text(encoding="utf-8"):
+            raise ConfigurationError(f"--resume {folder}: scenario {scenario.name} is no longer what was tuned in")
+    return _run(folder, config, scenarios, candidates, skipped, threads, ships, console)
+
+
+def _prepare(config: TuningConfig) -> tuple[list[Scenario], list[list[Candidate]], dict[str, dict[str, str]]]:
+    """Return the scenarios, the rules to be tuned in each, and why others are left out; every mistake is found here."""
+    scenarios = [load_scenario(name, tuple(config.overrides)) for name in config.scenarios]
+    _check_names("scenario", [scenario.name for scenario in scenarios])
+    stated = [_load_rule(rule) for rule in (RULE_NAMES if config.rules is None else config.rules)]
+    _check_names("rule", [rule.name for rule, _ in stated])
+    candidates: list[list[Candidate]] = []
+    skipped: dict[str, dict[str, str]] = {}
+    for scenario in scenarios:
+        skipped[scenario.name] = {}
+        chosen = []
+        for rule, is_named in stated:
+            try:
+                rule.make(scenario)
+                candidate = Candidate(rule, rule.for_tuning(scenario) if is_named else rule)
+                check_free(candidate.start, scenario)
+            except ConfigurationError as error:
+                if config.rules is not None:
+                    raise
+                skipped[scenario.name][rule.name] = str(error)
+            else:
+                chosen.append(candidate)
+        candidates.append(chosen)
+    return scenarios, candidates, skipped
+
+
+def _load_rule(text: str | Rule) -> tuple[Rule, bool]:
+    """Return a rule by its name, its file or its mapping, and whether it was named."""
+    if isinstance(text, Rule):
+        return text, False
+    if text.endswith((".yaml", ".yml")):
+        return validate(load_yaml(Path(text)), RuleFile, "policy").root, False
+    return default_rule(text), True
+
+
+def _resolved(config: TuningConfig) -> TuningConfig:
+    """Return the configuration with every key stated and with the rules of files in it."""
+    data = config.model_dump()
+    if config.rules is not None:
+        loaded = [(text, *_load_rule(text)) for text in config.rules]
+        data["rules"] = [text if is_named else rule.model_dump() for text, rule, is_named in loaded]
+    return TuningConfig.model_validate(data)
+
+
+def _check_names(kind: str, names: list[str]) -> None:
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise ConfigurationError(f"{kind} {doubled[0]!r} is to be tuned twice: names must differ")
+
+
+def _check_shipping(config: TuningConfig, ships: bool) -> None:
+    if ships and config.overrides:
+        raise ConfigurationError(
+            "--ship: must stand without --set, since benchmarks play the scenario as its file says"
+        )
+
+
+def _run(
+    folder: Path,
+    config: TuningConfig,
+    scenarios: list[Scenario],
+    candidates: list[list[Candidate]],
+    skipped: dict[str, dict[str, str]],
+    threads: int,
+    ships: bool,
+    console: Console | None,
+) -> TuningResult:
+    console = console or Console(stderr=True)
+    console.print(
+        f"Run folder: {folder}; if the run is stopped, it goes on with: blended tune --resume {folder}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for name, reasons in skipped.items():
+        for rule_name, reason in reasons.items():
+            console.print(f"{name}: {rule_name} left out: {reason}", highlight=False, soft_wrap=True)
+    results: dict[str, list[RuleResult]] = {}
+    with episode_progress() as progress:
+        for scenario, chosen in zip(scenarios, candidates, strict=True):
+            results[scenario.name] = _tune_in(folder, config, scenario, chosen, threads, progress)
+            result = TuningResult(folder, config, results, skipped)
+            write_json(folder / RESULT_FILE, describe_result(result))
+            if ships and chosen:
+                console.print(f"Shipped: {shown_path(ship(_shipped(result, scenario.name)))}", highlight=False)
+    return TuningResult(folder, config, results, skipped)
+
+
+def _tune_in(
+    folder: Path,
+    config: TuningConfig,
+    scenario: Scenario,
+    candidates: list[Candidate],
+    threads: int,
+    progress: Progress,
+) -> list[RuleResult]:
+    """Return what tuning did to each of `candidates` in one scenario."""
+    seeds = demand_seeds(config.seed)
+    training, validation, test = (Episodes(scenario, seed, threads=threads) for seed in seeds)
+    storage = open_storage(folder / STUDIES_FILE)
+    results = []
+    for default, start in candidates:
+        task = progress.add_task(f"{scenario.name}: {default.name}", total=config.trials)
+        found = search(
+            start,
+            training,
+            n_episodes=config.episodes,
+            seed=seeds.train,
+            trials=config.trials,
+            minutes=config.minutes,
+            storage=storage,
+            study_name=f"{scenario.name}/{default.name}",
+            progress=lambda count, task=task: progress.advance(task, count),  # type: ignore[misc]
+        )
+
+        def costs_usd(episodes: Episodes, rule: Rule, count: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+            return episode_costs_usd(episodes, rule.make(scenario), np.arange(count))
+
+        training_usd = float(costs_usd(training, default, config.episodes).mean())
+        validation_usd = [
+            float(costs_usd(validation, rule, config.validation_episodes).mean()) for rule in (default, found.rule)
+        ]
+        keeps_found = validation_usd[1] < validation_usd[0]
+        kept = (found.rule if keeps_found else default).with_values({}, PREFIX + default.name)
+        default_test, kept_test = (costs_usd(test, rule, config.test_episodes) for rule in (default, kept))
+        policy_file = folder / scenario.name / f"{kept.name}.yaml"
+        policy_file.parent.mkdir(exist_ok=True)
+        write_yaml(policy_file, kept)
+        parameters = free_parameters(start, scenario)
+        before, after = start.values_of(parameters), found.rule.values_of(parameters)
+        results.append(
+            RuleResult(
+                default=default,
+                kept=kept,
+                keeps_found=keeps_found,
+                search=found,
+                parameters={key: (before[key], after[key]) for key in before},
+                training_cost_usd=(training_usd, found.training_cost_usd),
+                validation_cost_usd=(validation_usd[0], validation_usd[1]),
+                default_test_usd=mean_interval(default_test),
+                kept_test_usd=mean_interval(kept_test),
+                difference_usd=difference_interval(kept_test, default_test),
+                policy_file=policy_file,
+            )
+        )
+        progress.remove_task(task)
+    return results
+
+
+def _shipped(result: TuningResult, scenario_name: str) -> TunedRules:
+    provenance = collect_provenance()
+    config = result.config
+    found = result.scenarios[scenario_name]
+    origins = {
+        rule.kept.name: Origin(
+            command=provenance["command"],
+            date=provenance["date"],
+            seed=config.seed,
+            trials=rule.search.trials,
+            episodes=config.episodes,
+            validation_episodes=config.validation_episodes,
+            kept="tuned" if rule.keeps_found else "default",
+            training_cost_usd=CostPair(default=rule.training_cost_usd[0], tuned=rule.training_cost_usd[1]),
+            validation_cost_usd=CostPair(default=rule.validation_cost_usd[0], tuned=rule.validation_cost_usd[1]),
+        )
+        for rule in found
+    }
+    rules = tuple(rule.kept for rule in found)
+    return TunedRules.model_validate({"scenario": scenario_name, "rules": rules, "origins": origins})

@@ -1,0 +1,1 @@
+"""The simulator against theory: models with known answers, generic checks, the trace of decisions."""

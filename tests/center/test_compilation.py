@@ -1,0 +1,84 @@
+"""The folder of the compiled code: its name changes with every source that may end up in it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from envs.simulator.machine.compilation import COMPILED_FOLDERS, hash_sources, source_files
+
+ROOT = Path(__file__).resolve().parents[2]
+DECORATORS = {"compiled", "entry_point", "parallel_entry_point", "njit", "jit", "vectorize", "guvectorize"}
+
+
+def decorators(tree: ast.AST) -> set[str]:
+    """Return the last names of all decorators of a module's functions."""
+    found = set()
+    for node in ast.walk(tree):
+        for decorator in getattr(node, "decorator_list", []):
+            called = decorator.func if isinstance(decorator, ast.Call) else decorator
+            found.add(called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", ""))
+    return found
+
+
+def compiled_files() -> list[Path]:
+    packages = [ROOT / name for name in ("envs", "agents", "experiments")]
+    files = [path for package in packages for path in sorted(package.rglob("*.py"))]
+    return [path for path in files if decorators(ast.parse(path.read_text())) & DECORATORS]
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """Return a root in which every compiled folder holds one file, and a folder with another."""
+    for folder in COMPILED_FOLDERS:
+        (tmp_path / folder / "deeper").mkdir(parents=True)
+        (tmp_path / folder / "a.py").write_text("A = 1\n")
+        (tmp_path / folder / "deeper" / "b.py").write_text("B = 1\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("folder", COMPILED_FOLDERS)
+@pytest.mark.parametrize("file", ["a.py", "deeper/b.py"])
+def test_an_edit_changes_the_hash(sources: Path, folder: str, file: str):
+    before = hash_sources(sources)
+    (sources / folder / file).write_text("A = 2\n")
+    assert hash_sources(sources) != before
+
+
+@pytest.mark.parametrize("folder", COMPILED_FOLDERS)
+def test_a_new_and_a_moved_file_change_the_hash(sources: Path, folder: str):
+    before = hash_sources(sources)
+    (sources / folder / "deeper" / "new.py").write_text("")
+    added = hash_sources(sources)
+    assert added != before
+    (sources / folder / "deeper" / "new.py").rename(sources / folder / "new.py")
+    assert hash_sources(sources) not in (before, added)
+
+
+def test_what_is_no_source_leaves_the_hash(sources: Path):
+    before = hash_sources(sources)
+    (sources / COMPILED_FOLDERS[0] / "page.md").write_text("words")
+    (sources / "tests").mkdir()
+    (sources / "tests" / "test_a.py").write_text("A = 1\n")
+    assert hash_sources(sources) == before
+
+
+def test_every_file_with_compiled_functions_is_hashed():
+    compiled = compiled_files()
+    assert len(compiled) > 20
+    assert set(compiled) <= set(source_files())
+
+
+def test_what_compiled_files_import_of_the_project_is_hashed():
+    # A constant is frozen into the machine code, wherever it was imported from.
+    hashed = set(source_files())
+    for path in compiled_files():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in (
+                "envs",
+                "agents",
+                "experiments",
+            ):
+                assert node.module is not None
+                file = ROOT / f"{node.module.replace('.', '/')}.py"
+                assert file in hashed or file.with_suffix("") / "__init__.py" in hashed, (path, node.module)

@@ -1,0 +1,87 @@
+"""The project's own files: pinned versions, targets, contracts and the first page."""
+
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import yaml
+from packaging.requirements import Requirement
+from typer.main import get_command
+
+from experiments.cli.main import app
+
+ROOT = Path(__file__).resolve().parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CONSTRAINTS = (ROOT / "constraints.txt").read_text().splitlines()
+EXTRAS = PYPROJECT["project"]["optional-dependencies"]
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_constraints_hold_exact_versions_and_nothing_else():
+    for line in CONSTRAINTS:
+        # No address, no path, no local version such as +cpu, which only one index has.
+        assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][0-9A-Za-z.]*", line), line
+    names = [canonical(line.partition("==")[0]) for line in CONSTRAINTS]
+    assert len(names) == len(set(names))
+    assert "torch==2.13.0" in CONSTRAINTS
+    assert not {"pip", "setuptools", "blended-routing"} & set(names)
+
+
+def test_every_requirement_has_a_pinned_version_inside_its_range():
+    pinned = {canonical(line.partition("==")[0]): line.partition("==")[2] for line in CONSTRAINTS}
+    # Ray is only for sweeps, which `make` does not set up.
+    texts = [
+        *PYPROJECT["project"]["dependencies"],
+        *(t for extra in EXTRAS if extra != "sweep" for t in EXTRAS[extra]),
+    ]
+    for requirement in map(Requirement, texts):
+        assert requirement.specifier, f"{requirement} has no range"
+        assert requirement.specifier.contains(pinned[canonical(requirement.name)]), requirement
+
+
+def test_extras():
+    assert set(EXTRAS) == {"train", "report", "data", "tune", "sweep", "dev"}
+    assert [Requirement(text).name for text in EXTRAS["sweep"]] == ["ray"]
+    assert not Requirement(EXTRAS["sweep"][0]).extras
+    core = {canonical(Requirement(text).name) for text in PYPROJECT["project"]["dependencies"]}
+    assert not core & {"torch", "stable-baselines3", "sb3-contrib", "onnx", "pandas"}
+
+
+def test_the_readme_names_the_two_commands():
+    readme = (ROOT / "README.md").read_text()
+    assert "make demo" in readme
+    assert "make test" in readme
+
+
+def test_make_lists_its_targets():
+    shown = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True).stdout
+    for target in ("demo", "test", "test-slow", "check", "format", "bench", "clean"):
+        assert f"make {target} " in shown
+
+
+def test_continuous_integration_calls_the_make_targets():
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    script = (ROOT / ".ci" / "run").read_text()
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    steps = [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
+    for target in ("make check", "make test"):
+        assert target in script
+        assert target in steps
+    assert workflow["jobs"]["test"]["strategy"]["matrix"]["python-version"] == ["3.11", "3.12", "3.13"]
+
+
+def test_the_contract_of_independent_commands_is_complete():
+    contracts = {contract["id"]: contract for contract in PYPROJECT["tool"]["importlinter"]["contracts"]}
+    commands = [name.replace("-", "_") for name in get_command(app).commands]  # type: ignore[attr-defined]
+    with_module = {f"experiments.{name}" for name in commands if (ROOT / "experiments" / f"{name}.py").exists()}
+    assert with_module == set(contracts["commands"]["modules"])
+
+
+def test_the_version_is_the_same_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PYPROJECT["project"]["version"]

@@ -1,0 +1,162 @@
+"""The catalog: names, files and the user's own classes."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from agents.catalog import fitting_baselines, load_policy
+from agents.checked_policy import CheckedPolicy
+from agents.rules.compiled.choice import BASELINES
+from agents.rules.rule_policy import RulePolicy
+from envs.errors import ConfigurationError
+from envs.scenario.scenario import load_scenario
+
+OWN = """
+import numpy as np
+
+class WithScenario:
+    def __init__(self, scenario):
+        self.scenario = scenario
+    def predict(self, observations, deterministic=True):
+        return observations["action_mask"].argmax(axis=1)
+
+class WithoutArguments:
+    def predict(self, observations, deterministic=True):
+        return observations["action_mask"].argmax(axis=1)
+
+class NeedsMore:
+    def __init__(self, scenario, weights):
+        pass
+    def predict(self, observations, deterministic=True):
+        return None
+
+class NoPolicy:
+    pass
+
+class Broken:
+    def __init__(self):
+        raise ZeroDivisionError
+    def predict(self, observations, deterministic=True):
+        return None
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return load_scenario("tiny")
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    (tmp_path / "own_policies.py").write_text(OWN)
+    (tmp_path / "own_needs.py").write_text("import no_such_package_at_all\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield "own_policies"
+    sys.modules.pop("own_policies", None)
+
+
+def test_every_baseline_by_its_name():
+    bank = load_scenario("bank")
+    for name in BASELINES:
+        found = load_policy(name, bank)
+        assert found.name == name
+        assert found.deterministic
+        assert isinstance(found.policy, RulePolicy)
+        assert found.policy.name == name
+
+
+def test_a_policy_may_have_another_name(tiny):
+    found = load_policy("old = fifo", tiny)
+    assert found.name == "old"
+    assert found.policy.name == "fifo"
+
+
+def test_fitting_baselines(tiny):
+    assert fitting_baselines(load_scenario("bank")) == BASELINES
+    homeless = load_scenario(
+        "bank",
+        ("groups=[{name: all, count: 9, skills: [voice, email, service_request, voicemail, callback]}]",),
+    )
+    assert fitting_baselines(homeless) == tuple(name for name in BASELINES if name != "silo")
+
+
+def test_own_classes_with_and_without_the_scenario(tiny, own_module):
+    with_scenario = load_policy(f"{own_module}:WithScenario", tiny)
+    assert with_scenario.name == f"{own_module}:WithScenario"
+    assert with_scenario.policy.scenario is tiny
+    assert load_policy(f"mine={own_module}:WithoutArguments", tiny).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fifoo", "did you mean 'fifo'?"),
+        ("quantum", "known: fifo, voice_first"),
+        ("", "must be a rule's name"),
+        ("x=", "must be a rule's name"),
+        ("no/such/file.onnx", "no/such/file.onnx: no such file"),
+        ("runs/lr=0.1/policy.onnx", "runs/lr=0.1/policy.onnx: no such file"),
+        ("no_such_module:Class", "no module 'no_such_module'"),
+        (".relative:Class", "must be module:Class"),
+        (":Class", "must be module:Class"),
+        ("own_policies:WithScenari", "did you mean 'WithScenario'?"),
+        ("own_policies:NoPolicy", "must be a class with predict"),
+        ("own_policies:np", "must be a class with predict"),
+        ("own_policies:NeedsMore", "is NeedsMore(scenario, weights)"),
+    ],
+)
+def test_mistakes(tiny, own_module, text, message):
+    with pytest.raises(ConfigurationError) as caught:
+        load_policy(text, tiny)
+    assert message in str(caught.value)
+
+
+def test_errors_inside_the_users_code_are_left_alone(tiny, own_module):
+    with pytest.raises(ZeroDivisionError):
+        load_policy(f"{own_module}:Broken", tiny)
+    with pytest.raises(ModuleNotFoundError, match="no_such_package_at_all"):
+        load_policy("own_needs:Class", tiny)
+
+
+def test_a_file_that_is_no_policy(tiny, tmp_path):
+    file = tmp_path / "text.onnx"
+    file.write_text("not a graph")
+    with pytest.raises(ConfigurationError, match="not an ONNX file"):
+        load_policy(str(file), tiny)
+
+
+class Constant:
+    """Answers always the same."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def predict(self, observations, deterministic=True):
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (np.array([1, 2]), "returned action 2 (resume), which is masked; open were: wait, serve"),
+        (np.array([1, 3]), "returned action 3: must be >= 0 and < 3"),
+        (np.array([-1, 0]), "returned action -1"),
+        (np.array([1]), r"returned shape (1,) of int64: must be whole numbers of shape (2,)"),
+        (np.array([1.0, 0.0]), "of float64: must be whole numbers"),
+    ],
+)
+def test_answers_are_checked(answer, message):
+    policy = CheckedPolicy("mine", Constant(answer), ["wait", "serve", "resume"])
+    with pytest.raises(ConfigurationError) as caught:
+        policy.predict({"action_mask": np.array([[1, 1, 1], [1, 1, 0]], np.int8)})
+    assert message in str(caught.value)
+    assert "policy mine" in str(caught.value)
+
+
+def test_good_answers_pass():
+    policy = CheckedPolicy("mine", Constant([1, 0]), ["wait", "serve", "resume"])
+    actions = policy.predict({"action_mask": np.array([[1, 1, 0], [1, 0, 0]], np.int8)})
+    assert actions.tolist() == [1, 0]
+    assert actions.dtype == np.int64
