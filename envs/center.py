@@ -5,60 +5,17 @@ imports gymnasium.
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple, SupportsInt
+from typing import Any, SupportsInt
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from envs.center_rows import (
-    CenterRows,
-    Observation,
-    RowSnapshot,
-)
+from envs.center_rows import CenterRows, Observation, Snapshot, check_mode
 from envs.errors import ConfigurationError
-from envs.interface.fields import Field
-from envs.rendering import render_row
 from envs.scenario.scenario import Scenario, load_scenario
-
-MASKED_ACTION_MODES = ("substitute", "raise")
-
-
-def observation_space(rows: CenterRows) -> spaces.Dict:
-    """Return the space of one observation; bounds are those of the field table."""
-
-    def bounds(fields: tuple[Field, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        low = np.array([min(field.low, 0.0) for field in fields], np.float32)
-        return low, np.array([field.high for field in fields], np.float32)
-
-    center_low, center_high = bounds(rows.fields.center)
-    low, high = bounds(rows.fields.candidates)
-    shape = (rows.n_actions, len(low))
-    return spaces.Dict(
-        {
-            "center": spaces.Box(center_low, center_high, dtype=np.float32),
-            "candidates": spaces.Box(np.broadcast_to(low, shape), np.broadcast_to(high, shape), dtype=np.float32),
-            "action_mask": spaces.Box(0, 1, (rows.n_actions,), dtype=np.int8),
-        }
-    )
-
-
-def check_mode(on_masked_action: str) -> str:
-    """Return the mode; raises `ConfigurationError` for an unknown one."""
-    if on_masked_action not in MASKED_ACTION_MODES:
-        raise ConfigurationError(
-            f"on_masked_action = {on_masked_action!r}: must be one of {', '.join(MASKED_ACTION_MODES)}"
-        )
-    return on_masked_action
-
-
-class Snapshot(NamedTuple):
-    """An episode at one moment, of whichever environment: all that `restore` needs."""
-
-    row: RowSnapshot
-    seed: int
-    episode: int
+from envs.spaces import observation_space
 
 
 class BlendedCenter(gymnasium.Env[Observation, np.int64]):
@@ -117,7 +74,7 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
         self.action_names = self._rows.action_names
         self.observation_fields = self._rows.fields
         self.action_space = spaces.Discrete(self._rows.n_actions)
-        self.observation_space = observation_space(self._rows)  # type: ignore[assignment]  # a Dict of arrays
+        self.observation_space = observation_space(self._rows.fields, self._rows.n_actions)  # type: ignore[assignment]  # a Dict of arrays
         self._seed: int | None = None
         self._episode = -1
         self._is_running = False
@@ -145,7 +102,8 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
         if not self._is_running:
             raise RuntimeError("step() needs a running episode: call reset() first")
         index = int(action)
-        refuse_masked(self._rows, np.array([index]), self._raise_masked)
+        if self._raise_masked:
+            self._rows.refuse_masked(np.array([index]))
         self._rows.step(self._rows.all_rows, np.array([index]))
         terminated = bool(self._rows.done[0])
         self._is_running = not terminated
@@ -181,7 +139,7 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
 
     def render(self) -> str | None:
         """Return the center as text in mode `ansi`, else None."""
-        return render_row(self._rows, 0) if self.render_mode == "ansi" else None
+        return self._rows.render(0) if self.render_mode == "ansi" else None
 
     def _observe(self) -> Observation:
         return {key: buffer.copy() for key, buffer in self._rows.observation(0).items()}
@@ -196,18 +154,3 @@ class BlendedCenter(gymnasium.Env[Observation, np.int64]):
             "seed": self._seed,
             "episode": self._episode,
         }
-
-
-def refuse_masked(rows: CenterRows, actions: NDArray[np.int64], raise_masked: bool) -> None:
-    """Raise `ValueError` naming the first masked action of any row, if masked actions are to be refused."""
-    if not raise_masked:
-        return
-    known = (actions >= 0) & (actions < rows.n_actions)
-    is_open = known & (rows.mask[rows.all_rows, np.where(known, actions, 0)] != 0)
-    if is_open.all():
-        return
-    row = int(np.flatnonzero(~is_open)[0])
-    action = int(actions[row])
-    name = rows.action_names[action] if known[row] else "no such action"
-    legal = ", ".join(rows.action_names[i] for i in np.flatnonzero(rows.mask[row]))
-    raise ValueError(f"action = {action} ({name}) in environment {row}: must be an open action ({legal})")

@@ -21,6 +21,7 @@ from envs.metrics import (
     compute_metrics,
     read_counts,
 )
+from envs.rendering import render_state
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
 from envs.simulator.machine.state import (
@@ -37,6 +38,18 @@ from envs.simulator.step import (
 
 Observation = dict[str, NDArray[Any]]
 
+MASKED_ACTION_MODES = ("substitute", "raise")
+"""What is done with an action whose mask is 0: `wait` instead, or an error."""
+
+
+def check_mode(on_masked_action: str) -> str:
+    """Return the mode; raises `ConfigurationError` for an unknown one."""
+    if on_masked_action not in MASKED_ACTION_MODES:
+        raise ConfigurationError(
+            f"on_masked_action = {on_masked_action!r}: must be one of {', '.join(MASKED_ACTION_MODES)}"
+        )
+    return on_masked_action
+
 
 class RowSnapshot(NamedTuple):
     """One environment at one moment, whole: a copy that later steps do not change."""
@@ -48,6 +61,14 @@ class RowSnapshot(NamedTuple):
     candidates: NDArray[np.float32]
     mask: NDArray[np.int8]
     result: NDArray[Any]
+
+
+class Snapshot(NamedTuple):
+    """An episode at one moment, of whichever environment: all that `restore` needs."""
+
+    row: RowSnapshot
+    seed: int
+    episode: int
 
 
 class CenterRows:
@@ -72,8 +93,8 @@ class CenterRows:
         self.action_names: tuple[str, ...] = tuple(action.name for action in action_table(scenario))
         self.fields: FieldTable = field_table(tuple(channel.name for channel in scenario.channels))
         self.parameters = build_parameters(scenario)
-        tier = choose_sizes(scenario)
-        self.states = np.zeros(n_rows, state_type(tier))
+        sizes = choose_sizes(scenario)
+        self.states = np.zeros(n_rows, state_type(sizes))
         n_actions = len(self.action_names)
         self.center = np.zeros((n_rows, len(self.fields.center)), np.float32)
         self.candidates = np.zeros((n_rows, n_actions, len(self.fields.candidates)), np.float32)
@@ -84,7 +105,7 @@ class CenterRows:
         self.keys = np.zeros(n_rows, np.uint64)
         self.all_rows = np.arange(n_rows)
         self._records = record
-        self.journals = np.zeros(n_rows if record else 1, journal_type(tier))
+        self.journals = np.zeros(n_rows if record else 1, journal_type(sizes))
         self._sampler = DemandSampler(scenario) if sampler is None else sampler
         self._threads = min(threads, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
@@ -152,6 +173,26 @@ class CenterRows:
             step_rows_in_parallel(*arguments)
         else:
             step_rows(*arguments)
+
+    def refuse_masked(self, actions: NDArray[np.int64]) -> None:
+        """Raise `ValueError` naming the first of `actions`, one per environment, that is not open."""
+        known = (actions >= 0) & (actions < self.n_actions)
+        is_open = known & (self.mask[self.all_rows, np.where(known, actions, 0)] != 0)
+        if is_open.all():
+            return
+        row = int(np.flatnonzero(~is_open)[0])
+        action = int(actions[row])
+        name = self.action_names[action] if known[row] else "no such action"
+        legal = ", ".join(self.open_actions(row))
+        raise ValueError(f"action = {action} ({name}) in environment {row}: must be an open action ({legal})")
+
+    def open_actions(self, row: int) -> list[str]:
+        """Return the names of the actions that are open in environment `row`."""
+        return [self.action_names[i] for i in np.flatnonzero(self.mask[row])]
+
+    def render(self, row: int) -> str:
+        """Return environment `row` as lines of text."""
+        return render_state(self.scenario, self.parameters[0], self.states[row], self.open_actions(row))
 
     def drain(self, row: int) -> NDArray[Any]:
         """Return what was noted in environment `row` since the last call or its start, and forget it.

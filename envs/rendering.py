@@ -1,14 +1,13 @@
 """The center as text.
 
-Room: `envs`. Reads one row of `CenterRows`.
+Room: `envs`. Reads one state and its parameters.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from envs.center_rows import CenterRows
 from envs.interface.units import DAY_S
+from envs.scenario.scenario import Scenario
 from envs.scenario.week import weekday_of
 from envs.simulator.machine.state import (
     AFTER_WORK,
@@ -35,9 +34,11 @@ def format_clock(time_s: float) -> str:
     return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
 
 
-def render_row(rows: CenterRows, row: int) -> str:
-    """Return the center of environment `row` as lines of text: clock, queues, reps, the question, the costs."""
-    scenario, state = rows.scenario, rows.states[row]
+def render_state(scenario: Scenario, parameters: Any, state: Any, open_actions: Sequence[str]) -> str:
+    """Return a center as lines of text: clock, queues, reps, the question with its `open_actions`, the costs.
+
+    `parameters` and `state` are the records of one environment of `scenario`.
+    """
     day = int(state["now_s"] // DAY_S)
     lines = [f"{scenario.name}, {weekday_of(scenario, day)} (day {day + 1}) {format_clock(float(state['now_s']))}"]
     for i, channel in enumerate(scenario.channels):
@@ -46,27 +47,26 @@ def render_row(rows: CenterRows, row: int) -> str:
             f"  {channel.name:<16} waiting {queue['waiting']:>4}  in service {queue['in_service']:>3}  "
             f"suspended {queue['suspended']:>3}  overdue {queue['overdue']:>4}"
         )
-    for i in range(int(rows.parameters[0]["n_reps"])):
+    for i in range(int(parameters["n_reps"])):
         rep = state["reps"][i]
         doing = "absent" if rep["absent"] else _REP_STATES[int(rep["status"])]
-        first_seat = int(rows.parameters[0]["first_seat"][i])
+        first_seat = int(parameters["first_seat"][i])
         held = [rep, *state["reps"][first_seat : first_seat + max(int(rep["n_held"]) - 1, 0)]]
         queues = [int(state["contacts"][int(seat["contact"])]["queue"]) for seat in held if seat["contact"] >= 0]
         doing = " ".join([doing, *(scenario.channels[queue].name for queue in queues)])
         lines.append(f"  rep {i:<3} {doing}" + (f", {rep['n_suspended']} suspended" if rep["n_suspended"] else ""))
-    lines.append("  " + _describe_subject(rows, row, state))
+    lines.append("  " + _describe_subject(scenario, state, open_actions))
     lines.append(f"  cost so far {float(state['cost_usd'].sum()):,.2f} USD")
     return "\n".join(lines)
 
 
-def _describe_subject(rows: CenterRows, row: int, state: Any) -> str:
+def _describe_subject(scenario: Scenario, state: Any, open_actions: Sequence[str]) -> str:
     if state["subject_kind"] == NO_SUBJECT:
         return "the horizon has been reached"
-    names = ", ".join(rows.action_names[i] for i in np.flatnonzero(rows.mask[row]))
     if state["subject_kind"] == CONTACT_SUBJECT:
         contact = state["contacts"][int(state["subject"])]
-        channel = rows.scenario.channels[int(contact["queue"])].name
+        channel = scenario.channels[int(contact["queue"])].name
         who = f"a {channel} contact of {contact['value_usd']:,.0f} USD"
     else:
         who = f"rep {int(state['subject'])}"
-    return f"asked about {who}: {names}"
+    return f"asked about {who}: {', '.join(open_actions)}"

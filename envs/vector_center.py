@@ -12,15 +12,14 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from envs.center import (
+from envs.center_rows import (
+    CenterRows,
+    Observation,
     Snapshot,
     check_mode,
-    observation_space,
-    refuse_masked,
 )
-from envs.center_rows import CenterRows, Observation
-from envs.rendering import render_row
 from envs.scenario.scenario import Scenario, load_scenario
+from envs.spaces import observation_space
 
 
 class BlendedCenterVector(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
@@ -64,7 +63,7 @@ class BlendedCenterVector(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
         self._raise_masked = check_mode(on_masked_action) == "raise"
         self._copy = copy_observations
         self.single_action_space = spaces.Discrete(self.rows.n_actions)
-        self.single_observation_space = observation_space(self.rows)
+        self.single_observation_space = observation_space(self.rows.fields, self.rows.n_actions)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.seeds = np.zeros(num_envs, np.int64)
@@ -106,7 +105,8 @@ class BlendedCenterVector(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
     ) -> tuple[Observation, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
         """Carry out one action per row. Returns (observations, rewards in USD, terminated, truncated, info)."""
         actions = np.ascontiguousarray(actions, np.int64)
-        refuse_masked(self.rows, actions, self._raise_masked)
+        if self._raise_masked:
+            self.rows.refuse_masked(actions)
         self.rows.step(self.rows.all_rows, actions)
         terminated = self.rows.done
         elapsed_s, substituted = self.rows.elapsed_s.copy(), self.rows.substituted != 0
@@ -153,7 +153,7 @@ class BlendedCenterVector(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
         """Return every center as text in mode `ansi`, else None."""
         if self.render_mode != "ansi":
             return None
-        return tuple(render_row(self.rows, row) for row in range(self.num_envs))
+        return tuple(self.rows.render(row) for row in range(self.num_envs))
 
     def _observe(self) -> Observation:
         buffers = self.rows.observation()

@@ -115,9 +115,9 @@ FAULTS = (
         "suspended work loses its progress",
         (
             Edit(
-                "envs/simulator/service/interruption.py",
-                "        person.work_left_s = max(person.work_left_s - done_s, 0.0)",
-                "        person.work_left_s = person.handle_s",
+                "envs/simulator/service/seats.py",
+                "    person.work_left_s = max(person.work_left_s - done_s, 0.0)",
+                "    person.work_left_s = person.handle_s",
             ),
         ),
     ),
@@ -146,7 +146,7 @@ FAULTS = (
     ),
     Fault(
         "reservation off by one",
-        (Edit("agents/rules/compiled/baselines.py", "Q_REPS_FREE) <= reserve", "Q_REPS_FREE) < reserve"),),
+        (Edit("agents/rules/compiled/priority.py", "Q_REPS_FREE) <= reserve", "Q_REPS_FREE) < reserve"),),
     ),
     Fault(
         "day factor ignored",
@@ -170,7 +170,7 @@ FAULTS = (
     ),
     Fault(
         "one line too many",
-        (Edit("envs/simulator/contacts/waiting.py", "present >= limits.lines", "present > limits.lines"),),
+        (Edit("envs/simulator/contacts/arrival.py", "present >= limits.lines", "present > limits.lines"),),
     ),
     Fault(
         "nobody dials again",

@@ -13,10 +13,10 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from agents.episodes import advance_rows
 from agents.policy import Policy
-from envs.center import observation_space
 from envs.center_rows import CenterRows
 from envs.scenario.scenario import Scenario
 from envs.simulator.open_work import estimate_open_work
+from envs.spaces import observation_space
 
 
 class TrainingVecEnv(VecEnv):
@@ -64,7 +64,7 @@ class TrainingVecEnv(VecEnv):
         self._arrival_credit = np.zeros(len(scenario.channels))
         self._return_usd = np.zeros(n_envs)
         self._length = np.zeros(n_envs, np.int64)
-        space = observation_space(self.rows)
+        space = observation_space(self.rows.fields, self.rows.n_actions)
         super().__init__(n_envs, space, Discrete(self.rows.n_actions))
 
     def _start(self, rows: NDArray[np.int64]) -> None:
@@ -145,7 +145,7 @@ class TrainingVecEnv(VecEnv):
         arrived_usd = self._read_arrived()
         credit_usd = (arrived_usd - self._arrived_usd) @ self._arrival_credit
         self._arrived_usd = arrived_usd
-        return self.rows.states["step_luck_usd"] + credit_usd
+        return self.rows.states["step_noise_usd"] + credit_usd
 
     def _observe(self) -> dict[str, NDArray[Any]]:
         return {key: buffer.copy() for key, buffer in self.rows.observation().items()}

@@ -28,7 +28,7 @@ class BlendingThresholdRule(IndexRule):
 
     rule: Literal["blending_threshold"]
     reserve_deferred: Reps = 1.0
-    formula: ClassVar[int] = settings_of.CMU
+    formula: ClassVar[str] = "cmu"
     scales_deferred: ClassVar[bool] = False
 
     def _fill(self, settings: Floats, blocks: Floats, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:

@@ -24,9 +24,6 @@ class CmuRule(IndexRule):
 
     rule: Literal["cmu", "value_cmu"]
 
-    def _fill(self, settings: Floats, blocks: Floats, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
-        settings[settings_of.I_FORMULA] = settings_of.FORMULAS.index(self.rule)
-
     def _check_sense(self, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
         self._require_costs(scenario, facts)
 
@@ -45,7 +42,6 @@ class DelayCostRule(IndexRule):
     power: float = Field(default=2.0, ge=1, le=8)
 
     def _fill(self, settings: Floats, blocks: Floats, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
-        settings[settings_of.I_FORMULA] = settings_of.FORMULAS.index(self.rule)
         settings[settings_of.I_POWER] = self.power
         blocks[:, settings_of.B_DRAIN_PER_H] = [_drain_per_hour(fact) for fact in facts]
 
@@ -82,7 +78,6 @@ class LeavingRule(IndexRule):
     leave_h: Weight = 24.0
 
     def _fill(self, settings: Floats, blocks: Floats, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
-        settings[settings_of.I_FORMULA] = settings_of.FORMULAS.index(self.rule)
         settings[settings_of.I_LEAVE_PER_H] = 1.0 / self.leave_h
 
     def _check_sense(self, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:

@@ -26,9 +26,6 @@ class DueDateRule(IndexRule):
 
     rule: Literal["earliest_due_date", "least_slack"]
 
-    def _fill(self, settings: Floats, blocks: Floats, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
-        settings[settings_of.I_FORMULA] = settings_of.FORMULAS.index(self.rule)
-
     def _check_sense(self, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
         self._require_due_times(scenario, facts)
 
@@ -56,7 +53,7 @@ class ApparentTardinessRule(IndexRule):
 
     rule: Literal["apparent_tardiness"]
     look_ahead: Weight = 2.0
-    formula: ClassVar[int] = settings_of.APPARENT_TARDINESS
+    formula: ClassVar[str] = "apparent_tardiness"
 
     def _fill(self, settings: Floats, blocks: Floats, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
         weights = [fact.arrivals_per_hour for fact in facts]
@@ -87,7 +84,7 @@ class DueDateInPriorityRule(IndexRule):
     rule: Literal["due_date_in_priority"]
     priority_class: dict[str, Annotated[int, Field(ge=0, le=99)]] = Field(default={})
     interrupt: Mode = "always"
-    formula: ClassVar[int] = settings_of.EARLIEST_DUE_DATE
+    formula: ClassVar[str] = "earliest_due_date"
     scales_deferred: ClassVar[bool] = False
 
     def _fill(self, settings: Floats, blocks: Floats, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:

@@ -74,7 +74,8 @@ class IndexRule(Rule):
     offer_margin_usd: float = 0.0
     assign: AssignLens = "longest_idle"
 
-    formula: ClassVar[int] = settings_of.LINEAR
+    formula: ClassVar[str] = "linear"
+    """Of `agents.rules.compiled.formulas.FORMULAS`; a rule that is called as one of them takes that."""
     scales_deferred: ClassVar[bool] = True
     """Whether `deferred_factor` changes the order between deferred and real-time contacts."""
     has_own_reserve: ClassVar[bool] = False
@@ -103,7 +104,7 @@ class IndexRule(Rule):
         self._check_sense(scenario, facts)
         s = settings_of
         settings = np.zeros(s.I_FIRST_BLOCK + len(facts) * s.N_BLOCK)
-        settings[s.I_FORMULA] = self.formula
+        settings[s.I_FORMULA] = s.formula_code(self.rule if self.rule in s.FORMULAS else self.formula)
         settings[s.I_POWER] = settings[s.I_LOOK_AHEAD_H] = settings[s.I_LEAVE_PER_H] = 1.0
         settings[s.I_FLOOR] = -np.inf
         settings[s.I_ASSIGN] = self.assign_lens(self.assign, scenario)

@@ -3,7 +3,7 @@
 Room: `agents.rules`. Touches the rules' classes; makes no policy.
 """
 
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, Union, get_args
 
 from pydantic import Field, RootModel
 
@@ -36,31 +36,35 @@ from agents.rules.waiting_rules import (
 from envs.configuration.messages import did_you_mean
 from envs.errors import ConfigurationError
 
-AnyRule = Annotated[
-    PriorityRule
-    | ExpectedLossRule
-    | CmuRule
-    | DelayCostRule
-    | LeavingRule
-    | DueDateRule
-    | ApparentTardinessRule
-    | LongestDelayRule
-    | BlendingThresholdRule
-    | AdaptiveBlendingRule
-    | ThresholdReservationRule
-    | WeightBasedRule
-    | FirstComeRule
-    | PriorityAccelerationRule
-    | ExpandingRingsRule
-    | DueDateInPriorityRule
-    | PreferredRepRule,
-    Field(discriminator="rule"),
-]
-"""A rule as a configuration states it: a mapping whose key `rule` names it."""
-RULE_NAMES: tuple[str, ...] = tuple(
-    name for kind in get_args(get_args(AnyRule)[0]) for name in get_args(kind.model_fields["rule"].annotation)
+RULES: tuple[type[Rule], ...] = (
+    PriorityRule,
+    ExpectedLossRule,
+    CmuRule,
+    DelayCostRule,
+    LeavingRule,
+    DueDateRule,
+    ApparentTardinessRule,
+    LongestDelayRule,
+    BlendingThresholdRule,
+    AdaptiveBlendingRule,
+    ThresholdReservationRule,
+    WeightBasedRule,
+    FirstComeRule,
+    PriorityAccelerationRule,
+    ExpandingRingsRule,
+    DueDateInPriorityRule,
+    PreferredRepRule,
 )
+"""Every class of rules that a mapping can state; its key `rule` lists the names of those that it holds."""
+
+RULE_NAMES: tuple[str, ...] = tuple(name for kind in RULES for name in get_args(kind.model_fields["rule"].annotation))
 """Names of the rules that a mapping can state; each by itself means the rule with its defaults."""
+
+if TYPE_CHECKING:
+    AnyRule = Rule
+else:
+    AnyRule = Annotated[Union[RULES], Field(discriminator="rule")]  # noqa: UP007 (of a tuple)
+    """A rule as a configuration states it: a mapping whose key `rule` names it."""
 
 
 class RuleFile(RootModel[AnyRule]):

@@ -5,29 +5,22 @@ Room: `agents.rules`. Touches the scenario; runs nothing.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from agents.rules.rule_policy import RulePolicy
 from envs.configuration.messages import did_you_mean
 from envs.errors import ConfigurationError
-from envs.interface.actions import (
-    FASTEST,
-    FEWEST_SKILLS,
-    LEAST_LOADED,
-    LONGEST_IDLE,
-)
+from envs.interface.actions import ASSIGN_LENSES, PREFERRED_REPS, code_of
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
 
-AssignLens = Literal["longest_idle", "fewest_skills", "least_loaded", "fastest"]
-ASSIGN_LENSES = {
-    "longest_idle": LONGEST_IDLE,
-    "fewest_skills": FEWEST_SKILLS,
-    "least_loaded": LEAST_LOADED,
-    "fastest": FASTEST,
-}
+if TYPE_CHECKING:
+    AssignLens = str
+else:
+    AssignLens = Literal[tuple(lens.name for lens in ASSIGN_LENSES if lens.needs != PREFERRED_REPS)]
+    """A lens by which a rule chooses between free reps; whom the customer prefers is for the router to weigh."""
 
 
 class FreeParameter(NamedTuple):
@@ -99,7 +92,7 @@ class Rule(BaseModel, ABC):
                 f"policy {self.name}.assign = {name!r}: has no meaning in scenario {scenario.name}, "
                 "where all reps are equal in this"
             )
-        return ASSIGN_LENSES[name]
+        return code_of(ASSIGN_LENSES, name)
 
     def values_of(self, parameters: tuple[FreeParameter, ...]) -> dict[str, float]:
         """Return the present value of each of `parameters`, by key; what a mapping leaves out is 0."""

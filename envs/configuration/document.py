@@ -40,7 +40,7 @@ CONFIG_SUFFIXES = (".yaml", ".yml")
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where something was written: a file and a line of it, counted from 1."""
 
     file: Path
@@ -57,33 +57,33 @@ class Document:
     Attributes:
         data: plain mappings, lists and scalars.
         path: the file.
-        places: where each key and list item was written, by its path of keys and indices. Parts of a document that
+        locations: where each key and list item was written, by its path of keys and indices. Parts of a document that
             extends another (`envs.configuration.inheritance`) were written in different files.
         overridden: the paths that `--set` has replaced; what lies below them is not from a file.
     """
 
     data: Any
     path: Path
-    places: Mapping[KeyPath, Place] = field(default_factory=dict)
+    locations: Mapping[KeyPath, Location] = field(default_factory=dict)
     overridden: frozenset[KeyPath] = frozenset()
 
-    def place_of(self, dotted_path: KeyPath) -> Place:
+    def location_of(self, dotted_path: KeyPath) -> Location:
         """Return where a key or list item was written, or else its nearest known ancestor."""
         for length in range(len(dotted_path), -1, -1):
-            place = self.places.get(tuple(dotted_path[:length]))
-            if place is not None:
-                return place
-        return Place(self.path, 1)
+            location = self.locations.get(tuple(dotted_path[:length]))
+            if location is not None:
+                return location
+        return Location(self.path, 1)
 
     def origin(self, dotted_path: KeyPath) -> str:
         """Say where a value comes from: `configs/scenarios/bank.yaml:31`, or `--set`, or both."""
         above = {dotted_path[:length] for length in range(len(dotted_path) + 1)}
         if above & self.overridden:
             return "--set"
-        place = str(self.place_of(dotted_path))
+        location = str(self.location_of(dotted_path))
         if any(path[: len(dotted_path)] == dotted_path for path in self.overridden):
-            return f"{place} and --set" if dotted_path in self.places else "--set"
-        return place
+            return f"{location} and --set" if dotted_path in self.locations else "--set"
+        return location
 
 
 def find_config(name_or_path: str | Path, folder: str, base: Path = Path()) -> Path:
@@ -128,9 +128,9 @@ def load_yaml(path: str | Path) -> Document:
         raise ConfigurationError(f"{shown_path(path)}: not a UTF-8 text file ({error.reason})") from error
     except OSError as error:
         raise ConfigurationError(f"{shown_path(path)}: cannot be read ({error.strerror})") from error
-    data, lines = _parse(text, lambda line: str(Place(path, line)))
-    places = {where: Place(path, line) for where, line in lines.items()}
-    return Document(data={} if data is None else data, path=path, places=places)
+    data, lines = _parse(text, lambda line: str(Location(path, line)))
+    locations = {where: Location(path, line) for where, line in lines.items()}
+    return Document(data={} if data is None else data, path=path, locations=locations)
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
@@ -147,7 +147,7 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
     """
     data = copy.deepcopy(document.data)
     overridden = {*document.overridden, *[_override(data, override) for override in overrides]}
-    return Document(data=data, path=document.path, places=document.places, overridden=frozenset(overridden))
+    return Document(data=data, path=document.path, locations=document.locations, overridden=frozenset(overridden))
 
 
 def validate(document: Document, model: type[Model], root: str) -> Model:
@@ -240,25 +240,25 @@ for _tag, _pattern, _first_characters in (
     )
 
 
-def _parse(text: str, place: Callable[[int], str]) -> tuple[Any, dict[KeyPath, int]]:
+def _parse(text: str, location: Callable[[int], str]) -> tuple[Any, dict[KeyPath, int]]:
     """Return the plain data of a YAML text, and the line of every key and item in it.
 
     Args:
         text: the YAML text.
-        place: names a line of the text in an error message.
+        location: names a line of the text in an error message.
     """
     lines: dict[KeyPath, int] = {}
     try:
         loader = _CoreSchemaLoader(text)
         node = loader.get_single_node()
-        return (None if node is None else _read(loader, node, (), lines, (), place)), lines
+        return (None if node is None else _read(loader, node, (), lines, (), location)), lines
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = ", ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigurationError(f"{place(mark.line + 1 if mark else 1)}: not valid YAML: {problem}") from error
+        raise ConfigurationError(f"{location(mark.line + 1 if mark else 1)}: not valid YAML: {problem}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ConfigurationError(f"{place(line)}: not valid YAML: {error.reason}") from error
+        raise ConfigurationError(f"{location(line)}: not valid YAML: {error.reason}") from error
 
 
 def _read(
@@ -267,39 +267,39 @@ def _read(
     path: KeyPath,
     lines: dict[KeyPath, int],
     parents: tuple[yaml.Node, ...],
-    place: Callable[[int], str],
+    location: Callable[[int], str],
 ) -> Any:
     """Build the plain data of one node and note the lines of what is inside it."""
     line = node.start_mark.line + 1
     lines.setdefault(path, line)
     if any(parent is node for parent in parents):
-        raise ConfigurationError(f"{place(line)}: an anchor that contains itself")
+        raise ConfigurationError(f"{location(line)}: an anchor that contains itself")
     parents = (*parents, node)
     if isinstance(node, yaml.MappingNode) and node.tag == yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG:
         mapping = {}
-        for key, key_line, value_node in _entries(node, place):
+        for key, key_line, value_node in _entries(node, location):
             lines[(*path, key)] = key_line
-            mapping[key] = _read(loader, value_node, (*path, key), lines, parents, place)
+            mapping[key] = _read(loader, value_node, (*path, key), lines, parents, location)
         return mapping
     if isinstance(node, yaml.SequenceNode) and node.tag == yaml.resolver.BaseResolver.DEFAULT_SEQUENCE_TAG:
-        return [_read(loader, item, (*path, index), lines, parents, place) for index, item in enumerate(node.value)]
+        return [_read(loader, item, (*path, index), lines, parents, location) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.ScalarNode):
         try:
             return loader.construct_object(node)
         except ValueError as error:  # such as !!int "abc"
-            raise ConfigurationError(f"{place(line)}: {error}") from error
-    raise ConfigurationError(f"{place(line)}: the tag {node.tag} is not supported")
+            raise ConfigurationError(f"{location(line)}: {error}") from error
+    raise ConfigurationError(f"{location(line)}: the tag {node.tag} is not supported")
 
 
-def _entries(node: yaml.MappingNode, place: Callable[[int], str]) -> Iterator[tuple[str, int, yaml.Node]]:
+def _entries(node: yaml.MappingNode, location: Callable[[int], str]) -> Iterator[tuple[str, int, yaml.Node]]:
     """Yield each key of a mapping as text, with its line and the node of its value."""
     line_of_key: dict[str, int] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
         if not isinstance(key_node, yaml.ScalarNode):
-            raise ConfigurationError(f"{place(line)}: a key must be plain text")
+            raise ConfigurationError(f"{location(line)}: a key must be plain text")
         key = key_node.value
         if key in line_of_key:
-            raise ConfigurationError(f"{place(line)}: the key '{key}' is already given in line {line_of_key[key]}")
+            raise ConfigurationError(f"{location(line)}: the key '{key}' is already given in line {line_of_key[key]}")
         line_of_key[key] = line
         yield key, line, value_node

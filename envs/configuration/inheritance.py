@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from envs.configuration.document import (
     Document,
-    Place,
+    Location,
     find_config,
     load_yaml,
     shown_path,
@@ -58,26 +58,26 @@ def _resolve(document: Document, folder: str, root: str, chain: tuple[Path, ...]
     if not isinstance(document.data, dict) or EXTENDS not in document.data:
         return document
     name = document.data[EXTENDS]
-    place = document.place_of((EXTENDS,))
+    location = document.location_of((EXTENDS,))
     if not isinstance(name, str) or not name:
-        raise ConfigurationError(f"{root}.{EXTENDS}: must be text: the name or the path of a file ({place})")
+        raise ConfigurationError(f"{root}.{EXTENDS}: must be text: the name or the path of a file ({location})")
     try:
         file = find_config(name, folder, base=document.path.parent)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{root}.{EXTENDS} = {error} ({place})") from None
+        raise ConfigurationError(f"{root}.{EXTENDS} = {error} ({location})") from None
     chain = (*chain, file)
     if file.resolve() in [earlier.resolve() for earlier in chain[:-1]]:
         circle = " -> ".join(shown_path(link) for link in chain)
         raise ConfigurationError(
-            f"{root}.{EXTENDS} = {name!r}: files extend each other in a circle: {circle} ({place})"
+            f"{root}.{EXTENDS} = {name!r}: files extend each other in a circle: {circle} ({location})"
         )
     parent = _resolve(load_yaml(file), folder, root, chain)
     if not isinstance(parent.data, dict):
-        raise ConfigurationError(f"{root}.{EXTENDS} = {name!r}: {shown_path(file)} must be a mapping ({place})")
+        raise ConfigurationError(f"{root}.{EXTENDS} = {name!r}: {shown_path(file)} must be a mapping ({location})")
     own = {key: value for key, value in document.data.items() if key != EXTENDS}
-    places: dict[KeyPath, Place] = {}
-    data = _merge(_Node(parent, (), parent.data), _Node(document, (), own), (), places, root)
-    return Document(data=data, path=document.path, places=places)
+    locations: dict[KeyPath, Location] = {}
+    data = _merge(_Node(parent, (), parent.data), _Node(document, (), own), (), locations, root)
+    return Document(data=data, path=document.path, locations=locations)
 
 
 @dataclass(frozen=True)
@@ -89,44 +89,46 @@ class _Node:
     value: Any
 
     @property
-    def place(self) -> Place:
-        return self.document.place_of(self.path)
+    def location(self) -> Location:
+        return self.document.location_of(self.path)
 
     def at(self, step: str | int) -> _Node:
         return _Node(self.document, (*self.path, step), self.value[step])
 
 
-def _merge(parent: _Node, child: _Node, path: KeyPath, places: dict[KeyPath, Place], root: str) -> Any:
-    """Return the child's value merged over the parent's, and note in `places` where its parts were written.
+def _merge(parent: _Node, child: _Node, path: KeyPath, locations: dict[KeyPath, Location], root: str) -> Any:
+    """Return the child's value merged over the parent's, and note in `locations` where its parts were written.
 
     Args:
         parent: what is extended.
-        child: what is merged over it; where both have a mapping or a list, its own place is the merged one's.
+        child: what is merged over it; where both have a mapping or a list, its own location is the merged one's.
         path: where the merged value stands.
-        places: of the merged document, to be filled.
+        locations: of the merged document, to be filled.
         root: the first word of a path in a message.
     """
     if isinstance(parent.value, dict) and isinstance(child.value, dict) and not _is_another_law(parent, child):
-        places[path] = child.place
+        locations[path] = child.location
         merged = {}
         for key in parent.value | child.value:
             below = (*path, key)
             if key not in child.value:
-                merged[key] = _take(parent.at(key), below, places)
+                merged[key] = _take(parent.at(key), below, locations)
             elif key not in parent.value:
-                merged[key] = _take(child.at(key), below, places)
+                merged[key] = _take(child.at(key), below, locations)
             elif child.value[key] is None:
-                places[below] = child.at(key).place  # should the key be a required one, the `null` is to blame
+                locations[below] = child.at(key).location  # should the key be a required one, the `null` is to blame
             else:
-                merged[key] = _merge(parent.at(key), child.at(key), below, places, root)
+                merged[key] = _merge(parent.at(key), child.at(key), below, locations, root)
         return merged
     if _has_names(parent.value) and _has_names(child.value):
-        places[path] = child.place
-        return _merge_by_name(parent, child, path, places, root)
-    return _take(child, path, places)
+        locations[path] = child.location
+        return _merge_by_name(parent, child, path, locations, root)
+    return _take(child, path, locations)
 
 
-def _merge_by_name(parent: _Node, child: _Node, path: KeyPath, places: dict[KeyPath, Place], root: str) -> list[Any]:
+def _merge_by_name(
+    parent: _Node, child: _Node, path: KeyPath, locations: dict[KeyPath, Location], root: str
+) -> list[Any]:
     """Return the parent's items in their order, changed or left out as the child says, then the child's new ones."""
     known = [item["name"] for item in parent.value]
     changes: dict[str, _Node] = {}
@@ -140,32 +142,32 @@ def _merge_by_name(parent: _Node, child: _Node, path: KeyPath, places: dict[KeyP
             if name not in known:
                 hint = did_you_mean(name, known) or f"; known names: {', '.join(known)}"
                 _refuse(
-                    change, "name", f"{shown_path(parent.place.file)} has nothing of this name to remove{hint}", root
+                    change, "name", f"{shown_path(parent.location.file)} has nothing of this name to remove{hint}", root
                 )
         changes[name] = change
     merged: list[Any] = []
     for index, name in enumerate(known):
         here, item = (*path, len(merged)), parent.at(index)
         if name not in changes:
-            merged.append(_take(item, here, places))
+            merged.append(_take(item, here, locations))
         elif REMOVE not in changes[name].value:
-            merged.append(_merge(item, changes[name], here, places, root))
+            merged.append(_merge(item, changes[name], here, locations, root))
     for name, change in changes.items():
         if name not in known:
-            merged.append(_take(change, (*path, len(merged)), places))
+            merged.append(_take(change, (*path, len(merged)), locations))
     return merged
 
 
-def _take(node: _Node, path: KeyPath, places: dict[KeyPath, Place]) -> Any:
+def _take(node: _Node, path: KeyPath, locations: dict[KeyPath, Location]) -> Any:
     """Return a value as it is, and note where its parts were written."""
-    places[path] = node.place
+    locations[path] = node.location
     steps: Any = ()
     if isinstance(node.value, dict):
         steps = node.value
     elif isinstance(node.value, list):
         steps = range(len(node.value))
     for step in steps:
-        _take(node.at(step), (*path, step), places)
+        _take(node.at(step), (*path, step), locations)
     return node.value
 
 
@@ -188,4 +190,4 @@ def _refuse(node: _Node, key: str, problem: str, root: str) -> NoReturn:
     path = (*node.path, key)
     value = node.value[key]
     shown = f"'{value}'" if isinstance(value, str) else str(value).lower()
-    raise ConfigurationError(f"{dotted(path, root)} = {shown}: {problem} ({node.document.place_of(path)})")
+    raise ConfigurationError(f"{dotted(path, root)} = {shown}: {problem} ({node.document.location_of(path)})")

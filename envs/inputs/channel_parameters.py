@@ -127,6 +127,8 @@ def _draws_every_patience(scenario: Scenario, channel: Channel) -> bool:
 
 
 def _fill_outbound(record: Record, queue: int, channel: Channel) -> None:
+    """Write what `channel`, number `queue`, fixes of attempts, unlimited supply, collection and callback approval into
+    the parameters `record`."""
     target = record.queues[queue]
     reach, offer, collection = channel.reach, channel.callback_offer, channel.collection
     target.outbound = reach is not None
@@ -146,6 +148,8 @@ def _fill_outbound(record: Record, queue: int, channel: Channel) -> None:
 
 
 def _fill_outcomes(record: Record, scenario: Scenario, queue: int, channel: Channel) -> None:
+    """Write what `channel`, number `queue`, fixes of follow-up, resolution, return and escalation into the parameters
+    `record`."""
     target = record.queues[queue]
 
     def place(name: str | None) -> int:

@@ -101,6 +101,9 @@ class DemandSampler:
         return demand[np.argsort(demand["arrival_s"], kind="stable")]
 
     def _sample_channel(self, index: int, channel: Channel, seed: int, episode: int) -> Iterator[NDArray[Any]]:
+        """Yield the parts of the demand of `channel`, number `index`: arrivals, initial backlog, list of unlimited
+        supply."""
+
         def stream(variable: str) -> np.random.Generator:
             return _generator(seed, episode, index, variable)
 
@@ -222,6 +225,8 @@ class DemandSampler:
         return contact.handle_time or channel.handle_time, contact.patience or channel.patience
 
     def _fill(self, index: int, channel: Channel, times_s: NDArray[np.float64], stream: Any) -> NDArray[Any]:
+        """Return `DEMAND` records of first contacts that reach `channel`, number `index`, at `times_s` seconds;
+        `stream` gives the generator of each variable."""
         count = len(times_s)
         part = np.zeros(count, DEMAND)
         part["arrival_s"] = times_s
@@ -239,6 +244,8 @@ class DemandSampler:
     def _draw_due_times_s(
         self, index: int, channel: Channel, times_s: NDArray[np.float64], stream: Any
     ) -> NDArray[np.float64]:
+        """Return when contacts that reach `channel`, number `index`, at `times_s` are due, seconds; hidden due times
+        are drawn; inf without a due time."""
         if channel.due is None:
             return np.full(len(times_s), np.inf)
         if channel.due.hidden_after is not None:
@@ -246,6 +253,8 @@ class DemandSampler:
         return due_times_s(self._parameters, index, times_s)
 
     def _fill_customers(self, channel: Channel, part: NDArray[Any], stream: Any) -> None:
+        """Write account value, risk and preferred rep of customers of `channel` into `part`, by the segment drawn for
+        each; nothing where the scenario has no segments."""
         segments = self._scenario.segments
         if not segments:
             return
@@ -271,10 +280,14 @@ class DemandSampler:
         return np.where(has_preferred, reps[generator.integers(len(reps), size=len(segments))], NOBODY)
 
     def _sample_script(self, seed: int, episode: int) -> list[NDArray[Any]]:
+        """Return one `DEMAND` record of each scripted contact, in the order of the script."""
         contacts = self._scenario.scripted_contacts
         return [self._fill_scripted(place, contact, seed, episode) for place, contact in enumerate(contacts)]
 
     def _fill_scripted(self, place: int, contact: ScriptedContact, seed: int, episode: int) -> NDArray[Any]:
+        """Return one `DEMAND` record of the scripted `contact`, number `place` of the script, with what it leaves open
+        drawn."""
+
         def stream(variable: str) -> np.random.Generator:
             return _generator(seed, episode, _SCRIPT_CHANNEL + 1000 + place, variable)
 
@@ -326,11 +339,14 @@ class DemandSampler:
 
 
 def _generator(seed: int, episode: int, place: int, variable: str) -> np.random.Generator:
+    """Return the generator of `variable`, one of `STREAMS`, in `episode` under `seed`; `place` is the channel's number,
+    or what stands for one."""
     sequence = np.random.SeedSequence(seed, spawn_key=(episode, place, STREAMS.index(variable)))
     return np.random.Generator(np.random.PCG64(sequence))
 
 
 def _share(channel: Channel, segment: Segment) -> float:
+    """Return the share, 0 to 1, of `segment` in the customers of `channel`."""
     if channel.segment_shares is None:
         return segment.share_frac
     return channel.segment_shares.get(segment.name, 0.0)

@@ -91,6 +91,7 @@ def redraw(
 
 
 def _generator(seed: int, kind: str) -> np.random.Generator:
+    """Return the generator of `kind`, one of `HIDDEN`, under `seed`."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(HIDDEN.index(kind),))))
 
 
@@ -124,6 +125,8 @@ def _move_lists(state: Any, demand: NDArray[Any], new_length: int) -> None:
 
 
 def _redraw_keys(state: Any, present: NDArray[np.int64], generator: np.random.Generator) -> None:
+    """Give the customers of the contacts `present` (slots) new keys, and the episode one for the luck that belongs to
+    no customer."""
     state["contacts"]["key"][present] = generator.integers(0, 2**64, len(present), dtype=np.uint64)
     state["key"] = generator.integers(0, 2**64, dtype=np.uint64)
 
@@ -141,6 +144,8 @@ def _redraw_due_times(state: Any, scenario: Scenario, generator: np.random.Gener
 
 
 def _hidden_law(scenario: Scenario, queue: int) -> DurationDistribution | None:
+    """Return the law of the time from arrival to the hidden due time in channel number `queue`; None if it hides
+    none."""
     due = scenario.channels[queue].due
     return None if due is None else due.hidden_after
 
@@ -153,6 +158,7 @@ def _redraw_work(
     present: NDArray[np.int64],
     generator: np.random.Generator,
 ) -> None:
+    """Draw the work of the contacts `present` (slots) anew, given that it exceeds what is done; known work stays."""
     contacts = states[0]["contacts"]
     is_new = contacts["new_work"][present] != 0
     hidden = present[(contacts["handled"][present] == 0) | is_new]
@@ -171,6 +177,8 @@ def _redraw_work(
 def _laws_of_needs(
     demand: NDArray[Any], sampler: DemandSampler, customers: NDArray[np.int32]
 ) -> list[tuple[DurationDistribution, DurationDistribution | None]]:
+    """Return the laws of handle time and of patience (None: endless) of the first contacts of `customers`, places in
+    `demand`."""
     places = sampler.script_places(demand)
     return [sampler.laws_of_needs(int(demand["queue"][i]), int(places[i])) for i in customers]
 
@@ -196,6 +204,7 @@ def _redraw_patience(
 def _redraw_pick_ups(
     state: Any, scenario: Scenario, present: NDArray[np.int64], generator: np.random.Generator
 ) -> None:
+    """Draw the last pick-up of the contacts `present` (slots) anew, given that it exceeds what was paid of it."""
     contacts, reps = state["contacts"], state["reps"]
     is_picking_up = contacts["status"][present] == PICKING_UP
     hidden = present[is_picking_up | (contacts["pick_up_left_s"][present] > 0.0)]
@@ -237,10 +246,13 @@ def _redraw_requests(state: Any, scenario: Scenario, generator: np.random.Genera
 
 
 def _is_due_hidden(scenario: Scenario) -> NDArray[np.bool_]:
+    """Return for each channel whether its due times are hidden."""
     return np.array([_hidden_law(scenario, queue) is not None for queue in range(len(scenario.channels))])
 
 
 def _law_of_request(scenario: Scenario, queue: int, return_from: int) -> DurationDistribution | None:
+    """Return the law of the time until a customer asks for channel number `queue` again: of the return from channel
+    number `return_from`, which left it unresolved, or of the redial if that is NOBODY; None if there is none."""
     if return_from == NOBODY:
         redial = scenario.channels[queue].redial
         return None if redial is None else redial.delay
@@ -250,7 +262,7 @@ def _law_of_request(scenario: Scenario, queue: int, return_from: int) -> Duratio
 
 @entry_point
 def _write_work_done(states, parameters, contacts, done_s):
-    """Write into `done_s` the work done on each of `contacts`, seconds; ringing in vain is none."""
+    """Write into `done_s` the work done on each of `contacts` (slots), seconds at speed 1; ringing in vain is none."""
     for i in range(contacts.shape[0]):
         contact = contacts[i]
         if was_missed(states[0], parameters[0], contact):
@@ -261,7 +273,8 @@ def _write_work_done(states, parameters, contacts, done_s):
 
 @entry_point
 def _set_events(states, parameters, demand, impatient, returning, after_work_ends_s):
-    """Put the next arrival, the ends of the reps' phases and the clocks of the contacts named on the event list."""
+    """Put the next arrival, the ends of the reps' phases and the clocks of the contacts `impatient` and `returning`
+    (slots) on the event list; `after_work_ends_s` says for each seat when its after-contact work ends, seconds."""
     state = states[0]
     limits = parameters[0]
     expect_arrival(state, demand)

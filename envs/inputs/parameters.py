@@ -17,6 +17,7 @@ from envs.inputs.staff_parameters import (
     seat_classes,
     shift_changes,
 )
+from envs.interface.actions import ASSIGN, INTERRUPT, LENSES, OFFER_CALLBACK, OLDEST, RESUME, SERVE, SERVE_PREFERRED
 from envs.interface.cost_terms import COST_TERMS
 from envs.interface.units import (
     DAY_S,
@@ -36,19 +37,19 @@ from envs.simulator.machine.record_types import (
 
 
 def choose_sizes(scenario: Scenario) -> Sizes:
-    """Return the first tier that holds `scenario`; raises `ConfigurationError` if none does."""
+    """Return the first sizes that holds `scenario`; raises `ConfigurationError` if none does."""
     reps = n_seats(scenario)
     n_changes = len(shift_changes(scenario))
     n_actions = len(action_table(scenario))
-    for tier in SIZES:
+    for sizes in SIZES:
         if (
-            reps <= tier.reps
-            and len(scenario.channels) <= tier.queues
-            and n_actions <= tier.actions
-            and n_changes <= tier.shift_changes
-            and len(seat_classes(scenario)) <= tier.classes
+            reps <= sizes.reps
+            and len(scenario.channels) <= sizes.queues
+            and n_actions <= sizes.actions
+            and n_changes <= sizes.shift_changes
+            and len(seat_classes(scenario)) <= sizes.classes
         ):
-            return tier
+            return sizes
     raise ConfigurationError(
         f"scenario {scenario.name}: {reps} contacts held at most, {len(scenario.channels)} channels and {n_changes} "
         "shift changes "
@@ -58,6 +59,8 @@ def choose_sizes(scenario: Scenario) -> Sizes:
 
 
 def _fill_agreements(record: Record, scenario: Scenario) -> None:
+    """Write fees, targets, what unlimited lists offer, what preferred reps do better and the floor of fairness into the
+    parameters `record`; prices per day are for all days after the warm-up."""
     days = math.ceil(scenario.horizon.days) - math.floor(scenario.horizon.warm_up_days)
     for client in scenario.clients:
         for name in client.channels:
@@ -84,35 +87,34 @@ def _fill_agreements(record: Record, scenario: Scenario) -> None:
 
 
 def _fill_actions(record: Record, scenario: Scenario) -> None:
+    """Write the action table, and where in it each kind of action stands, into the parameters `record`; NOBODY stands
+    for actions that the scenario does not have."""
     actions = action_table(scenario)
-    names = [action.name for action in actions]
+    place_of = {(action.kind, action.queue, action.lens): i for i, action in enumerate(actions)}
     record.n_actions = len(actions)
     for i, action in enumerate(actions):
         record.action_kind[i] = action.kind
         record.action_queue[i] = action.queue
         record.action_lens[i] = action.lens
-    for queue, channel in enumerate(scenario.channels):
-        record.serve_start[queue] = names.index(f"serve:{channel.name}:oldest")
-    record.resume_action = names.index("resume")
-    record.assign_start = names.index("assign:longest_idle")
-    record.interrupt_start = names.index("interrupt:least_value_at_stake")
-    record.offer_action = names.index("offer_callback")
-    record.serve_preferred = names.index("serve:preferred") if scenario.has_preferred_reps else NOBODY
-    record.assign_preferred = names.index("assign:preferred") if scenario.has_preferred_reps else NOBODY
-    record.assign_least_loaded = names.index("assign:least_loaded") if scenario.has_concurrency else NOBODY
-    record.assign_fastest = names.index("assign:fastest") if scenario.has_unequal_speeds else NOBODY
-    record.interrupt_preferred = names.index("interrupt:preferred") if scenario.has_preferred_reps else NOBODY
+    for queue in range(len(scenario.channels)):
+        record.serve_start[queue] = place_of[SERVE, queue, OLDEST]
+    record.serve_preferred = place_of.get((SERVE, NOBODY, SERVE_PREFERRED), NOBODY)
+    record.resume_action = place_of[RESUME, NOBODY, NOBODY]
+    record.offer_action = place_of[OFFER_CALLBACK, NOBODY, NOBODY]
+    for kind, places in ((ASSIGN, record.assign_action), (INTERRUPT, record.interrupt_action)):
+        for lens in range(len(LENSES[kind])):
+            places[lens] = place_of.get((kind, NOBODY, lens), NOBODY)
 
 
-def build_parameters(scenario: Scenario, tier: Sizes | None = None) -> NDArray[Any]:
-    """Return the parameters of `scenario`: an array of one record of `parameters_type` of `tier`, by default
-    the one that `choose_tier` chooses."""
-    tier = choose_sizes(scenario) if tier is None else tier
-    parameters = np.zeros(1, parameters_type(tier))
+def build_parameters(scenario: Scenario, sizes: Sizes | None = None) -> NDArray[Any]:
+    """Return the parameters of `scenario`: an array of one record of `parameters_type` of `sizes`, by default
+    the one that `choose_sizes` chooses."""
+    sizes = choose_sizes(scenario) if sizes is None else sizes
+    parameters = np.zeros(1, parameters_type(sizes))
     record: Record = parameters[0]
     record.n_queues = len(scenario.channels)
     record.n_supplied = sum(channel.is_unlimited for channel in scenario.channels)
-    record.n_contacts = tier.contacts
+    record.n_contacts = sizes.contacts
     record.n_bands = len(scenario.value_bands_usd) + 1
     record.band_edge_usd[: len(scenario.value_bands_usd)] = scenario.value_bands_usd
     record.band_edge_usd[len(scenario.value_bands_usd) : MAX_BANDS] = np.inf
@@ -131,7 +133,7 @@ def build_parameters(scenario: Scenario, tier: Sizes | None = None) -> NDArray[A
     record.pick_up_usd_per_s = costs.pick_up_usd_per_hour / 3600.0
     record.callback_usd = costs.callback_usd
     record.overtime_usd_per_s = costs.overtime_usd_per_hour / 3600.0
-    record.term_weight[:] = [costs.weights.get(term, 1.0) for term in COST_TERMS]  # type: ignore[call-overload]
+    record.term_weight[:] = [costs.weights.get(term, 1.0) for term in COST_TERMS]
     record.n_censuses = len(scenario.census_at_s)
     record.census_s[: len(scenario.census_at_s)] = scenario.census_at_s
     fill_business_hours(record, scenario)

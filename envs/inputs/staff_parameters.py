@@ -3,7 +3,7 @@
 Room: `envs.inputs`. Reads the scenario; writes the reps' part of one `Parameters` record.
 """
 
-import numpy as np
+import math
 
 from envs.inputs.channel_parameters import Record
 from envs.interface.units import (
@@ -12,12 +12,11 @@ from envs.interface.units import (
     NOBODY,
 )
 from envs.scenario.scenario import Scenario
-from envs.scenario.staff import Break, Proficiency
+from envs.scenario.staff import Proficiency
 from envs.scenario.week import (
     join_spans,
     planned_reps,
     spare_reps,
-    weekday_of,
 )
 from envs.simulator.machine.state import (
     BREAK_END,
@@ -77,24 +76,15 @@ def shift_changes(scenario: Scenario) -> list[tuple[float, int, int, float]]:
     rep = 0
     for group in scenario.groups:
         spans: list[tuple[float, float]] = [(0.0, NEVER)] if group.shifts is None else []
-        breaks: list[tuple[float, Break]] = []
-        for day in range(-1, int(np.ceil(scenario.horizon.days))):
-            for shift in group.shifts or ():
-                if weekday_of(scenario, day) not in shift.weekdays:
-                    continue
-                start_s = day * DAY_S + shift.start
-                end_s = start_s + shift.length_s
-                if end_s > 0.0 and start_s < horizon_s:
+        breaks: list[list[tuple[float, float]]] = []
+        for shift in group.shifts or ():
+            for start_s, end_s in shift.spans_s(scenario.horizon.start_weekday, math.ceil(scenario.horizon.days)):
+                if start_s < horizon_s:
                     spans.append((max(start_s, 0.0), end_s))
-                    breaks += [(start_s + (pause.start - shift.start) % DAY_S, pause) for pause in shift.breaks]
+                    breaks += [list(pause.spans_s(shift, start_s, group.count)) for pause in shift.breaks]
         merged = join_spans(spans)
         for place in range(group.count):
-            pauses = join_spans(
-                [
-                    (start_s + place * pause.stagger_s, start_s + place * pause.stagger_s + pause.length_s)
-                    for start_s, pause in breaks
-                ]
-            )
+            pauses = join_spans([of_group[place] for of_group in breaks])
             for start_s, end_s in merged:
                 inside = [(max(a, start_s), b) for a, b in pauses if a < end_s and b > start_s]
                 leaves_s = [a for a, _ in inside] + [end_s]

@@ -1,71 +1,115 @@
-"""The action table: what each index of `Discrete(n)` means in a scenario (DESIGN section 3).
+"""What the router may answer: the kinds of actions and their lenses, one row each.
 
-Room: `envs.interface`. Reads the scenario; touches nothing.
+Room: `envs.interface`. Tables and the codes of their rows; imports nobody.
 
-The table depends on the channels and on what the scenario has, never on the number of reps: `wait`; for a free rep
-`serve:<channel>:<lens>` for every channel and `resume`; for a waiting real-time contact `assign:<lens>`,
-`interrupt:<lens>` and `offer_callback`. Where customers have preferred reps, `serve`, `assign` and `interrupt` have the
-lens `preferred` too; where reps may hold several contacts `assign` has `least_loaded`, where they differ in speed
-`fastest`.
+An action table (`envs.scenario.action_table`) depends on the channels and on what the scenario has, never on the number
+of reps: `wait`; for a free rep `serve:<channel>:<lens>` for every channel and `resume`; for a waiting real-time contact
+`assign:<lens>`, `interrupt:<lens>` and `offer_callback`. A lens says which contact or rep is meant.
 """
 
 from typing import NamedTuple
 
 from envs.interface.units import NOBODY
 
-# What an action does.
-WAIT, SERVE, RESUME, ASSIGN, INTERRUPT, OFFER_CALLBACK = range(6)
-# Lenses of `serve`: which waiting contact of the queue is meant.
-OLDEST, MOST_URGENT, NEXT_DUE, MOST_VALUABLE, SERVE_PREFERRED = range(5)
-# Lenses of `assign`.
-LONGEST_IDLE, FEWEST_SKILLS, ASSIGN_PREFERRED, LEAST_LOADED, FASTEST = range(5)
-# Lenses of `interrupt`.
-LEAST_VALUE_AT_STAKE, LEAST_PROGRESS, CHEAPEST_TO_RESUME, LATEST_PICK_UP, INTERRUPT_PREFERRED = range(5)
-# --- actions ------------------------------------------------------------------------------------------------
 
-_LENSES = {
-    "serve": {
-        "oldest": "which has waited longest",
-        "most_valuable": "of the largest account value",
-        "most_urgent": "with the least slack, overdue ones included",
-        "next_due": "with the least slack among those not overdue",
-        "highest_index": "with the highest index",
-    },
-    "assign": {
-        "preferred": "whom the customer prefers",
-        "fastest": "who handles it fastest",
-        "longest_idle": "who has been idle longest",
-        "least_loaded": "who has the least work in hand",
-        "fewest_skills": "with the fewest skills",
-    },
-    "interrupt": {
-        "least_value_at_stake": "whose work has the least account value at stake",
-        "least_progress": "whose work has made the least progress",
-        "cheapest_to_resume": "whose work has the shortest mean pick-up time",
-        "picking_up": "who began a pick-up last",
-        "preferred": "whom the customer prefers",
-    },
-}
-_WHOLE = {
-    "wait": "change nothing now",
-    "serve:preferred": "free rep: start the oldest waiting contact whose preferred rep this is",
-    "resume": "free rep: pick up the most urgent of the own suspended contacts",
-    "offer_callback": "waiting contact: offer a callback",
-}
-REAL_TIME_LENSES = ((OLDEST, "oldest"), (MOST_VALUABLE, "most_valuable"))
-DEFERRED_LENSES = (
-    (OLDEST, "oldest"),
-    (MOST_URGENT, "most_urgent"),
-    (NEXT_DUE, "next_due"),
-    (MOST_VALUABLE, "most_valuable"),
+class Kind(NamedTuple):
+    """One kind of action: its name, whom the router is asked about when it may be open, and what it does; the lens goes
+    on after it."""
+
+    name: str
+    subject: str
+    meaning: str
+
+
+class Lens(NamedTuple):
+    """One lens of a kind of action: its name, which contact or rep is meant, and what a scenario must have for it to be
+    in its action table (empty: nothing)."""
+
+    name: str
+    meaning: str
+    needs: str = ""
+
+
+KINDS = (
+    Kind("wait", "any", "change nothing now"),
+    Kind("serve", "free rep", "start the waiting contact"),
+    Kind("resume", "free rep", "pick up the most urgent of the rep's own suspended contacts"),
+    Kind("assign", "waiting contact", "give it to the free rep"),
+    Kind("interrupt", "waiting contact", "take off the rep"),
+    Kind("offer_callback", "waiting contact", "offer a callback, once per wait; accepted with `accept_prob`"),
 )
-ASSIGN_LENSES = ((LONGEST_IDLE, "longest_idle"), (FEWEST_SKILLS, "fewest_skills"))
+"""What an action does. The place of a row is its code."""
+
+DEFERRED_CHANNEL, PREFERRED_REPS, CONCURRENCY, UNEQUAL_SPEEDS = (
+    "deferred channels",
+    "preferred reps",
+    "reps who can hold several contacts",
+    "reps of unequal speed",
+)
+
+SERVE_LENSES = (
+    Lens("oldest", "which has waited longest"),
+    Lens("most_urgent", "with the least slack, overdue ones included", DEFERRED_CHANNEL),
+    Lens("next_due", "with the least slack among those not overdue", DEFERRED_CHANNEL),
+    Lens("most_valuable", "of the largest account value"),
+    Lens("preferred", "which has waited longest of all whose preferred rep this is", PREFERRED_REPS),
+)
+"""Which waiting contact of the channel is meant; `preferred` is an action of its own, `serve:preferred`, over all
+channels. The place of a row is its code."""
+
+ASSIGN_LENSES = (
+    Lens("longest_idle", "who has been idle longest"),
+    Lens("fewest_skills", "with the fewest skills"),
+    Lens("preferred", "whom the customer prefers", PREFERRED_REPS),
+    Lens("least_loaded", "or open seat whose rep holds the fewest contacts", CONCURRENCY),
+    Lens("fastest", "who would work on it fastest, of each class the longest idle", UNEQUAL_SPEEDS),
+)
+"""Which free rep is meant. The place of a row is its code."""
+
 INTERRUPT_LENSES = (
-    (LEAST_VALUE_AT_STAKE, "least_value_at_stake"),
-    (LEAST_PROGRESS, "least_progress"),
-    (CHEAPEST_TO_RESUME, "cheapest_to_resume"),
-    (LATEST_PICK_UP, "picking_up"),
+    Lens(
+        "least_value_at_stake", "whose work's account value × retention (× the at-risk multiplier, if at risk) is least"
+    ),
+    Lens("least_progress", "whose work has made the least progress"),
+    Lens("cheapest_to_resume", "whose work has the shortest mean pick-up time"),
+    Lens("picking_up", "who began a pick-up last"),
+    Lens("preferred", "whom the customer prefers", PREFERRED_REPS),
 )
+"""Which rep at interruptible work is meant. The place of a row is its code."""
+
+
+def code_of(rows: tuple[Kind, ...] | tuple[Lens, ...], name: str) -> int:
+    """Return the code of the row of that name: its place. Raises `ValueError` if there is none."""
+    return [row.name for row in rows].index(name)
+
+
+WAIT = code_of(KINDS, "wait")
+SERVE = code_of(KINDS, "serve")
+RESUME = code_of(KINDS, "resume")
+ASSIGN = code_of(KINDS, "assign")
+INTERRUPT = code_of(KINDS, "interrupt")
+OFFER_CALLBACK = code_of(KINDS, "offer_callback")
+
+OLDEST = code_of(SERVE_LENSES, "oldest")
+MOST_URGENT = code_of(SERVE_LENSES, "most_urgent")
+NEXT_DUE = code_of(SERVE_LENSES, "next_due")
+MOST_VALUABLE = code_of(SERVE_LENSES, "most_valuable")
+SERVE_PREFERRED = code_of(SERVE_LENSES, "preferred")
+
+LONGEST_IDLE = code_of(ASSIGN_LENSES, "longest_idle")
+FEWEST_SKILLS = code_of(ASSIGN_LENSES, "fewest_skills")
+ASSIGN_PREFERRED = code_of(ASSIGN_LENSES, "preferred")
+LEAST_LOADED = code_of(ASSIGN_LENSES, "least_loaded")
+FASTEST = code_of(ASSIGN_LENSES, "fastest")
+
+LEAST_VALUE_AT_STAKE = code_of(INTERRUPT_LENSES, "least_value_at_stake")
+LEAST_PROGRESS = code_of(INTERRUPT_LENSES, "least_progress")
+CHEAPEST_TO_RESUME = code_of(INTERRUPT_LENSES, "cheapest_to_resume")
+LATEST_PICK_UP = code_of(INTERRUPT_LENSES, "picking_up")
+INTERRUPT_PREFERRED = code_of(INTERRUPT_LENSES, "preferred")
+
+LENSES = {SERVE: SERVE_LENSES, ASSIGN: ASSIGN_LENSES, INTERRUPT: INTERRUPT_LENSES}
+"""The lenses of each kind that has some."""
 
 
 class Action(NamedTuple):
@@ -77,17 +121,10 @@ class Action(NamedTuple):
     lens: int = NOBODY
 
 
-def action_meaning(name: str) -> str:
-    """Return in words what the action of this name does; docs/decision.md says it in full."""
-    if name in _WHOLE:
-        return _WHOLE[name]
-    kind, _, rest = name.partition(":")
-    queue, _, lens = rest.rpartition(":")
-    which = _LENSES.get(kind, {}).get(lens, f"by {lens.replace('_', ' ')}")
-    if kind == "serve":
-        return f"free rep: start the waiting {queue} contact {which}"
-    if kind == "assign":
-        return f"waiting contact: give it to the free rep {which}"
-    if kind == "interrupt":
-        return f"waiting contact: take off the rep {which}"
-    return name.replace("_", " ").replace(":", ", ")
+def action_meaning(action: Action) -> str:
+    """Return in words what `action` does, behind whom it is about; `docs/decision.md` says the same."""
+    kind = KINDS[action.kind]
+    meaning = kind.meaning
+    if action.lens != NOBODY:
+        meaning = f"{meaning} {LENSES[action.kind][action.lens].meaning}"
+    return meaning if kind.subject == "any" else f"{kind.subject}: {meaning}"

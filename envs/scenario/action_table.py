@@ -3,47 +3,53 @@
 Room: `envs.scenario`. Reads the scenario; the kinds and lenses stand in `envs.interface.actions`.
 """
 
+from collections.abc import Iterator
+
 from envs.interface.actions import (
     ASSIGN,
-    ASSIGN_LENSES,
-    ASSIGN_PREFERRED,
-    DEFERRED_LENSES,
-    FASTEST,
+    CONCURRENCY,
+    DEFERRED_CHANNEL,
     INTERRUPT,
-    INTERRUPT_LENSES,
-    INTERRUPT_PREFERRED,
-    LEAST_LOADED,
+    KINDS,
+    LENSES,
     OFFER_CALLBACK,
-    REAL_TIME_LENSES,
+    PREFERRED_REPS,
     RESUME,
     SERVE,
     SERVE_PREFERRED,
+    UNEQUAL_SPEEDS,
     WAIT,
     Action,
 )
-from envs.interface.units import NOBODY
 from envs.scenario.scenario import Scenario
 
 
 def action_table(scenario: Scenario) -> tuple[Action, ...]:
-    """Return the actions of `scenario`, in the order of their indices."""
-    actions = [Action("wait", WAIT)]
+    """Return the actions of `scenario`, in the order of their indices: `wait`, `serve` channel by channel, `resume`,
+    `assign`, `interrupt`, `offer_callback`."""
+    has = {
+        "": True,
+        PREFERRED_REPS: scenario.has_preferred_reps,
+        CONCURRENCY: scenario.has_concurrency,
+        UNEQUAL_SPEEDS: scenario.has_unequal_speeds,
+    }
+    actions = [Action(KINDS[WAIT].name, WAIT)]
     for queue, channel in enumerate(scenario.channels):
-        for lens, lens_name in REAL_TIME_LENSES if channel.is_real_time else DEFERRED_LENSES:
-            actions.append(Action(f"serve:{channel.name}:{lens_name}", SERVE, queue, lens))
-    has_preferred_reps = scenario.has_preferred_reps
-    if has_preferred_reps:
-        actions.append(Action("serve:preferred", SERVE, NOBODY, SERVE_PREFERRED))
-    actions.append(Action("resume", RESUME))
-    actions += [Action(f"assign:{name}", ASSIGN, NOBODY, lens) for lens, name in ASSIGN_LENSES]
-    if has_preferred_reps:
-        actions.append(Action("assign:preferred", ASSIGN, NOBODY, ASSIGN_PREFERRED))
-    if scenario.has_concurrency:
-        actions.append(Action("assign:least_loaded", ASSIGN, NOBODY, LEAST_LOADED))
-    if scenario.has_unequal_speeds:
-        actions.append(Action("assign:fastest", ASSIGN, NOBODY, FASTEST))
-    actions += [Action(f"interrupt:{name}", INTERRUPT, NOBODY, lens) for lens, name in INTERRUPT_LENSES]
-    if has_preferred_reps:
-        actions.append(Action("interrupt:preferred", INTERRUPT, NOBODY, INTERRUPT_PREFERRED))
-    actions.append(Action("offer_callback", OFFER_CALLBACK))
+        has[DEFERRED_CHANNEL] = not channel.is_real_time
+        for lens, row in enumerate(LENSES[SERVE]):
+            if has[row.needs] and lens != SERVE_PREFERRED:
+                actions.append(Action(f"serve:{channel.name}:{row.name}", SERVE, queue, lens))
+    if has[PREFERRED_REPS]:
+        actions.append(Action("serve:preferred", SERVE, lens=SERVE_PREFERRED))
+    actions.append(Action(KINDS[RESUME].name, RESUME))
+    actions += _with_lenses(ASSIGN, has)
+    actions += _with_lenses(INTERRUPT, has)
+    actions.append(Action(KINDS[OFFER_CALLBACK].name, OFFER_CALLBACK))
     return tuple(actions)
+
+
+def _with_lenses(kind: int, has: dict[str, bool]) -> Iterator[Action]:
+    """Yield the actions of a kind, one for each lens for which the scenario `has` what it needs."""
+    for lens, row in enumerate(LENSES[kind]):
+        if has[row.needs]:
+            yield Action(f"{KINDS[kind].name}:{row.name}", kind, lens=lens)

@@ -374,6 +374,6 @@ def _find_recording(document: Document) -> Document:
     replayed = document.data.get("replay") if isinstance(document.data, dict) else None
     if not isinstance(replayed, dict) or not isinstance(replayed.get("file"), str):
         return document
-    base = Path() if document.origin(path) == "--set" else document.place_of(path).file.parent
+    base = Path() if document.origin(path) == "--set" else document.location_of(path).file.parent
     located = {**replayed, "file": str((base / replayed["file"]).resolve())}
     return replace(document, data={**document.data, "replay": located})

@@ -4,6 +4,7 @@ Room: `envs.scenario`. Checked and frozen; reads nothing.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field
@@ -34,6 +35,16 @@ class OpeningHours(Part):
         """Seconds from start to end."""
         return self.end - self.start + (DAY_S if self.end <= self.start else 0.0)
 
+    def spans_s(self, first_weekday: str, n_days: int) -> Iterator[tuple[float, float]]:
+        """Yield (start, end) of each time on `n_days` days, seconds from the first midnight, which begins a
+        `first_weekday`; what began the day before and runs past that midnight comes first, with a start below 0."""
+        for day in range(-1, n_days):
+            if WEEKDAYS[(WEEKDAYS.index(first_weekday) + day) % 7] in self.weekdays:
+                start_s = day * DAY_S + self.start
+                end_s = start_s + self.length_s
+                if end_s > 0.0:
+                    yield start_s, end_s
+
 
 class Break(Part):
     """A break of `length_s` seconds that the first rep of a group starts at `start`, each next one `stagger_s` later.
@@ -44,6 +55,14 @@ class Break(Part):
     start: TimeOfDay
     length_s: float = Field(gt=0)
     stagger_s: float = Field(default=0.0, ge=0)
+
+    def spans_s(self, shift: OpeningHours, shift_start_s: float, count: int) -> Iterator[tuple[float, float]]:
+        """Yield (start, end), seconds, of the break of each of the `count` reps of a group whose `shift` starts at
+        `shift_start_s`."""
+        first_s = shift_start_s + (self.start - shift.start) % DAY_S
+        for place in range(count):
+            start_s = first_s + place * self.stagger_s
+            yield start_s, start_s + self.length_s
 
 
 class Shift(OpeningHours):
@@ -89,12 +108,8 @@ class Group(Part):
         """Return True if some shift of the group overlaps `horizon`."""
         if self.shifts is None:
             return True
-        horizon_s = horizon.days * DAY_S
-        first_weekday = WEEKDAYS.index(horizon.start_weekday)
-        for day in range(-1, math.ceil(horizon.days)):  # a shift of the day before may run past midnight
-            for shift in self.shifts:
-                start_s = day * DAY_S + shift.start
-                end_s = day * DAY_S + shift.end + (DAY_S if shift.end <= shift.start else 0.0)
-                if WEEKDAYS[(first_weekday + day) % 7] in shift.weekdays and end_s > 0 and start_s < horizon_s:
-                    return True
-        return False
+        return any(
+            start_s < horizon.days * DAY_S
+            for shift in self.shifts
+            for start_s, _ in shift.spans_s(horizon.start_weekday, math.ceil(horizon.days))
+        )

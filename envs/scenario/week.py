@@ -23,14 +23,9 @@ from envs.scenario.scenario import Scenario
 
 def open_periods(scenario: Scenario) -> list[tuple[float, float]]:
     """Return the opening hours of a week as (start, end), seconds from Sunday midnight, in order and apart."""
-    spans = []
+    spans: list[tuple[float, float]] = []
     for hours in scenario.business_hours:
-        for weekday in hours.weekdays:
-            start_s = WEEKDAYS.index(weekday) * DAY_S + hours.start
-            end_s = start_s - hours.start + hours.end + (DAY_S if hours.end <= hours.start else 0.0)
-            spans.append((start_s, min(end_s, WEEK_S)))
-            if end_s > WEEK_S:  # Saturday night
-                spans.append((0.0, end_s - WEEK_S))
+        spans += [(max(start_s, 0.0), min(end_s, WEEK_S)) for start_s, end_s in hours.spans_s(WEEKDAYS[0], 7)]
     return join_spans(spans)
 
 
@@ -73,11 +68,11 @@ def recorded_forecast(scenario: Scenario, channel: Channel) -> NDArray[np.float6
         return np.zeros(N_WEEK_INTERVALS)
     horizon_s = scenario.horizon.days * DAY_S
     starts_s = np.arange(math.ceil(horizon_s / WEEK_INTERVAL_S)) * WEEK_INTERVAL_S
-    place = (round(week_start_s(scenario) / WEEK_INTERVAL_S) + np.arange(len(starts_s))) % N_WEEK_INTERVALS
+    interval = (round(week_start_s(scenario) / WEEK_INTERVAL_S) + np.arange(len(starts_s))) % N_WEEK_INTERVALS
     contacts = np.concatenate(scenario.recording.days)
     at_s = contacts["at_s"][contacts["queue"] == scenario.channel_index(channel.name)]
-    count = np.bincount(place[(at_s / WEEK_INTERVAL_S).astype(np.int64)], minlength=N_WEEK_INTERVALS)
-    recorded_h = np.bincount(place, _covered(starts_s, 0.0, horizon_s), N_WEEK_INTERVALS) * WEEK_INTERVAL_S / 3600.0
+    count = np.bincount(interval[(at_s / WEEK_INTERVAL_S).astype(np.int64)], minlength=N_WEEK_INTERVALS)
+    recorded_h = np.bincount(interval, _covered(starts_s, 0.0, horizon_s), N_WEEK_INTERVALS) * WEEK_INTERVAL_S / 3600.0
     recorded_h *= len(scenario.recording.days)
     of_week, of_day = count.reshape(len(WEEKDAYS), -1), recorded_h.reshape(len(WEEKDAYS), -1)
     same_time = of_week.sum(axis=0) / np.maximum(of_day.sum(axis=0), 1e-9)
@@ -111,15 +106,12 @@ def planned_reps(scenario: Scenario, count_absence: bool = False) -> NDArray[np.
             planned += group.count
             continue
         covered, paused = np.zeros(N_WEEK_INTERVALS), np.zeros(N_WEEK_INTERVALS)
-        for day in range(-1, 7):
-            for shift in group.shifts:
-                if WEEKDAYS[day % 7] in shift.weekdays:
-                    start_s = day * DAY_S + shift.start
-                    covered += _covered(starts, start_s, start_s + shift.length_s)
-                    for pause in shift.breaks:
-                        for place in range(group.count):
-                            pause_s = start_s + (pause.start - shift.start) % DAY_S + place * pause.stagger_s
-                            paused += _covered(starts, pause_s, pause_s + pause.length_s)
+        for shift in group.shifts:
+            for start_s, end_s in shift.spans_s(WEEKDAYS[0], 7):
+                covered += _covered(starts, start_s, end_s)
+                for pause in shift.breaks:
+                    for pause_start_s, pause_end_s in pause.spans_s(shift, start_s, group.count):
+                        paused += _covered(starts, pause_start_s, pause_end_s)
         present_frac = 1.0 - group.absence_prob if count_absence else 1.0
         planned += present_frac * np.maximum(group.count * np.minimum(covered, 1.0) - paused, 0.0)
     return planned

@@ -39,7 +39,7 @@ from envs.simulator.service.work import finish_pick_up
 
 @compiled
 def end_rep_phase(state, parameters, rep):
-    """Handle the timed event of `rep` that has come."""
+    """Handle the timed event of `rep` (seat) that has come."""
     status = state.reps[rep].status
     if status == FREE:  # review of a rep with suspended work
         state.reps[rep].closed_at = -1

@@ -16,6 +16,11 @@ for places that have the same future:
 
 import numpy as np
 
+from envs.interface.cost_terms import (
+    N_TERMS,
+    TERM_BACKLOG,
+    TERM_INTERRUPTION,
+)
 from envs.interface.units import NEVER, NOBODY
 from envs.simulator.contacts.arrival import admit
 from envs.simulator.contacts.waiting import strike_clock
@@ -28,11 +33,8 @@ from envs.simulator.machine.state import (
     BY_ARRIVAL,
     BY_NEXT_DUE,
     FREE,
-    N_TERMS,
     NO_SUBJECT,
     RESUMING,
-    TERM_BACKLOG,
-    TERM_INTERRUPTION,
     WAITING,
     WORKING,
 )
@@ -72,7 +74,7 @@ GAP_S = 1.0
 
 @compiled
 def _rank(state, contact):
-    """Return how many contacts wait in the queue of `contact` who joined it before."""
+    """Return how many contacts wait in the queue of `contact` (slot) who joined it before."""
     heap = queue_heap(state.contacts[contact].queue, BY_ARRIVAL)
     rank = 0
     for i in range(state.heap_size[heap]):
@@ -82,32 +84,35 @@ def _rank(state, contact):
 
 @compiled
 def _contact_code(state, contact):
+    """Return the code of `contact` (slot) in a key, from 1 on: its queue, and whether it is overdue, unless its due
+    time concerns nobody any more."""
     person = state.contacts[contact]
     return 1 + 2 * person.queue + (person.overdue != 0 and person.due_s < NEVER)
 
 
 @compiled
 def _rep_code(state, parameters, rep, is_ordered):
-    """Return all that matters of a rep, packed into an integer."""
-    person = state.reps[rep]
-    code = np.int64(person.status)
-    code = 16 * code + person.seat_class
+    """Return all that matters of `rep` (seat), packed into an integer; if `is_ordered`, its place among the free reps
+    by idle time too."""
+    worker = state.reps[rep]
+    code = np.int64(worker.status)
+    code = 16 * code + worker.seat_class
     in_hand = 0
-    if person.status == AFTER_WORK:
-        in_hand = 1 + 2 * person.after_work_of
-    elif person.status != FREE and person.contact != NOBODY:
-        in_hand = _contact_code(state, person.contact)
+    if worker.status == AFTER_WORK:
+        in_hand = 1 + 2 * worker.after_work_of
+    elif worker.status != FREE and worker.contact != NOBODY:
+        in_hand = _contact_code(state, worker.contact)
     code = 16 * code + in_hand
-    has_waited = state.subject_kind != NO_SUBJECT and person.status == FREE and person.closed_at == state.pass_number
+    has_waited = state.subject_kind != NO_SUBJECT and worker.status == FREE and worker.closed_at == state.pass_number
     code = 2 * code + has_waited
     idle_rank = 0
-    if is_ordered and person.status == FREE:
+    if is_ordered and worker.status == FREE:
         idle_rank = 1
         for other in range(parameters.n_reps):
             if other != rep and state.reps[other].status == FREE and is_idle_longer(state, other, rep):
                 idle_rank += 1
     code = 32 * code + idle_rank
-    contact = person.suspended
+    contact = worker.suspended
     for _ in range(MAX_SUSPENDED):
         code *= 16
         if contact != NOBODY:
@@ -118,6 +123,8 @@ def _rep_code(state, parameters, rep, is_ordered):
 
 @compiled
 def _write_key(state, parameters, is_ordered, key):
+    """Write the key of the present place into `key`, int64 (`KEY_LENGTH`,); if `is_ordered`, the order of arrival and
+    of idle times is part of it."""
     key[:] = 0
     is_asked = state.subject_kind != NO_SUBJECT
     place = K_ORDER
@@ -166,7 +173,8 @@ def _arrive(state, parameters, is_ordered, center, candidates, mask, key):
 
 @compiled
 def _force(state, parameters, customers, is_ordered, kind, who):
-    """Let an event happen."""
+    """Let an event of `kind`, one of the codes from ARRIVAL on, happen to `who`: the number of a queue at an arrival, a
+    slot at an abandonment or a due time, else a seat."""
     state.pass_number += 1
     state.just_arrived = NOBODY
     if is_ordered:
@@ -198,6 +206,8 @@ def start_empty(states, parameters, is_ordered, keys):
 
 @compiled
 def _step(state, parameters, customers, is_ordered, kind, who, center, candidates, mask, key):
+    """Let the event `kind` happen to `who` (queue, slot or seat, as `_force` says), or, if `kind` is ACTION, take the
+    open action of index `who`. Writes the observation and key of the place reached; returns what the step cost, USD."""
     for term in range(N_TERMS):
         state.step_cost_usd[term] = 0.0
     if kind == ACTION:
@@ -211,8 +221,8 @@ def _step(state, parameters, customers, is_ordered, kind, who, center, candidate
 def step_places(
     states, parameters, customers, is_ordered, kinds, whos, centers, candidates, masks, keys, costs_usd, asked
 ):
-    """Let event `kinds[i]` of queue, contact or rep `whos[i]` happen in `states[i]`, which lies between two events; or,
-    where the kind is `ACTION`, take the open action `whos[i]` in it, a decision.
+    """Let event `kinds[i]` of queue, contact (slot) or rep (seat) `whos[i]` happen in `states[i]`, which lies between
+    two events; or, where the kind is `ACTION`, take the open action of index `whos[i]` in it, a decision.
 
     Writes the places reached: the observation (of rows that were zero) and True in `asked` if somebody is asked, the
     key, and what the step cost, USD. `customers` has one `DEMAND` record a queue.
@@ -234,12 +244,16 @@ def read_cost_rates(states, parameters, rates_usd_per_s):
 
 @compiled
 def _cost_rate(state, parameters):
+    """Return what the present state costs by the second, USD after the scenario's weights: holding contacts, and
+    picking up."""
     rate = holding_usd_per_s(state, parameters) * parameters.term_weight[TERM_BACKLOG]
     return rate + state.n_resuming * parameters.pick_up_usd_per_s * parameters.term_weight[TERM_INTERRUPTION]
 
 
 @compiled
 def _add(events, count, kind, who, rate):
+    """Write the event `kind`, a code, of `who` (queue, slot or seat), which comes at `rate` a second, behind the first
+    `count` of `events`; return how many there are then."""
     events[count].kind = kind
     events[count].who = who
     events[count].rate_per_s = rate
@@ -248,6 +262,9 @@ def _add(events, count, kind, who, rate):
 
 @compiled
 def _list_due(state, parameters, q, rate, is_ordered, events, count):
+    """Add the due times that may pass of the deferred queue `q`, the channel's number, each at `rate` a second, behind
+    the first `count` of `events`; return how many there are then. Unless `is_ordered`, the waiting contacts, all alike,
+    share one event."""
     heap = queue_heap(q, BY_NEXT_DUE)
     size = state.heap_size[heap]
     if is_ordered:
@@ -258,11 +275,11 @@ def _list_due(state, parameters, q, rate, is_ordered, events, count):
     if parameters.queues[q].met_by_start:
         return count
     for rep in range(parameters.n_reps):
-        person = state.reps[rep]
-        if person.status == WORKING or person.status == RESUMING:
-            if state.contacts[person.contact].queue == q and not state.contacts[person.contact].overdue:
-                count = _add(events, count, DUE, person.contact, rate)
-        contact = person.suspended
+        worker = state.reps[rep]
+        if worker.status == WORKING or worker.status == RESUMING:
+            if state.contacts[worker.contact].queue == q and not state.contacts[worker.contact].overdue:
+                count = _add(events, count, DUE, worker.contact, rate)
+        contact = worker.suspended
         while contact != NOBODY:
             if state.contacts[contact].queue == q and not state.contacts[contact].overdue:
                 count = _add(events, count, DUE, contact, rate)
@@ -272,21 +289,25 @@ def _list_due(state, parameters, q, rate, is_ordered, events, count):
 
 @compiled
 def _list_rep_events(state, parameters, rates, events, count):
+    """Add the end of what each busy rep is doing behind the first `count` of `events`; return how many there are then.
+    `rates` as in `list_events`."""
     for rep in range(parameters.n_reps):
-        person = state.reps[rep]
-        if person.status == WORKING:
-            rate = rates[state.contacts[person.contact].queue, COMPLETION] * person.speed
+        worker = state.reps[rep]
+        if worker.status == WORKING:
+            rate = rates[state.contacts[worker.contact].queue, COMPLETION] * worker.speed
             count = _add(events, count, COMPLETION, rep, rate)
-        elif person.status == RESUMING:
-            count = _add(events, count, PICK_UP_END, rep, rates[state.contacts[person.contact].queue, PICK_UP_END])
-        elif person.status == AFTER_WORK:
-            rate = rates[person.after_work_of, AFTER_WORK_END] * person.speed
+        elif worker.status == RESUMING:
+            count = _add(events, count, PICK_UP_END, rep, rates[state.contacts[worker.contact].queue, PICK_UP_END])
+        elif worker.status == AFTER_WORK:
+            rate = rates[worker.after_work_of, AFTER_WORK_END] * worker.speed
             count = _add(events, count, AFTER_WORK_END, rep, rate)
     return count
 
 
 @compiled
 def _list_events(state, parameters, rates, is_ordered, events):
+    """Write the events that may come next into `events`; return how many. `rates` and `is_ordered` as in
+    `list_events`."""
     count = 0
     for q in range(parameters.n_queues):
         if rates[q, ARRIVAL] > 0.0:

@@ -16,6 +16,14 @@ Last come what statements of work and fairness charge over the whole horizon (`e
 
 import numpy as np
 
+from envs.interface.cost_terms import (
+    TERM_ABANDONMENT,
+    TERM_BACKLOG,
+    TERM_ERROR,
+    TERM_HANDLING,
+    TERM_INTERRUPTION,
+    TERM_UNRESOLVED,
+)
 from envs.interface.units import NOBODY
 from envs.simulator.machine.compilation import compiled
 from envs.simulator.machine.event_list import (
@@ -31,17 +39,12 @@ from envs.simulator.machine.state import (
     PICKING_UP,
     RESUMING,
     SCHEDULED,
-    TERM_ABANDONMENT,
-    TERM_BACKLOG,
-    TERM_ERROR,
-    TERM_HANDLING,
-    TERM_INTERRUPTION,
-    TERM_UNRESOLVED,
     UNUSED,
     WAITING,
 )
 from envs.simulator.money.agreements import charge_agreements
 from envs.simulator.money.charges import (
+    account_loss_usd,
     charge,
     charge_harm,
     charge_lateness,
@@ -50,7 +53,6 @@ from envs.simulator.money.charges import (
     error_usd,
     forgo_income,
     overdue_rise,
-    raise_for_risk,
 )
 from envs.simulator.money.control_variate import expect_abandonment, expect_error_of_interruption
 from envs.simulator.open_work import remaining_work_s, work_off
@@ -103,20 +105,20 @@ def settle(state, parameters, journal):
 
 @compiled
 def _charge_conclusion(state, parameters, contact):
-    """Charge the technology of an open contact, and its expected cost of ending unresolved."""
-    person = state.contacts[contact]
-    limits = parameters.queues[person.queue]
+    """Charge the technology of the open `contact` (slot), and its expected cost of ending unresolved."""
+    limits = parameters.queues[state.contacts[contact].queue]
     if limits.technology_usd > 0.0:
         charge(state, parameters, contact, TERM_HANDLING, limits.technology_usd, 0.0)
     if limits.resolution_prob < 1.0:
         chance = 1.0 - limits.resolution_prob
-        rise = raise_for_risk(parameters, person.at_risk, limits.unresolved_rise)
-        loss_usd = chance * person.value_usd * person.retention_prob * rise
+        loss_usd = chance * account_loss_usd(state, parameters, contact, limits.unresolved_rise)
         charge(state, parameters, contact, TERM_UNRESOLVED, loss_usd + chance * limits.unresolved_usd, loss_usd)
 
 
 @compiled
 def _charge_open_work(state, parameters, journal):
+    """Charge the deferred contacts in the heap of clocks, by due time, what working them off after the horizon will
+    cost; the heap is empty then. What is noted goes to the `journal`."""
     worked_off_s = state.now_s
     contact = first_contact(state, CLOCK_HEAP)
     while contact != NOBODY:

@@ -21,10 +21,10 @@ from envs.simulator.machine.compilation import compiled, entry_point
 from envs.simulator.machine.event_list import queue_heap
 from envs.simulator.machine.state import BY_ARRIVAL, IN_SERVICE
 from envs.simulator.money.charges import (
+    account_loss_usd,
     broken_promise_usd,
     loss_usd_per_hour,
     overdue_rise,
-    raise_for_risk,
 )
 from envs.simulator.service.expectations import (
     abandonment_rate_per_hour,
@@ -44,9 +44,9 @@ def work_off(parameters, start_s, work_s):
     """Return when the spare reps, from `start_s` on, have done `work_s` seconds of work; at the latest in a year."""
     time_s = start_s
     for _ in range(N_WEEK_INTERVALS * WEEKS_AHEAD):
-        place = (parameters.week_start_s + time_s) / WEEK_INTERVAL_S
-        reps = parameters.spare_reps[int(place) % N_WEEK_INTERVALS]
-        left_s = (math.floor(place) + 1.0 - place) * WEEK_INTERVAL_S
+        interval = (parameters.week_start_s + time_s) / WEEK_INTERVAL_S
+        reps = parameters.spare_reps[int(interval) % N_WEEK_INTERVALS]
+        left_s = (math.floor(interval) + 1.0 - interval) * WEEK_INTERVAL_S
         if reps * left_s >= work_s:
             return time_s + (work_s / reps if work_s > 0.0 else 0.0)
         work_s -= reps * left_s
@@ -56,8 +56,8 @@ def work_off(parameters, start_s, work_s):
 
 @compiled
 def remaining_work_s(state, parameters, contact):
-    """Return the expected work, seconds, still to be done on an open contact, with the pick-up that it needs and,
-    unless it is in service, its after-contact work."""
+    """Return the expected work, seconds, still to be done on the open `contact` (slot), with the pick-up that it needs
+    and, unless it is in service, its after-contact work."""
     person = state.contacts[contact]
     work_s = expected_remaining_s(parameters, person.queue, work_done_s(state, contact))
     if person.status != IN_SERVICE:
@@ -69,19 +69,19 @@ def remaining_work_s(state, parameters, contact):
 
 @compiled
 def _lateness_usd(state, parameters, contact, met_s):
-    """Return what an open deferred contact is still to be charged for lateness if its promise is met at `met_s`,
-    USD."""
-    person = state.contacts[contact]
+    """Return what the open deferred `contact` (slot) is still to be charged for lateness if its promise is met at
+    `met_s` seconds, USD."""
     overdue_s = met_s - expected_due_s(state, parameters, contact)
     if overdue_s <= 0.0:
         return 0.0
-    left_usd = person.value_usd * person.retention_prob
-    rise = raise_for_risk(parameters, person.at_risk, overdue_rise(parameters, person.queue, overdue_s))
-    return broken_promise_usd(state, parameters, contact) + left_usd * rise
+    rise = overdue_rise(parameters, state.contacts[contact].queue, overdue_s)
+    return broken_promise_usd(state, parameters, contact) + account_loss_usd(state, parameters, contact, rise)
 
 
 @compiled
 def _expected_lateness_usd(state, parameters):
+    """Return what the waiting and suspended deferred contacts are expected to be charged for lateness, USD, if the
+    spare reps work them off in order of due time."""
     n_open = 0
     for q in range(parameters.n_queues):
         if not parameters.queues[q].real_time:
@@ -119,6 +119,8 @@ def _expected_lateness_usd(state, parameters):
 
 @compiled
 def _expected_abandonment_usd(state, parameters):
+    """Return what the waiting callers for whom no rep is free are expected to be charged, by hanging up and by waiting
+    on, USD."""
     rate = release_per_hour(state, parameters)
     total_usd = 0.0
     for q in range(parameters.n_queues):

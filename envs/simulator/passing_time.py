@@ -3,12 +3,11 @@
 Room: `envs.simulator`. Touches counters and cost fields.
 """
 
-from envs.simulator.machine.compilation import compiled
-from envs.simulator.machine.state import (
-    N_TERMS,
+from envs.interface.cost_terms import (
     TERM_BACKLOG,
     TERM_HANDLING,
 )
+from envs.simulator.machine.compilation import compiled
 from envs.simulator.money.charges import add_cost
 from envs.simulator.service.queues import count_overdue_waiting, cut_line_time
 
@@ -78,17 +77,6 @@ def clear_counts(state, parameters):
     cut_line_time(state, -1.0)
     for band in range(parameters.n_bands):
         state.band_count[band] = state.no_band_count
-    center = state.center_count
-    center.busy_s = 0.0
-    center.staffed_s = 0.0
-    center.pick_up_s = 0.0
-    center.overtime_s = 0.0
-    center.absent_s = 0.0
-    center.all_busy_s = 0.0
-    center.all_busy_spells = 0.0
-    center.decisions = 0.0
-    center.events = 0.0
-    center.substituted = 0.0
-    for term in range(N_TERMS):
-        state.cost_usd[term] = 0.0
-        state.step_cost_usd[term] = 0.0
+    state.center_count = state.no_center_count
+    state.cost_usd[:] = 0.0
+    state.step_cost_usd[:] = 0.0

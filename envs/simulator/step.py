@@ -12,6 +12,7 @@ before all else at its second. What happens at the second at which the warm-up e
 from numba import prange
 
 from envs.interface.actions import WAIT
+from envs.interface.cost_terms import N_TERMS
 from envs.interface.units import NEVER, NOBODY
 from envs.simulator.contacts.arrival import find_supply, keep_supplied
 from envs.simulator.events import expect_arrival, take_next_event
@@ -21,7 +22,7 @@ from envs.simulator.machine.compilation import (
     parallel_entry_point,
 )
 from envs.simulator.machine.journal import move_notes
-from envs.simulator.machine.state import N_TERMS, NO_SUBJECT
+from envs.simulator.machine.state import NO_SUBJECT
 from envs.simulator.router.answers import apply_action
 from envs.simulator.router.observation import write_observation
 from envs.simulator.router.open_actions import list_actions
@@ -30,6 +31,8 @@ from envs.simulator.router.subjects import find_subject
 
 @compiled
 def _run_until_decision(state, parameters, demand, center, candidates, mask, journal):
+    """Let events happen until somebody is to be asked or the horizon is reached, and write the observation; after the
+    horizon only `wait` is open."""
     while not state.done:
         if parameters.n_supplied > 0:
             keep_supplied(state, parameters, demand)
@@ -61,6 +64,17 @@ def set_up(state, parameters):
         state.reps[rep].last_preferring = NOBODY
         state.reps[rep].review_s = NEVER
         state.reps[rep].closed_at = -1
+    blank = state.new_contact
+    blank.review_s = NEVER
+    blank.return_s = NEVER
+    blank.left_s = NEVER
+    blank.request_s = NEVER
+    blank.retention_prob = 1.0
+    blank.rep = NOBODY
+    blank.next_suspended = NOBODY
+    blank.next_preferring = NOBODY
+    blank.previous_preferring = NOBODY
+    blank.return_from = NOBODY
     for k in range(parameters.n_classes):
         state.classes[k].first_free = NOBODY
         state.classes[k].last_free = NOBODY
@@ -91,16 +105,15 @@ def reset_one(state, parameters, demand, center, candidates, mask, result, journ
 
 @compiled
 def step_one(state, parameters, demand, action, center, candidates, mask, result, journal):
-    """Carry out `action` and run to the next decision or the horizon.
+    """Carry out `action`, an index of the action table, and run to the next decision or the horizon.
 
     Writes the row's observation and `result`, a RESULT record: the reward is minus the costs since the last decision
     (the first one's since the start), also in `state.step_cost_usd`; `substituted` is 1 if the action was masked and
     `wait` was taken instead. A caller who wants a masked action refused does so before the step.
     """
     if state.started:
-        for term in range(N_TERMS):
-            state.step_cost_usd[term] = 0.0
-        state.step_luck_usd = 0.0
+        state.step_cost_usd[:] = 0.0
+        state.step_noise_usd = 0.0
     state.started = 1
     before_s = state.now_s
     result.substituted = 0
@@ -123,6 +136,7 @@ def step_one(state, parameters, demand, action, center, candidates, mask, result
 
 @compiled
 def _step_row(row, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals):
+    """Step the environment of index `row` as `step_one` does, with its rows of the arrays."""
     step_one(
         states[row],
         parameters[0],

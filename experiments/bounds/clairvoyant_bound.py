@@ -19,22 +19,7 @@ import numpy as np
 from envs.inputs.demand import DemandSampler
 from envs.inputs.parameters import build_parameters
 from envs.inputs.staff_parameters import shift_changes
-from envs.interface.units import DAY_S, NOBODY
-from envs.scenario.scenario import Scenario
-from envs.scenario.staff import Group, Proficiency
-from envs.simulator.machine.luck import (
-    LUCK_ABSENCE,
-    LUCK_ACCEPT,
-    LUCK_APPROVAL,
-    LUCK_ERROR,
-    LUCK_FOLLOW_UP,
-    LUCK_REACH,
-    LUCK_REDIAL,
-    LUCK_RESOLUTION,
-    uniform,
-)
-from envs.simulator.machine.state import (
-    SHIFT_START,
+from envs.interface.cost_terms import (
     TERM_ABANDONMENT,
     TERM_BACKLOG,
     TERM_BLOCKED,
@@ -47,8 +32,23 @@ from envs.simulator.machine.state import (
     TERM_UNRESOLVED,
     TERM_WAIT,
 )
+from envs.interface.units import DAY_S, NOBODY
+from envs.scenario.scenario import Scenario
+from envs.scenario.staff import Group, Proficiency
+from envs.simulator.machine.luck import (
+    LUCK_ABSENCE,
+    LUCK_ACCEPT,
+    LUCK_APPROVAL,
+    LUCK_ERROR,
+    LUCK_FOLLOW_UP,
+    LUCK_REACH,
+    LUCK_REDIAL,
+    LUCK_RESOLUTION,
+    SECONDS_APART,
+    uniform,
+)
+from envs.simulator.machine.state import SHIFT_START
 from envs.simulator.service.promise_clock import due_times_s
-from envs.simulator.service.shifts import SECONDS_APART
 from experiments.bounds.episode_program import least_cost_usd
 from experiments.bounds.floor_time import PERIOD_S, Floor
 from experiments.bounds.way import Way

@@ -13,15 +13,91 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from envs.interface.units import DAY_S, WEEKDAYS
-from envs.scenario.channel import Channel
+from envs.interface.units import DAY_S, HOUR_S
+from envs.scenario.agreements import Costs
+from envs.scenario.channel import (
+    Channel,
+    ChannelCosts,
+    Due,
+    Harm,
+)
+from envs.scenario.customers import (
+    Arrivals,
+    Churn,
+    PreferredRep,
+    Segment,
+)
 from envs.scenario.distributions import Exponential, FixedValue
+from envs.scenario.outcomes import Error
+from envs.scenario.parts import Horizon
 from envs.scenario.scenario import Scenario
+from envs.scenario.staff import Group, Proficiency
+from experiments.bounds.assumptions import (
+    Keys,
+    KnownKeys,
+    constant_rate_per_hour,
+    key_text,
+    unknown_keys,
+)
 from experiments.bounds.linear_program import LinearProgram
 
 MAX_STATES = 4_000
 """States of a block, at most."""
-HOUR_S = 3600.0
+KNOWN_KEYS: KnownKeys = {
+    Scenario: Keys(
+        read={
+            "horizon", "channels", "groups", "segments", "scripted_contacts", "replay", "preferred_rep", "churn",
+            "costs", "suspended_limit",
+        },
+        # Costs >= 0 that are left out; what narrows the choice of the router; what is only measured.
+        harmless={
+            "name", "description", "business_hours", "clients", "fairness", "value_bands_usd", "review",
+            "review_interval_s", "observation", "terminal_charge", "census_at_s",
+        },
+    ),
+    Horizon: Keys(read={"days", "warm_up_days"}, harmless={"start_weekday"}),
+    Channel: Keys(
+        # An unlimited `supply` has no `waiting_limit`, without which there is no bound.
+        read={
+            "name", "handle_time", "after_work", "arrivals", "supply", "segment_shares", "lines", "waiting_limit",
+            "harm", "costs", "error", "resolution", "follow_up", "patience", "redial", "callback_offer", "concurrency",
+            "due", "reach", "collection", "promised", "interruptible", "pick_up", "pick_up_mode", "initial_backlog",
+        },
+        harmless={"kind", "offered_per_day", "assumed", "service_level_threshold_s"},
+    ),
+    Arrivals: Keys(read={"interval_s", "rate_per_hour", "day_factor_cv"}),
+    Harm: Keys(
+        read={"abandonment_prob", "blocked_prob", "wait_prob_per_min", "late_prob"},
+        # They come last, so that they take from no harm that is charged.
+        harmless={
+            "wait_max_prob", "late_prob_per_hour", "late_max_prob", "error_prob", "unresolved_prob",
+        },
+    ),
+    ChannelCosts: Keys(
+        read={
+            "abandonment_usd", "blocked_usd", "late_usd", "holding_usd_per_hour", "waiting_usd_per_hour",
+            "overdue_waiting_usd_per_hour",
+        },
+        harmless={"error_usd", "unresolved_usd"},
+    ),
+    Error: Keys(read={"rework"}, harmless={"prob", "per_interruption_prob"}),
+    Due: Keys(read={"hidden_after"}, harmless={"clock", "after_s", "met_by", "opens_after_s"}),
+    # Where nobody differs in speed a preferred rep is like any other, and no contact is unresolved.
+    Segment: Keys(read={"name", "share_frac", "account_value"}, harmless={"at_risk_prob", "preferred_rep_prob"}),
+    PreferredRep: Keys(read={"speed"}, harmless={"resolution"}),
+    Proficiency: Keys(read={"speed"}, harmless={"resolution"}),
+    # Absence needs shifts; several contacts at a time need a channel with concurrency.
+    Group: Keys(
+        read={"count", "skills", "shifts", "proficiency"},
+        harmless={"name", "home_channel", "absence_prob", "capacity_units"},
+    ),
+    # Sampled churn has the same mean; customers at risk lose no less.
+    Churn: Keys(harmless={"mode", "at_risk_multiplier"}),
+    Costs: Keys(
+        read={"weights", "interruption_usd", "pick_up_usd_per_hour"}, harmless={"callback_usd", "overtime_usd_per_hour"}
+    ),
+}  # fmt: skip
+"""What the proof has thought of; see docs/bound.md."""
 State = tuple[int, ...]
 """Contacts of one channel: in service, waiting and not overdue, waiting and overdue, suspended, being picked up; of a
 block, those of its channels one after the other."""
@@ -51,13 +127,14 @@ def reason_against(scenario: Scenario) -> str | None:
             reason = "it has too many states"
         if reason is not None:
             return f"channel {channel.name}: {reason}"
-    return None
+    unknown = next(unknown_keys(scenario, KNOWN_KEYS), None)
+    return None if unknown is None else f"the proof does not know {key_text(scenario, unknown)}"
 
 
 def _reason_against(channel: Channel) -> str | None:
     if channel.arrivals is not None and channel.arrivals.day_factor_cv > 0.0:
         return "days differ"
-    if len(_rates_per_hour(channel)) > 1:
+    if constant_rate_per_hour(channel.arrivals) is None:
         return "rates vary with time"
     if channel.waiting_limit is None or channel.lines is not None:
         return "its waiting room has no limit, or its lines have one"
@@ -78,11 +155,6 @@ def _reason_against(channel: Channel) -> str | None:
         "initial_backlog": channel.initial_backlog,
     }
     return next((f"it has {name}" for name, feature in features.items() if feature is not None), None)
-
-
-def _rates_per_hour(channel: Channel) -> set[float]:
-    arrivals = channel.arrivals
-    return {0.0} if arrivals is None else {rate for weekday in WEEKDAYS for rate in arrivals.rates_on(weekday)}
 
 
 def _rate_per_hour(law: object) -> float | None:
@@ -131,7 +203,7 @@ def _moves(scenario: Scenario, channel: Channel, state: State) -> Iterator[Move]
     """Yield the moves of a channel from `state`."""
     weights, costs, harm = scenario.costs.weights, channel.costs, channel.harm
     in_service, waiting, overdue, suspended, picked_up = state
-    arrivals_per_hour = max(_rates_per_hour(channel))
+    arrivals_per_hour = constant_rate_per_hour(channel.arrivals)
     if waiting + overdue < (channel.waiting_limit or 0):
         yield Move((0, 1, 0, 0, 0), arrivals_per_hour)
     else:

@@ -48,6 +48,7 @@ from experiments.description.scenario_description import (
 from experiments.description.scenario_warnings import (
     doubtful_due_times,
     endless_channels,
+    keys_left_out,
     overloaded_channels,
     unreachable_channels,
 )
@@ -88,17 +89,20 @@ def describe(scenario: Scenario) -> Description:
         fairness=None if scenario.fairness is None else _fairness(scenario.fairness),
         days=tuple(_day(scenario, load, day) for day in days),
         actions=tuple(
-            ActionDescription(index, action.name, action_meaning(action.name))
+            ActionDescription(index, action.name, action_meaning(action))
             for index, action in enumerate(action_table(scenario))
         ),
         observation=tuple(
-            FieldDescription(part, field.name, field.unit, float(field.low), float(field.high), float(field.scale))
+            FieldDescription(
+                part, field.name, field.unit, float(field.low), float(field.high), float(field.scale), field.meaning
+            )
             for part, fields in field_table(channel_names)._asdict().items()
             for field in fields
         ),
         warnings=(
             *overloaded_channels(scenario, load, days),
             *endless_channels(load),
+            *keys_left_out(scenario),
             *unreachable_channels(scenario, sources),
             *doubtful_due_times(scenario),
         ),

@@ -227,7 +227,7 @@ def _day_table(description: Description, day: DayDescription) -> Table:
 def _observation_table(description: Description) -> Table:
     """Return the table of fields; those that every channel has are shown once."""
     table = Table(
-        "part", "name", "unit", "range", "scale", title="Observation",
+        "part", "name", "unit", "range", "scale", "meaning", title="Observation",
         caption="Float32 in natural units; `candidates` has one row per action, `action_mask` one flag per action.",
     )  # fmt: skip
     channels = {channel.name for channel in description.channels}
@@ -235,7 +235,8 @@ def _observation_table(description: Description) -> Table:
     for field in description.observation:
         owner, dot, rest = field.name.partition(".")
         name = f"<channel>.{rest}" if dot and owner in channels else field.name
-        rows[field.part, name, field.unit, f"{field.low:,g} to {field.high:,g}", f"{field.scale:,g}"] = None
+        bounds = f"{field.low:,g} to {field.high:,g}"
+        rows[field.part, name, field.unit, bounds, f"{field.scale:,g}", field.meaning] = None
     part = ""
     for row in rows:
         if part and row[0] != part:

@@ -14,12 +14,48 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.scenario.channel import Channel, Reach
+from envs.interface.units import HOUR_S
+from envs.scenario.channel import (
+    Channel,
+    Concurrency,
+    Reach,
+)
+from envs.scenario.outcomes import (
+    Error,
+    Escalation,
+    FollowUp,
+    Resolution,
+    Return,
+    Rework,
+)
 from envs.scenario.scenario import Scenario
+from experiments.bounds.assumptions import Keys, KnownKeys
 
 Floats = NDArray[np.float64]
-HOUR_S = 3600.0
 ALWAYS = Reach(prob=1.0, attempt_s=0.0, retry_after_s=1.0, max_attempts=1)
+KNOWN_KEYS: KnownKeys = {
+    Channel: Keys(
+        read={
+            "name", "handle_time", "after_work", "arrivals", "supply", "error", "resolution", "follow_up",
+            "concurrency", "due", "reach", "initial_backlog",
+        },
+        # What depends on the policy is left out and said to be; the rest brings no work.
+        harmless={
+            "kind", "offered_per_day", "segment_shares", "lines", "waiting_limit", "harm", "costs", "assumed",
+            "patience", "service_level_threshold_s", "redial", "callback_offer", "collection", "promised",
+            "interruptible", "pick_up", "pick_up_mode",
+        },
+    ),
+    Error: Keys(read={"prob", "rework"}, harmless={"per_interruption_prob"}),
+    Rework: Keys(read={"to", "work_frac"}, harmless={"delay_s"}),
+    Resolution: Keys(read={"prob", "returns", "escalates"}),
+    Return: Keys(read={"prob", "to", "work_frac", "new_work"}, harmless={"after"}),
+    Escalation: Keys(read={"prob", "to", "work_frac", "new_work"}),
+    FollowUp: Keys(read={"prob", "to", "work_frac"}, harmless={"after", "window_s"}),
+    Concurrency: Keys(read={"units", "speed_frac"}),
+    Reach: Keys(read={"prob", "attempt_s", "max_attempts"}, harmless={"retry_after_s"}),
+}  # fmt: skip
+"""What the flows know of a channel; more in `experiments.description.offered_load`."""
 
 
 class Flows(NamedTuple):

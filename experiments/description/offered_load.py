@@ -19,21 +19,40 @@ from numpy.typing import NDArray
 
 from envs.interface.units import (
     DAY_S,
+    HOUR_S,
     N_WEEK_INTERVALS,
     WEEK_INTERVAL_S,
     WEEK_S,
     WEEKDAYS,
 )
-from envs.scenario.channel import Channel
+from envs.scenario.channel import Channel, Due
+from envs.scenario.customers import (
+    Arrivals,
+    Backlog,
+    Replay,
+    ScriptedContact,
+)
+from envs.scenario.parts import Horizon
 from envs.scenario.scenario import Scenario
+from envs.scenario.staff import (
+    Break,
+    Group,
+    Shift,
+)
 from envs.scenario.week import (
     planned_reps,
     week_forecast,
     week_start_s,
     weekday_of,
 )
+from experiments.bounds.assumptions import (
+    Keys,
+    KnownKeys,
+    key_text,
+    unknown_keys,
+)
+from experiments.description import mean_flows
 from experiments.description.mean_flows import (
-    HOUR_S,
     Flows,
     flows_from,
     rep_hours,
@@ -46,6 +65,33 @@ INTERVALS_PER_DAY = round(DAY_S / WEEK_INTERVAL_S)
 INTERVALS_PER_HOUR = round(HOUR_S / WEEK_INTERVAL_S)
 ARRIVAL_GRID_S = 300.0
 """Arrivals of an interval are placed this far apart where their due times are compared with the staffing."""
+KNOWN_KEYS: KnownKeys = mean_flows.KNOWN_KEYS | {
+    Scenario: Keys(
+        read={"horizon", "channels", "groups", "scripted_contacts", "replay"},
+        # Who the customers are, what is paid and what the router may do changes no mean work, or depends on the policy.
+        harmless={
+            "name", "description", "business_hours", "segments", "clients", "fairness", "preferred_rep", "churn",
+            "costs", "value_bands_usd", "suspended_limit", "review", "review_interval_s", "observation",
+            "terminal_charge", "census_at_s",
+        },
+    ),
+    Horizon: Keys(read={"days", "start_weekday"}, harmless={"warm_up_days"}),
+    Arrivals: Keys(read={"interval_s", "rate_per_hour"}, harmless={"day_factor_cv"}),
+    Backlog: Keys(read={"mean_contacts"}, harmless={"max_age_s"}),
+    Due: Keys(read={"clock", "after_s", "hidden_after"}, harmless={"met_by", "opens_after_s"}),
+    ScriptedContact: Keys(
+        read={"channel", "at_s", "handle_time"},
+        harmless={"patience", "account_value", "at_risk_prob", "preferred_rep", "amount_owed"},
+    ),
+    Replay: Keys(read={"file"}, harmless={"order"}),
+    Group: Keys(
+        read={"count", "skills", "shifts", "absence_prob", "capacity_units"},
+        harmless={"name", "home_channel", "proficiency"},
+    ),
+    Shift: Keys(read={"weekdays", "start", "end", "breaks"}),
+    Break: Keys(read={"start", "length_s", "stagger_s"}),
+}  # fmt: skip
+"""What the load knows of a scenario; whatever else one states is named by `uncounted_keys`."""
 
 
 class Pool(NamedTuple):
@@ -137,6 +183,11 @@ def offered_load(scenario: Scenario) -> OfferedLoad:
         ),
         length_h=length_h,
     )
+
+
+def uncounted_keys(scenario: Scenario) -> list[str]:
+    """Return the keys that `scenario` states and the load does not know, each with the part that states it."""
+    return [key_text(scenario, path) for path in unknown_keys(scenario, KNOWN_KEYS)]
 
 
 def _group_reps(scenario: Scenario, group: int) -> Floats:

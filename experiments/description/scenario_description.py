@@ -168,6 +168,7 @@ class FieldDescription:
     low: float
     high: float
     scale: float
+    meaning: str
 
 
 @dataclass(frozen=True)

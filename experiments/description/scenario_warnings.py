@@ -11,6 +11,7 @@ from experiments.description.offered_load import (
     OfferedLoad,
     Pool,
     share_due_while_closed,
+    uncounted_keys,
 )
 from experiments.texts import duration_text
 
@@ -55,6 +56,12 @@ def endless_channels(load: OfferedLoad) -> Iterator[str]:
             f"endless: contacts of {', '.join(load.endless)} lead to at least as much work as they are themselves, so "
             "what comes of them has no bound; the offered load leaves it out"
         )
+
+
+def keys_left_out(scenario: Scenario) -> Iterator[str]:
+    """Yield a warning for each key that the offered load does not know."""
+    for key in uncounted_keys(scenario):
+        yield f"left out: the offered load does not know {key}, so that work or staffing may be other than shown"
 
 
 def unreachable_channels(scenario: Scenario, sources: dict[str, tuple[str, ...]]) -> Iterator[str]:

@@ -10,11 +10,23 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from envs.errors import InvalidValueError
-from envs.interface.units import NEVER, NOBODY
-from envs.scenario.channel import Channel
-from envs.scenario.customers import Segment
+from envs.interface.units import HOUR_S, NEVER, NOBODY
+from envs.scenario.agreements import Costs
+from envs.scenario.channel import (
+    Channel,
+    ChannelCosts,
+    Due,
+    Harm,
+)
+from envs.scenario.customers import (
+    Arrivals,
+    Churn,
+    Segment,
+)
 from envs.scenario.distributions import Exponential, FixedValue
+from envs.scenario.outcomes import Error
 from envs.scenario.scenario import Scenario
+from envs.scenario.staff import Group, Proficiency
 from envs.simulator.forced_events import (
     ABANDONMENT,
     AFTER_WORK_END,
@@ -27,9 +39,67 @@ from envs.simulator.forced_events import (
     PICK_UP_END,
 )
 from envs.simulator.machine.state import DEMAND
+from experiments.bounds.assumptions import (
+    Keys,
+    KnownKeys,
+    constant_rate_per_hour,
+    unknown_keys,
+)
 
 FAR_S = 1e9
 """A time that does not come, seconds: which event comes next is decided by the rates alone."""
+KNOWN_KEYS: KnownKeys = {
+    Scenario: Keys(
+        read={
+            "channels", "groups", "segments", "scripted_contacts", "replay", "clients", "fairness", "churn", "costs",
+            "suspended_limit", "review", "observation", "terminal_charge",
+        },
+        # The average is over all time, due times by the business clock are told and therefore refused, and nobody has a
+        # preferred rep.
+        harmless={
+            "name", "description", "horizon", "business_hours", "preferred_rep", "value_bands_usd",
+            "review_interval_s", "census_at_s",
+        },
+    ),
+    Channel: Keys(
+        read={
+            "name", "kind", "handle_time", "after_work", "arrivals", "supply", "segment_shares", "lines",
+            "waiting_limit", "harm", "costs", "error", "resolution", "follow_up", "patience", "redial",
+            "callback_offer", "concurrency", "due", "reach", "collection", "promised", "interruptible", "pick_up",
+            "pick_up_mode", "initial_backlog",
+        },
+        # The threshold is that of a harm by waiting, which is refused.
+        harmless={"offered_per_day", "assumed", "service_level_threshold_s"},
+    ),
+    Arrivals: Keys(read={"interval_s", "rate_per_hour", "day_factor_cv"}),
+    Harm: Keys(
+        read={
+            "abandonment_prob", "blocked_prob", "wait_prob_per_min", "late_prob", "late_prob_per_hour", "error_prob",
+            "unresolved_prob",
+        },
+        harmless={"wait_max_prob", "late_max_prob"},
+    ),
+    ChannelCosts: Keys(
+        read={
+            "abandonment_usd", "blocked_usd", "late_usd", "error_usd", "unresolved_usd", "holding_usd_per_hour",
+            "waiting_usd_per_hour", "overdue_waiting_usd_per_hour",
+        }
+    ),
+    Error: Keys(read={"prob", "per_interruption_prob"}, harmless={"rework"}),
+    Due: Keys(read={"clock", "after_s", "hidden_after", "met_by", "opens_after_s"}),
+    Segment: Keys(read={"name", "share_frac", "account_value", "at_risk_prob", "preferred_rep_prob"}),
+    Proficiency: Keys(read={"speed"}, harmless={"resolution"}),
+    # Absence needs shifts; several contacts at a time need a channel with concurrency.
+    Group: Keys(
+        read={"count", "skills", "shifts", "proficiency"},
+        harmless={"name", "home_channel", "absence_prob", "capacity_units"},
+    ),
+    Churn: Keys(read={"at_risk_multiplier"}, harmless={"mode"}),
+    Costs: Keys(
+        read={"weights", "interruption_usd", "pick_up_usd_per_hour"}, harmless={"callback_usd", "overtime_usd_per_hour"}
+    ),
+}  # fmt: skip
+"""Keys that the chain knows: the simulator's events reckon with them, or this class refuses what would need more."""
 
 
 class MarkovianScenario(Scenario):
@@ -73,6 +143,9 @@ class MarkovianScenario(Scenario):
             _check_channel(("channels", i), channel)
             self._check_customers(i, channel)
         self._check_room()
+        for path in unknown_keys(self, KNOWN_KEYS):
+            owner = f" ({self.channels[path[1]].name})" if path[0] == "channels" and isinstance(path[1], int) else ""
+            raise InvalidValueError(path, f"must be left out to certify{owner}: the chain does not know this key")
         return self
 
     def _check_customers(self, i: int, channel: Channel) -> None:
@@ -151,7 +224,7 @@ def _check_channel(path: tuple[str | int, ...], channel: Channel) -> None:
     if channel.due is not None and not isinstance(channel.due.hidden_after, Exponential):
         raise InvalidValueError((*path, "due"), f"must be hidden_after an exponential time to certify ({name})")
     if channel.arrivals is not None:
-        if not isinstance(channel.arrivals.rate_per_hour, float | int):
+        if constant_rate_per_hour(channel.arrivals) is None:
             raise InvalidValueError((*path, "arrivals", "rate_per_hour"), f"must be one number to certify ({name})")
         if channel.arrivals.day_factor_cv > 0:
             raise InvalidValueError((*path, "arrivals", "day_factor_cv"), f"must be 0 to certify ({name})")
@@ -162,8 +235,7 @@ def event_rates(scenario: MarkovianScenario) -> NDArray[np.float64]:
     `envs.simulator.forced_events`)."""
     rates = np.zeros((len(scenario.channels), N_EVENTS))
     for q, channel in enumerate(scenario.channels):
-        if channel.arrivals is not None:
-            rates[q, ARRIVAL] = float(channel.arrivals.rate_per_hour) / 3600.0  # type: ignore[arg-type]
+        rates[q, ARRIVAL] = (constant_rate_per_hour(channel.arrivals) or 0.0) / HOUR_S
         due = None if channel.due is None else channel.due.hidden_after
         for kind, law in (
             (ABANDONMENT, channel.patience),

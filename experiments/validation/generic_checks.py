@@ -1,6 +1,7 @@
-"""Checks that hold in every center, whatever its scenario and policy, from the counters of independent batches.
+"""Checks that hold in every center, whatever its policy, from the counters of independent batches.
 
-Room: `experiments.validation`. Reads counters and a scenario; plays nothing.
+Room: `experiments.validation`. Reads counters and a scenario; plays nothing. Of a scenario that states what the checks
+do not know (`KNOWN_KEYS`), such as a new way to end, none is made.
 
 * Flow balance of each queue, to the contact: those there at the end of the warm-up and those who came since are those
   who left, one way or another, and those who are there at the horizon.
@@ -16,14 +17,48 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from envs.interface.units import DAY_S
+from envs.errors import ConfigurationError
+from envs.interface.units import DAY_S, HOUR_S
 from envs.metrics import Counts
 from envs.scenario.channel import Channel
+from envs.scenario.customers import Arrivals
+from envs.scenario.parts import Horizon
 from envs.scenario.scenario import Scenario
+from experiments.bounds.assumptions import (
+    Keys,
+    KnownKeys,
+    constant_rate_per_hour,
+    key_text,
+    unknown_keys,
+)
 
 AGREEMENT_STANDARD_ERRORS = 4.0
 ROUNDING = 1e-6
 """Relative difference that sums of many floating-point numbers may have."""
+KNOWN_KEYS: KnownKeys = {
+    Scenario: Keys(
+        read={"horizon", "channels"},
+        # Whoever they bring or send away is counted; staff and prices decide when, not whether.
+        harmless={
+            "name", "description", "groups", "business_hours", "segments", "scripted_contacts", "replay", "clients",
+            "fairness", "preferred_rep", "churn", "costs", "value_bands_usd", "suspended_limit", "review",
+            "review_interval_s", "observation", "terminal_charge", "census_at_s",
+        },
+    ),
+    Horizon: Keys(read={"days", "warm_up_days"}, harmless={"start_weekday"}),
+    Channel: Keys(
+        read={"name", "arrivals"},
+        # All ways to join a queue and to leave it, each with a counter of its own in the balance.
+        harmless={
+            "kind", "handle_time", "after_work", "supply", "offered_per_day", "segment_shares", "lines",
+            "waiting_limit", "harm", "costs", "error", "resolution", "follow_up", "assumed", "patience",
+            "service_level_threshold_s", "redial", "callback_offer", "concurrency", "due", "reach", "collection",
+            "promised", "interruptible", "pick_up", "pick_up_mode", "initial_backlog",
+        },
+    ),
+    Arrivals: Keys(read={"interval_s", "rate_per_hour", "day_factor_cv"}),
+}  # fmt: skip
+"""What the laws have been thought through for."""
 
 
 class Check(NamedTuple):
@@ -47,8 +82,20 @@ class Check(NamedTuple):
         return f"{self.name} of {self.channel}: {self.found:.9g}, expected {self.expected:.9g} {self.unit}"
 
 
+def require_known_keys(scenario: Scenario) -> None:
+    """Raise `ConfigurationError` if `scenario` states a key for which the laws have not been thought through."""
+    for path in unknown_keys(scenario, KNOWN_KEYS):
+        raise ConfigurationError(
+            f"scenario {scenario.name} cannot be validated: the generic checks do not know {key_text(scenario, path)}"
+        )
+
+
 def check_batches(scenario: Scenario, batches: list[Counts], episodes_per_batch: int) -> tuple[Check, ...]:
-    """Return all checks of all queues of `scenario`; each of `batches` is the sum over its episodes."""
+    """Return all checks of all queues of `scenario`; each of `batches` is the sum over its episodes.
+
+    Raises `ConfigurationError` where `require_known_keys` does.
+    """
+    require_known_keys(scenario)
     counted_s = (scenario.horizon.days - scenario.horizon.warm_up_days) * DAY_S * episodes_per_batch
     checks = []
     for queue, channel in enumerate(scenario.channels):
@@ -63,10 +110,7 @@ def check_batches(scenario: Scenario, batches: list[Counts], episodes_per_batch:
 def has_constant_rate(channel: Channel) -> bool:
     """Return True if the channel's new customers come by a Poisson process of constant rate > 0."""
     arrivals = channel.arrivals
-    if arrivals is None or arrivals.day_factor_cv > 0 or isinstance(arrivals.rate_per_hour, dict):
-        return False
-    rates = arrivals.rates_on("monday")
-    return rates[0] > 0 and all(rate == rates[0] for rate in rates)
+    return arrivals is not None and arrivals.day_factor_cv == 0 and (constant_rate_per_hour(arrivals) or 0.0) > 0
 
 
 def _check_flow(channel: Channel, counts: list[Any]) -> Check:
@@ -89,8 +133,7 @@ def _check_little(channel: Channel, counts: list[Any], counted_s: float) -> Chec
 
 
 def _check_pasta(channel: Channel, counts: list[Any], counted_s: float) -> Check:
-    assert channel.arrivals is not None
-    rate_per_s = channel.arrivals.rates_on("monday")[0] / 3600.0
+    rate_per_s = (constant_rate_per_hour(channel.arrivals) or 0.0) / HOUR_S
     in_time = np.array(
         [count["waiting_time_s"] + count["in_service_time_s"] + count["suspended_time_s"] for count in counts]
     )

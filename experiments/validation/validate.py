@@ -23,6 +23,7 @@ from experiments.validation.decision_trace import (
     Trace,
     trace_decisions,
 )
+from experiments.validation.generic_checks import require_known_keys
 from experiments.validation.models import (
     ModelResult,
     Tier,
@@ -40,6 +41,7 @@ def validate(
     chosen = _choose(load_validation(files), models)
     for model in chosen:  # all before any is played, so that a mistake is reported at once
         load_policy(model.policy, model.scenario)
+        require_known_keys(model.scenario)
     results = []
     with episode_progress() as progress:
         for model in chosen:

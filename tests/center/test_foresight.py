@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from auditing import Auditor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playing import EMAIL, VOICE, Center, channel, contact, random_action, scripted
+from random_centers import scenarios
 from scipy import stats
-from test_invariants import Auditor, scenarios
 
-from envs.center import Snapshot
-from envs.center_rows import CenterRows, RowSnapshot
+from envs.center_rows import CenterRows, RowSnapshot, Snapshot
 from envs.scenario.distributions import Lognormal, LogUniformValue
 from envs.scenario.scenario import Scenario
 from envs.simulator.machine.compilation import entry_point

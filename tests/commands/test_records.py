@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from auditing import check_exact_laws
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playing import EMAIL, VOICE, channel, contact, scripted
+from random_centers import scenarios
 from recounting import Recount, read_records
-from test_invariants import check_exact_laws, scenarios
 
 from agents.catalog import NamedPolicy
 from agents.episodes import play_episodes

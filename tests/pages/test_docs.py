@@ -18,14 +18,16 @@ from agents.episodes import play_episodes
 from agents.rules.rule_policy import RulePolicy
 from envs import metrics
 from envs.center import BlendedCenter
-from envs.interface.cost_terms import COST_TERMS
+from envs.interface.actions import KINDS, LENSES, SERVE, SERVE_PREFERRED
+from envs.interface.cost_terms import COST_TERM_TABLE
 from envs.interface.fields import CANDIDATE_FIELDS, CENTER_FIELDS, FAR_S, QUEUE_FIELDS, Field
 from envs.interface.units import DAY_S, WEEK_S, WEEKDAYS
-from envs.scenario import distributions, scenario
+from envs.scenario import agreements, channel, customers, distributions, outcomes, parts, scenario, staff
 from envs.scenario import recording as replay
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.cli.main import app
-from experiments.records import recorder as records
+from experiments.records.recorder import RecordFolder
+from experiments.records.tables import DISPOSITIONS, TABLES
 from experiments.seeds import demand_seeds
 from experiments.training import training_config
 from experiments.tuning import tuning_config
@@ -85,12 +87,11 @@ def test_observation_fields(heading: str, fields: tuple[Field, ...]):
             " to ".join(BOUNDS.get(end, f"{end:,g}") for end in (field.low, field.high)),
             f"{field.scale:,g}",
             "yes" if field.markov else "",
+            field.meaning,
         ]
         for field in fields
     ]
-    rows = table(section("docs/observation.md", heading))
-    assert [row[:5] for row in rows] == expected
-    assert all(row[5] for row in rows)
+    assert table(section("docs/observation.md", heading)) == expected
 
 
 @pytest.mark.parametrize(
@@ -110,8 +111,20 @@ def test_metrics(heading: str, prefix: str, definitions: dict[str, tuple[str, st
 
 def test_cost_terms():
     rows = table(section("docs/metrics.md", "Cost terms"))
-    assert [row[:2] for row in rows] == [[f"`cost_{term}_usd`", "USD/day"] for term in COST_TERMS]
-    assert all(row[2] for row in rows)
+    assert rows == [[f"`cost_{term.name}_usd`", "USD/day", term.meaning] for term in COST_TERM_TABLE]
+
+
+def test_actions():
+    expected = []
+    for kind, row in enumerate(KINDS):
+        for lens, which in enumerate(LENSES.get(kind, (None,))):
+            if which is None:
+                expected.append([f"`{row.name}`", row.subject, row.meaning, ""])
+                continue
+            channel = ":<channel>" if kind == SERVE and lens != SERVE_PREFERRED else ""
+            meaning = f"{row.meaning} {which.meaning}"
+            expected.append([f"`{row.name}{channel}:{which.name}`", row.subject, meaning, which.needs])
+    assert table(section("docs/decision.md", "Actions")) == expected
 
 
 def test_the_glossary_leaves_no_metric_out():
@@ -149,6 +162,9 @@ def models_of(module) -> list[type[BaseModel]]:
     return [kind for kind in own if issubclass(kind, BaseModel) and kind.model_fields]
 
 
+SCENARIO_MODULES = (scenario, parts, customers, outcomes, channel, staff, agreements, distributions)
+
+
 def heading_of(model: type[BaseModel], page: str) -> str:
     """Return the heading that is the model's name, or ends with it in brackets."""
     headings = re.findall(r"^#+ (.+)$", read(page), re.MULTILINE)
@@ -159,7 +175,7 @@ def heading_of(model: type[BaseModel], page: str) -> str:
 
 @pytest.mark.parametrize(
     ("page", "model"),
-    [("docs/scenario.md", model) for module in (scenario, distributions) for model in models_of(module)]
+    [("docs/scenario.md", model) for module in SCENARIO_MODULES for model in models_of(module)]
     + [("docs/training.md", model) for model in models_of(training_config)]
     + [("docs/tuning.md", model) for model in models_of(tuning_config)],
 )
@@ -189,21 +205,21 @@ def test_the_example_of_a_record(tmp_path):
     assert [day["at_s"].tolist() for day in recording.days] == [[25_376, 29_356], [26_010]]
 
 
-@pytest.mark.parametrize("name", records.TABLES)
+@pytest.mark.parametrize("name", TABLES)
 def test_records(name: str):
-    expected = [[f"`{column.name}`", *column[1:]] for column in records.TABLES[name]]
+    expected = [[f"`{column.name}`", *column[1:]] for column in TABLES[name]]
     assert table(section("docs/records.md", name.capitalize())) == expected
 
 
 def test_dispositions():
-    expected = [[f"`{name}`", text] for name, text in records.DISPOSITIONS.items()]
+    expected = [[f"`{name}`", text] for name, text in DISPOSITIONS.items()]
     assert table(section("docs/records.md", "Dispositions")) == expected
 
 
 def test_the_example_of_records(tmp_path, monkeypatch, capsys):
     bank = load_scenario("bank", ("horizon.days=1",))
     fifo = NamedPolicy("expected_loss", RulePolicy("fifo", bank))
-    with records.RecordFolder(tmp_path / "records").open(bank, fifo, 0) as recorder:
+    with RecordFolder(tmp_path / "records").open(bank, fifo, 0) as recorder:
         (count,) = play_episodes(bank, fifo.policy, demand_seeds(0).test, np.array([0]), recorder=recorder)
     monkeypatch.chdir(tmp_path)
     exec(compile(blocks("docs/records.md", "python")[0], "records.md", "exec"), {})

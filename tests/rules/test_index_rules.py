@@ -10,10 +10,10 @@ from playing import EMAIL, VOICE, Center, bank_day, channel, contact, day
 
 from agents.catalog import load_policy
 from agents.episodes import play_episodes
-from agents.rules.compiled import formulas as index_rules
 from agents.rules.compiled.action_layout import action_layout
 from agents.rules.compiled.choice import BASELINES
 from agents.rules.compiled.expected_loss import ADJUSTMENTS
+from agents.rules.compiled.index import index_of, reserve_of
 from agents.rules.expected_loss_rule import ExpectedLossRule
 from agents.rules.markov_needs import hidden_fields
 from agents.rules.queue_facts import queue_facts
@@ -80,7 +80,7 @@ def row(queue: int, **fields: float) -> np.ndarray:
 
 def index(policy: Rule, queue: int, scenario: Scenario = CENTER, **fields: float) -> float:
     settings = policy.make(scenario).settings
-    return float(index_rules.index_of(settings, queue, row(queue, **fields)))
+    return float(index_of(settings, queue, row(queue, **fields)))
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def reserve(policy: Rule, scenario: Scenario, queue: int, **fields: float) -> fl
     center = np.zeros(len(names), np.float32)
     for name, value in fields.items():
         center[names.index(name.replace("__", "."))] = value
-    return float(index_rules.reserve_of(action_layout(scenario), policy.make(scenario).settings, center, queue))
+    return float(reserve_of(action_layout(scenario), policy.make(scenario).settings, center, queue))
 
 
 def test_the_reserve_follows_the_forecast_and_the_service_level():

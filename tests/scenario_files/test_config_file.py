@@ -88,27 +88,27 @@ def test_every_integer_that_python_prints_is_read_back(number):
 def test_lines_of_keys_and_items(write):
     document = load_yaml(write(CENTER))
     assert document.data["channels"][0]["patience"] == {"distribution": "exponential", "mean_s": 90}
-    assert document.place_of(("name",)).line == 3
-    assert document.place_of(("channels",)).line == 4
-    assert document.place_of(("channels", 0)).line == 5
-    assert document.place_of(("channels", 0, "patience", "mean_s")).line == 8
-    assert document.place_of(("channels", 1, "name")).line == 9
-    assert document.place_of(("hours", 1)).line == 11
-    assert document.place_of(("hours", 2)).line == 12
+    assert document.location_of(("name",)).line == 3
+    assert document.location_of(("channels",)).line == 4
+    assert document.location_of(("channels", 0)).line == 5
+    assert document.location_of(("channels", 0, "patience", "mean_s")).line == 8
+    assert document.location_of(("channels", 1, "name")).line == 9
+    assert document.location_of(("hours", 1)).line == 11
+    assert document.location_of(("hours", 2)).line == 12
 
 
 def test_line_of_what_is_not_there_is_its_nearest_ancestors(write):
     document = load_yaml(write(CENTER))
-    assert document.place_of(("channels", 1, "patience", "mean_s")).line == 10
-    assert document.place_of(("channels", 7, "name")).line == 4
-    assert document.place_of(("nothing", "here")).line == document.place_of(()).line == 3
+    assert document.location_of(("channels", 1, "patience", "mean_s")).line == 10
+    assert document.location_of(("channels", 7, "name")).line == 4
+    assert document.location_of(("nothing", "here")).line == document.location_of(()).line == 3
 
 
 def test_an_anchor_gives_its_value_again_with_the_lines_of_its_own(write):
     document = load_yaml(write("a: &mean\n  mean_s: 3\nb: *mean\n"))
     assert document.data["b"] == {"mean_s": 3}
-    assert document.place_of(("b", "mean_s")).line == 2
-    assert document.place_of(("b",)).line == 3
+    assert document.location_of(("b", "mean_s")).line == 2
+    assert document.location_of(("b",)).line == 3
 
 
 def test_an_empty_file_is_an_empty_mapping(write):

@@ -15,7 +15,6 @@ from agents.rules.compiled.reading import (
 from envs.interface.actions import (
     ASSIGN,
     LONGEST_IDLE,
-    OLDEST,
     RESUME,
     SERVE,
     WAIT,
@@ -35,9 +34,9 @@ from envs.simulator.machine.compilation import compiled
 
 @compiled
 def fifo(layout, center, candidates, mask):
-    """First come, first served over all channels; never interrupts, never offers."""
+    """Return the index of the action of first come, first served over all channels; never interrupts, never offers."""
     if not center[G_SUBJECT_IS_CONTACT]:
-        return largest(layout, candidates, mask, OLDEST, C_WAITED, False)
+        return largest(layout, candidates, mask, C_WAITED, False)
     for queue in range(layout.real_time.shape[0]):
         if queue_field(center, queue, Q_OLDEST_WAIT) > candidates[WAIT, C_WAITED]:
             return WAIT
@@ -46,22 +45,23 @@ def fifo(layout, center, candidates, mask):
 
 @compiled
 def voice_first(layout, center, candidates, mask):
-    """Real-time contacts first, oldest first; then own suspended work; then the oldest deferred contact."""
+    """Return the index of the action that serves real-time contacts first, oldest first; then own suspended work; then
+    the oldest deferred contact."""
     if center[G_SUBJECT_IS_CONTACT]:
         return assign_or_wait(layout, mask)
-    action = largest(layout, candidates, mask, OLDEST, C_WAITED, True)
+    action = largest(layout, candidates, mask, C_WAITED, True)
     if action != WAIT:
         return action
     for action in range(mask.shape[0]):
         if mask[action] and layout.kind[action] == RESUME:
             return action
-    return largest(layout, candidates, mask, OLDEST, C_WAITED, False)
+    return largest(layout, candidates, mask, C_WAITED, False)
 
 
 @compiled
 def voice_first_interrupting(layout, center, candidates, mask):
-    """As `voice_first`, and a waiting call always takes a rep out of deferred work: one who is picking up anyway, else
-    the one with the least progress."""
+    """Return an action's index as `voice_first` does, but a waiting call always takes a rep out of deferred work: one
+    who is picking up anyway, else the one with the least progress."""
     if center[G_SUBJECT_IS_CONTACT] and find_action(layout, mask, ASSIGN, LONGEST_IDLE) < 0:
         return interrupt_or_wait(layout, center, candidates, mask)
     return voice_first(layout, center, candidates, mask)
@@ -69,15 +69,16 @@ def voice_first_interrupting(layout, center, candidates, mask):
 
 @compiled
 def _is_more_valuable(row, other):
-    """Return True if `row`'s customer has more value still to lose (account value x retention) than that of `other`, or
-    as much and the larger account."""
+    """Return True if the customer of `row` has more value still to lose (account value x retention) than that of
+    `other`, or as much and the larger account; both are rows of `candidates`."""
     left_usd, other_left_usd = row[C_VALUE] * row[C_RETENTION], other[C_VALUE] * other[C_RETENTION]
     return left_usd > other_left_usd or (left_usd == other_left_usd and row[C_VALUE] > other[C_VALUE])
 
 
 @compiled
 def value_first(layout, center, candidates, mask):
-    """The largest account value still to lose first over all channels; never interrupts, never offers.
+    """Return the index of the action by which the largest account value still to lose goes first over all channels;
+    never interrupts, never offers.
 
     A waiting contact knows of the others the largest account value alone, not what of it is lost already: if that may
     be more than its own, the rep is asked.
@@ -104,7 +105,8 @@ def value_first(layout, center, candidates, mask):
 
 @compiled
 def silo(layout, center, candidates, mask):
-    """Every rep serves the home channel only, oldest first: an old automatic call distributor."""
+    """Return the index of the action by which every rep serves the home channel only, oldest first: an old automatic
+    call distributor."""
     if center[G_SUBJECT_IS_CONTACT]:
         for action in range(mask.shape[0]):
             if mask[action] and layout.kind[action] == ASSIGN and candidates[action, C_REP_AT_HOME]:

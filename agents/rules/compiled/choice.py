@@ -19,7 +19,12 @@ from envs.simulator.machine.compilation import compiled, entry_point
 
 BASELINES = ("fifo", "voice_first", "voice_first_interrupting", "value_first", "silo", "expected_loss")
 """Names of the rules that need no settings: the baselines. The place is the code."""
-(FIFO, VOICE_FIRST, VOICE_FIRST_INTERRUPTING, VALUE_FIRST, SILO, EXPECTED_LOSS) = range(len(BASELINES))
+FIFO = BASELINES.index("fifo")
+VOICE_FIRST = BASELINES.index("voice_first")
+VOICE_FIRST_INTERRUPTING = BASELINES.index("voice_first_interrupting")
+VALUE_FIRST = BASELINES.index("value_first")
+SILO = BASELINES.index("silo")
+EXPECTED_LOSS = BASELINES.index("expected_loss")
 PRIORITY = len(BASELINES)
 """Code of the rule `priority`, whose settings `agents.rules.priority_rule` makes."""
 INDEX_RULE = PRIORITY + 1
@@ -28,7 +33,7 @@ INDEX_RULE = PRIORITY + 1
 
 @compiled
 def choose(rule, layout, settings, center, candidates, mask):
-    """Return the action of the rule with code `rule`: -1 or `WAIT` where it finds no work."""
+    """Return the index of the action that the rule with code `rule` takes, `WAIT` where it finds no work."""
     if rule == FIFO:
         return fifo(layout, center, candidates, mask)
     if rule == VOICE_FIRST:
@@ -48,8 +53,8 @@ def choose(rule, layout, settings, center, candidates, mask):
 
 @entry_point
 def choose_rows(rule, layout, settings, rows, centers, candidates, masks, actions):
-    """Write the action of rule `rule` for each observation of `rows` (int64 indices) into int64 `actions`; `settings`
-    has a line for every observation."""
+    """Write the index of the action that the rule with code `rule` takes for each observation of `rows` (int64 indices)
+    into int64 `actions`; `settings` has a line for every observation."""
     for i in range(rows.shape[0]):
         row = rows[i]
         # After the horizon only `wait` is open, and a rule that looks for work finds none.

@@ -68,21 +68,19 @@ The first four and `interrupt_gain`, `interrupt_price` are logarithms of factors
 hour, to the score of `wait` for a free rep: if it is the last one free, the second last, and, for the last, per 100
 calls an hour forecast. `interrupt_value`, `offer_value` and `offer_queue` (per caller waiting) add units of 10 USD;
 `offer_benefit` weighs what an offer saves in expectation less its price."""
-(
-    A_REAL_TIME,
-    A_DEFERRED,
-    A_RESUME,
-    A_DUE_SCALE,
-    A_IDLE_LAST,
-    A_IDLE_SECOND,
-    A_IDLE_FORECAST,
-    A_INTERRUPT_GAIN,
-    A_INTERRUPT_PRICE,
-    A_INTERRUPT_VALUE,
-    A_OFFER_BENEFIT,
-    A_OFFER_VALUE,
-    A_OFFER_QUEUE,
-) = range(len(ADJUSTMENTS))
+A_REAL_TIME = ADJUSTMENTS.index("real_time_index")
+A_DEFERRED = ADJUSTMENTS.index("deferred_index")
+A_RESUME = ADJUSTMENTS.index("resume_index")
+A_DUE_SCALE = ADJUSTMENTS.index("due_scale")
+A_IDLE_LAST = ADJUSTMENTS.index("idle_last_rep")
+A_IDLE_SECOND = ADJUSTMENTS.index("idle_second_rep")
+A_IDLE_FORECAST = ADJUSTMENTS.index("idle_forecast")
+A_INTERRUPT_GAIN = ADJUSTMENTS.index("interrupt_gain")
+A_INTERRUPT_PRICE = ADJUSTMENTS.index("interrupt_price")
+A_INTERRUPT_VALUE = ADJUSTMENTS.index("interrupt_value")
+A_OFFER_BENEFIT = ADJUSTMENTS.index("offer_benefit")
+A_OFFER_VALUE = ADJUSTMENTS.index("offer_value")
+A_OFFER_QUEUE = ADJUSTMENTS.index("offer_queue")
 IDLE_UNIT = 10.0
 VALUE_UNIT_USD = 10.0
 OFFER_SCORE = -0.15
@@ -200,7 +198,7 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
 
 @compiled
 def expected_loss(layout, center, candidates, mask, adjustment):
-    """The open action with the largest score of `score_expected_loss`."""
+    """Return the index of the open action with the largest score of `score_expected_loss`."""
     scores = np.empty(mask.shape[0])
     score_expected_loss(layout, center, candidates, mask, adjustment, scores)
     best = WAIT

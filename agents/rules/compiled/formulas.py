@@ -1,7 +1,7 @@
-"""Index rules: every contact has an index, the highest is served. One compiled rule over one observation.
+"""The formulas of the index rules, and the settings that they and their components read.
 
-Room: `agents.rules.compiled`. Touches the observation and helpers of `agents.rules.compiled.baselines`;
-`agents.rules.index_rule` writes `settings`.
+Room: `agents.rules.compiled`. Reads a row of candidates; `agents.rules.index_rule` writes `settings`, and
+`agents.rules.compiled.index` serves the contact of the highest index.
 
 `settings` is a line of float64: what holds for the whole center (`I_…`), then a block for every queue (`B_…`). The
 formula of the index is one of `FORMULAS`. Around it stand the components that go with any of them: reps kept free of a
@@ -15,6 +15,8 @@ holding cost.
 """
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -32,31 +34,6 @@ from envs.interface.fields import (
 )
 from envs.simulator.machine.compilation import compiled
 
-FORMULAS = (
-    "linear",
-    "cmu",
-    "value_cmu",
-    "generalized_cmu",
-    "cmu_theta",
-    "hazard_cmu_theta",
-    "earliest_due_date",
-    "least_slack",
-    "apparent_tardiness",
-    "whittle",
-)
-"""Names of the formulas. The place is the code in `I_FORMULA`."""
-(
-    LINEAR,
-    CMU,
-    VALUE_CMU,
-    GENERALIZED_CMU,
-    CMU_THETA,
-    HAZARD_CMU_THETA,
-    EARLIEST_DUE_DATE,
-    LEAST_SLACK,
-    APPARENT_TARDINESS,
-    WHITTLE,
-) = range(len(FORMULAS))
 COMPONENT_MODES = ("never", "always", "priced")
 """Modes of interruptions and of callback offers. The place is the code."""
 MODE_NEVER, MODE_ALWAYS, MODE_PRICED = range(len(COMPONENT_MODES))
@@ -82,7 +59,7 @@ ANYBODY, AT_HOME, PREFERRED = range(3)
     I_OFFER_PRICE_FACTOR,
     I_OFFER_MARGIN_USD,
 ) = range(18)
-I_FIRST_BLOCK = 18
+I_FIRST_BLOCK = I_OFFER_MARGIN_USD + 1
 (
     B_FACTOR,  # of the index
     B_CLASS,  # classes go before indices, the lower first
@@ -106,19 +83,21 @@ I_FIRST_BLOCK = 18
     B_LOSS_PER_VALUE_H,
     B_HAS_HOME,  # 1: some rep has the queue as home
 ) = range(21)
-N_BLOCK = 21
+N_BLOCK = B_HAS_HOME + 1
 LAGUERRE_NODES, LAGUERRE_WEIGHTS = np.polynomial.laguerre.laggauss(8)
 """Gauss-Laguerre quadrature: E[f(X)] = sum of w f(x) for X ~ Exp(1), exact for polynomials up to degree 15."""
 
 
 @compiled
 def _running_usd_per_hour(block, row):
+    """Return the cost of waiting that runs already for the contact of `row`, a row of `candidates`, USD per hour;
+    `block` is the line of B_ settings of its queue."""
     return row[C_LOSS_RATE] if row[C_REAL_TIME] or row[C_OVERDUE] else block[B_HOLDING]
 
 
 @compiled
 def linear(settings, block, row):
-    """Constant of the queue + slope x wait + slope x the rep's idle time.
+    """Return constant of the queue + slope x wait + slope x the rep's idle time, in the unit of the settings.
 
     With idle times weight-based routing (Chan, Koole and L'Ecuyer 2014, Manufacturing & Service Operations Management
     16(4)); with slopes one over the promised lead time the generalized largest delay (Van Mieghem 2003, Operations
@@ -128,15 +107,15 @@ def linear(settings, block, row):
 
 
 @compiled
-def cmu(block, row):
-    """C mu, with the queue's mean cost rate c (Cox and Smith 1961, Queues; Buyukkoc, Varaiya and Walrand 1985, Advances
-    in Applied Probability 17(1))."""
+def cmu(settings, block, row):
+    """Return c mu, USD per hour squared, with the queue's mean cost rate c (Cox and Smith 1961, Queues; Buyukkoc,
+    Varaiya and Walrand 1985, Advances in Applied Probability 17(1))."""
     return (block[B_OVERDUE_COST] if row[C_OVERDUE] else block[B_COST]) * block[B_SERVICES_PER_H]
 
 
 @compiled
-def value_cmu(block, row):
-    """C mu with the contact's own cost rate, c = stake / tau + running."""
+def value_cmu(settings, block, row):
+    """Return c mu, USD per hour squared, with the contact's own cost rate, c = stake / tau + running."""
     return (row[C_STAKE] * block[B_PROMISE_PER_H] + _running_usd_per_hour(block, row)) * block[B_SERVICES_PER_H]
 
 
@@ -150,16 +129,16 @@ def _marginal_cost(settings, block, row, age_h):
 
 @compiled
 def generalized_cmu(settings, block, row):
-    """C'(a) mu at age a (Van Mieghem 1995, Annals of Applied Probability 5(3); Mandelbaum and Stolyar 2004, Operations
-    Research 52(6)), with the delay cost C(a) = stake (a / tau)^p + running a."""
+    """Return C'(a) mu, USD per hour squared, at age a (Van Mieghem 1995, Annals of Applied Probability 5(3); Mandelbaum
+    and Stolyar 2004, Operations Research 52(6)), with the delay cost C(a) = stake (a / tau)^p + running a."""
     return _marginal_cost(settings, block, row, row[C_WAITED] / 3600.0) * block[B_SERVICES_PER_H]
 
 
 @compiled
 def whittle(settings, block, row):
-    """Mu E[C'(a + X)] with X exponential of rate mu - lambda, the rate at which the queue runs empty (Li, Gurushankar,
-    Harchol-Balter and Scheller-Wolf 2025, arXiv 2504.10622), with the delay cost of `generalized_cmu`; the expectation
-    by Gauss-Laguerre quadrature."""
+    """Return mu E[C'(a + X)], USD per hour squared, with X exponential of rate mu - lambda, the rate at which the queue
+    runs empty (Li, Gurushankar, Harchol-Balter and Scheller-Wolf 2025, arXiv 2504.10622), with the delay cost of
+    `generalized_cmu`; the expectation by Gauss-Laguerre quadrature."""
     mean = 0.0
     for i in range(LAGUERRE_NODES.shape[0]):
         age_h = row[C_WAITED] / 3600.0 + LAGUERRE_NODES[i] / block[B_DRAIN_PER_H]
@@ -169,7 +148,7 @@ def whittle(settings, block, row):
 
 @compiled
 def _leaving_index(settings, block, row, theta_per_h):
-    """Return c mu / theta with c = running + theta stake; who cannot leave keeps the stake."""
+    """Return c mu / theta, USD per hour, with c = running + theta stake; who cannot leave keeps the stake."""
     if theta_per_h <= 0.0:
         return _running_usd_per_hour(block, row) * block[B_SERVICES_PER_H] / settings[I_LEAVE_PER_H]
     cost = _running_usd_per_hour(block, row) + theta_per_h * row[C_STAKE]
@@ -178,23 +157,24 @@ def _leaving_index(settings, block, row, theta_per_h):
 
 @compiled
 def cmu_theta(settings, block, row):
-    """C mu / theta with c = running + theta stake, theta = 1 / tau (Atar, Giat and Shimkin 2010, Operations Research
-    58(5)); of contacts that cannot leave, overdue ones included, theta = `I_LEAVE_PER_H` and no stake."""
+    """Return c mu / theta, USD per hour, with c = running + theta stake, theta = 1 / tau (Atar, Giat and Shimkin 2010,
+    Operations Research 58(5)); of contacts that cannot leave, overdue ones included, theta = `I_LEAVE_PER_H` and no
+    stake."""
     return _leaving_index(settings, block, row, 0.0 if row[C_OVERDUE] else block[B_PROMISE_PER_H])
 
 
 @compiled
 def hazard_cmu_theta(settings, block, row):
-    """The same with the hazard of abandonment at the present wait instead of theta, `I_LEAVE_PER_H` at least (Long,
-    Shimkin, Zhang and Zhang 2020, Operations Research 68(4): generalized c mu / h)."""
+    """Return the index of `cmu_theta` with the hazard of abandonment at the present wait instead of theta,
+    `I_LEAVE_PER_H` at least (Long, Shimkin, Zhang and Zhang 2020, Operations Research 68(4): generalized c mu / h)."""
     if not row[C_REAL_TIME] or block[B_ABANDON_PER_H] <= 0.0:
         return cmu_theta(settings, block, row)
     return _leaving_index(settings, block, row, max(row[C_ABANDON_RATE], settings[I_LEAVE_PER_H]))
 
 
 @compiled
-def earliest_due_date(block, row):
-    """Minus the seconds to the due time (Jackson 1955); a caller's is the service-level threshold.
+def earliest_due_date(settings, block, row):
+    """Return minus the seconds to the due time (Jackson 1955); a caller's is the service-level threshold.
 
     The due time is slack + mean remaining handle time, which is the expected work less after-contact work and pick-up
     (of a rep of speed 1).
@@ -206,14 +186,14 @@ def earliest_due_date(block, row):
 
 
 @compiled
-def least_slack(row):
-    """Minus the slack, seconds; a caller's is the time to the service-level threshold."""
+def least_slack(settings, block, row):
+    """Return minus the slack, seconds; a caller's is the time to the service-level threshold."""
     return -row[C_SLACK]
 
 
 @compiled
-def apparent_tardiness(settings, row):
-    """Stake / work x exp(-max(slack, 0) / K), K = k times the mean work (Vepsalainen and Morton 1987, Management
+def apparent_tardiness(settings, block, row):
+    """Return stake / work x exp(-max(slack, 0) / K), K = k times the mean work (Vepsalainen and Morton 1987, Management
     Science 33(8)), USD per hour; once overdue running x K / work."""
     look_ahead_h = settings[I_LOOK_AHEAD_H]
     work_h = max(row[C_EXPECTED_WORK], 1.0) / 3600.0
@@ -223,27 +203,50 @@ def apparent_tardiness(settings, row):
     return row[C_STAKE] / work_h * math.exp(-slack_h / look_ahead_h)
 
 
-@compiled
-def formula_of(settings, block, row):
-    """Return the value of the formula that `settings` (I_FORMULA) names for a candidate `row`; `block` is the line of
-    B_ settings of its queue. Its unit is the formula's own."""
-    formula = int(settings[I_FORMULA])
-    if formula == LINEAR:
-        return linear(settings, block, row)
-    if formula == CMU:
-        return cmu(block, row)
-    if formula == VALUE_CMU:
-        return value_cmu(block, row)
-    if formula == GENERALIZED_CMU:
-        return generalized_cmu(settings, block, row)
-    if formula == CMU_THETA:
-        return cmu_theta(settings, block, row)
-    if formula == HAZARD_CMU_THETA:
-        return hazard_cmu_theta(settings, block, row)
-    if formula == EARLIEST_DUE_DATE:
-        return earliest_due_date(block, row)
-    if formula == LEAST_SLACK:
-        return least_slack(row)
-    if formula == APPARENT_TARDINESS:
-        return apparent_tardiness(settings, row)
-    return whittle(settings, block, row)
+FORMULAS = {
+    "linear": linear,
+    "cmu": cmu,
+    "value_cmu": value_cmu,
+    "generalized_cmu": generalized_cmu,
+    "cmu_theta": cmu_theta,
+    "hazard_cmu_theta": hazard_cmu_theta,
+    "earliest_due_date": earliest_due_date,
+    "least_slack": least_slack,
+    "apparent_tardiness": apparent_tardiness,
+    "whittle": whittle,
+}
+"""Every formula by its name: (`settings`, `block`, `row`) -> index of the contact of `row`, a row of `candidates`, in the
+formula's own unit; `block` is the line of B_ settings of its queue. The place is the code in `I_FORMULA`."""
+
+
+def formula_code(name: str) -> int:
+    """Return the code of the formula of that name; raises `ValueError` if there is none."""
+    return list(FORMULAS).index(name)
+
+
+def _chain(formulas: Sequence[Callable[..., Any]], first: int = 0) -> Callable[..., Any]:
+    """Return a compiled function (`code`, `settings`, `block`, `row`) that calls the formula of that code; the codes of
+    `formulas` begin with `first`."""
+    formula, others = formulas[0], formulas[1:]
+    if not others:
+
+        @compiled
+        def last(code, settings, block, row):
+            """Return the value of the last formula, whatever the `code`."""
+            return formula(settings, block, row)
+
+        return last
+    otherwise = _chain(others, first + 1)
+
+    @compiled
+    def choose(code, settings, block, row):
+        """Return the value of this formula if `code` is its own, else that of one of the others."""
+        if code == first:
+            return formula(settings, block, row)
+        return otherwise(code, settings, block, row)
+
+    return choose
+
+
+evaluate_formula = _chain(list(FORMULAS.values()))
+"""Compiled: (`code` of the formula, `settings`, `block`, `row`) -> its value."""

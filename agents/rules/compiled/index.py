@@ -24,6 +24,7 @@ from agents.rules.compiled.formulas import (
     I_ASSIGN,
     I_FIRST_BLOCK,
     I_FLOOR,
+    I_FORMULA,
     I_HOLD_S,
     I_INTERRUPT,
     I_INTERRUPT_GAIN,
@@ -40,7 +41,7 @@ from agents.rules.compiled.formulas import (
     MODE_PRICED,
     N_BLOCK,
     PREFERRED,
-    formula_of,
+    evaluate_formula,
 )
 from agents.rules.compiled.reading import (
     find_action,
@@ -94,24 +95,26 @@ CLASS_STEP = 1e7
 
 @compiled
 def _block_of(settings, queue):
+    """Return the block of `settings` (B_ fields) of `queue`, the channel's number."""
     start = I_FIRST_BLOCK + queue * N_BLOCK
     return settings[start : start + N_BLOCK]
 
 
 @compiled
 def index_of(settings, queue, row):
-    """Return the index of the contact of a candidate row: the formula, times the queue's factor (a negative index is
-    divided by it, so that a larger factor always means more urgent), below every index of an earlier class."""
+    """Return the index of the contact of `row`, a row of `candidates`, in `queue`, the channel's number: the formula,
+    times the queue's factor (a negative index is divided by it, so that a larger factor always means more urgent),
+    below every index of an earlier class."""
     block = _block_of(settings, queue)
-    index = formula_of(settings, block, row)
+    index = evaluate_formula(int(settings[I_FORMULA]), settings, block, row)
     index = index * block[B_FACTOR] if index >= 0.0 else index / block[B_FACTOR]
     return index - CLASS_STEP * block[B_CLASS]
 
 
 @compiled
 def reserve_of(layout, settings, center, queue):
-    """Return how many reps are kept free of `queue` now: its own number; of deferred work those that the forecast of
-    real-time arrivals and the shortfall of the service level ask for too."""
+    """Return how many reps are kept free of `queue`, the channel's number, now: its own number; of deferred work those
+    that the forecast of real-time arrivals and the shortfall of the service level ask for too."""
     reserve = _block_of(settings, queue)[B_RESERVE]
     if layout.real_time[queue]:
         return reserve
@@ -128,13 +131,16 @@ def reserve_of(layout, settings, center, queue):
 
 @compiled
 def _is_reserved(layout, settings, center, queue):
-    """Return True if nothing of `queue` is to be started now, because too few reps with its skill would be left."""
+    """Return True if nothing of `queue`, the channel's number, is to be started now, because too few reps with its
+    skill would be left."""
     reserve = reserve_of(layout, settings, center, queue)
     return reserve > 0.0 and queue_field(center, queue, Q_REPS_FREE) <= reserve
 
 
 @compiled
 def _suits(settings, row):
+    """Return True if the rep of `row`, a row of `candidates`, is one for whom contacts are held (I_SUITS): at home in
+    the channel, or the preferred one."""
     suits = int(settings[I_SUITS])
     if suits == AT_HOME:
         return row[C_REP_AT_HOME] > 0.0
@@ -143,7 +149,8 @@ def _suits(settings, row):
 
 @compiled
 def _is_held(settings, queue, row):
-    """Return True if the contact of a row is still held for other reps than the row's."""
+    """Return True if the contact of `row`, a row of `candidates`, in `queue`, the channel's number, is still held for
+    other reps than the row's."""
     if int(settings[I_SUITS]) == ANYBODY or row[C_WAITED] >= settings[I_HOLD_S] or _suits(settings, row):
         return False
     if int(settings[I_SUITS]) == AT_HOME:
@@ -153,8 +160,9 @@ def _is_held(settings, queue, row):
 
 @compiled
 def _highest_waiting(layout, settings, center, queue, rep_idle_s, row):
-    """Return an index that no contact waiting in `queue` exceeds, but for the spread of risk and work: that of a
-    contact with the longest wait, the least slack and the largest account value there. Overwrites `row`."""
+    """Return an index that no contact waiting in `queue`, the channel's number, exceeds, but for the spread of risk and
+    work: that of a contact with the longest wait, the least slack and the largest account value there, for a rep idle
+    for `rep_idle_s` seconds. Overwrites `row`, an array of candidate fields."""
     block = _block_of(settings, queue)
     value_usd = queue_field(center, queue, Q_MOST_VALUE)
     row[:] = 0.0
@@ -196,7 +204,8 @@ def _is_preceded(layout, settings, center, own_queue, index, rep_idle_s):
 
 @compiled
 def _find_rep(layout, settings, candidates, mask):
-    """Return the open `assign` of a rep who suits the contact, else of the lens of the settings, -1 if none is open."""
+    """Return the index of the open `assign` of a rep who suits the contact, else of the lens of the settings, else of
+    the rep idle longest, -1 if none is open."""
     for action in range(mask.shape[0]):
         if mask[action] and layout.kind[action] == ASSIGN and _suits(settings, candidates[action]):
             return action
@@ -207,8 +216,9 @@ def _find_rep(layout, settings, candidates, mask):
 
 @compiled
 def _disturb_or_offer(layout, settings, center, candidates, mask, queue):
-    """Return what is done for a contact for whom no rep is free: the interruption or the callback offer that gains
-    most, WAIT if neither gains. In a mode `always` an interruption, then an offer, needs no gain."""
+    """Return the index of the action for a contact of `queue`, the channel's number, for whom no rep is free: the
+    interruption or the callback offer that gains most, WAIT if neither gains. In a mode `always` an interruption, then
+    an offer, needs no gain."""
     n_waiting = 0.0
     for other in range(layout.real_time.shape[0]):
         if layout.real_time[other]:
@@ -244,7 +254,7 @@ def _disturb_or_offer(layout, settings, center, candidates, mask, queue):
 
 @compiled
 def _place_contact(layout, settings, center, candidates, mask):
-    """Return what is done with a waiting contact."""
+    """Return the index of the action for the waiting contact that is the subject."""
     queue = int(candidates[WAIT, C_CHANNEL]) - 1
     action = _find_rep(layout, settings, candidates, mask)
     if action < 0:
@@ -262,8 +272,9 @@ def _place_contact(layout, settings, center, candidates, mask):
 
 @compiled
 def index_rule(layout, settings, center, candidates, mask):
-    """The contact of the highest index, own suspended work first where indices are equal, else the first action of the
-    table; with the components that the `settings` say (`agents.rules.index_rule`)."""
+    """Return the index of the action that serves the contact of the highest index, own suspended work first where
+    indices are equal, else the first action of the table; with the components that the `settings` say
+    (`agents.rules.index_rule`)."""
     if center[G_SUBJECT_IS_CONTACT]:
         return _place_contact(layout, settings, center, candidates, mask)
     best, best_index = WAIT, -np.inf

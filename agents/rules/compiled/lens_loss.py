@@ -21,7 +21,8 @@ from envs.simulator.router.observation import write_contact, write_rep
 
 @compiled
 def _highest_index(layout, settings, state, parameters, center, rep, row):
-    """Return the highest index of all contacts that wait and that `rep` may start, -inf without any."""
+    """Return the highest index of all contacts that wait and that `rep` (seat) may start, -inf without any. Overwrites
+    `row`, an array of candidate fields."""
     highest = -np.inf
     for q in range(parameters.n_queues):
         if not parameters.skill[state.reps[rep].seat_class, q]:
@@ -41,7 +42,8 @@ def _highest_index(layout, settings, state, parameters, center, rep, row):
 
 @entry_point
 def compare_indices(layout, settings, states, parameters, centers, candidates, actions):
-    """Return the highest index of those who wait, and that of the chosen one."""
+    """Return the highest index of those who wait and whom the rep of the chosen action may start, and that of the
+    contact chosen; `actions` holds the chosen action's index, and states and observation have one row."""
     row = np.zeros(N_CANDIDATE_FIELDS, np.float32)
     rep = np.int64(states[0].action_rep[actions[0]])
     highest = _highest_index(layout, settings, states[0], parameters[0], centers[0], rep, row)

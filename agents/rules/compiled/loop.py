@@ -21,6 +21,8 @@ from envs.simulator.step import step_one
 def _play_row(
     rule, layout, settings, until_s, state, parameters, demand, center, candidates, mask, result, journal
 ):  # fmt: skip
+    """Let the rule with code `rule` route one environment until the horizon, or its first decision at or after
+    `until_s` seconds."""
     while not result.done and result.time_s < until_s:
         action = choose(rule, layout, settings, center, candidates, mask)
         step_one(state, parameters, demand, max(action, WAIT), center, candidates, mask, result, journal)
@@ -31,6 +33,8 @@ def _play_rows(
     rule, layout, settings, until_s, rows, states, parameters, demands, demand_counts, centers, candidates, masks,
     results, journals,
 ):  # fmt: skip
+    """Let the rule with code `rule` route each environment of `rows` (int64 indices) as `_play_row` does, one after the
+    other; `settings` and `until_s` have a line for every environment."""
     for i in range(rows.shape[0]):
         row = rows[i]
         _play_row(

@@ -44,19 +44,22 @@ N_QUEUE_SETTINGS = 6
 
 @compiled
 def _setting(settings, queue, which):
+    """Return the setting `which`, a P_ code of those from P_PLACE on, of `queue`, the channel's number."""
     return settings[P_FIRST_QUEUE + queue * N_QUEUE_SETTINGS + which]
 
 
 @compiled
 def _is_reserved(settings, center, queue):
-    """Return True if no contact of `queue` is to be started now, because too few reps with its skill would be left."""
+    """Return True if no contact of `queue`, the channel's number, is to be started now, because too few reps with its
+    skill would be left."""
     reserve = _setting(settings, queue, P_RESERVE)
     return reserve > 0.0 and queue_field(center, queue, Q_REPS_FREE) <= reserve
 
 
 @compiled
 def _place(settings, center, queue):
-    """Return the place of `queue` in the order, now; the least goes first."""
+    """Return the place in the order, now, of `queue`, the channel's number; the least goes first, -1 before all
+    others."""
     backlog = queue_field(center, queue, Q_WAITING) + queue_field(center, queue, Q_SUSPENDED)
     if backlog >= _setting(settings, queue, P_FIRST_AT):
         return -1.0
@@ -65,8 +68,8 @@ def _place(settings, center, queue):
 
 @compiled
 def _is_preceded(layout, settings, center, queue, waited_s):
-    """Return True if somebody is before the contact of `queue` who has waited `waited_s` seconds: older in its queue,
-    or waiting in a queue of an earlier place, whether or not the same reps serve that."""
+    """Return True if somebody is before the contact of `queue`, the channel's number, who has waited `waited_s`
+    seconds: older in its queue, or waiting in a queue of an earlier place, whether or not the same reps serve that."""
     for other in range(layout.real_time.shape[0]):
         if other == queue:
             if queue_field(center, queue, Q_OLDEST_WAIT) > waited_s:
@@ -79,7 +82,7 @@ def _is_preceded(layout, settings, center, queue, waited_s):
 
 @compiled
 def _place_contact(layout, settings, center, candidates, mask):
-    """Return what `priority` does with a waiting contact."""
+    """Return the index of the action of `priority` for the waiting contact that is the subject."""
     queue = int(candidates[WAIT, C_CHANNEL]) - 1
     waited_s = candidates[WAIT, C_WAITED]
     offer = find_action(layout, mask, OFFER_CALLBACK, -1)
@@ -100,7 +103,8 @@ def _place_contact(layout, settings, center, candidates, mask):
 
 @compiled
 def _is_more_urgent(candidates, first, second):
-    """Return True if the contact of row `first` is overdue and that of `second` is not, or has less slack."""
+    """Return True if the contact of row `first` of `candidates`, an action's index, is overdue and that of row `second`
+    is not, or, if both are or neither is, has less slack."""
     if candidates[first, C_OVERDUE] != candidates[second, C_OVERDUE]:
         return candidates[first, C_OVERDUE] > candidates[second, C_OVERDUE]
     return candidates[first, C_SLACK] < candidates[second, C_SLACK]
@@ -108,8 +112,9 @@ def _is_more_urgent(candidates, first, second):
 
 @compiled
 def priority(layout, settings, center, candidates, mask):
-    """The contact of the channel with the earliest place, first come first served within it; with reservation of reps,
-    interruption and callback offers as the `settings` say (`agents.rules.priority_rule`)."""
+    """Return the index of the action that serves the contact of the channel with the earliest place, first come first
+    served within it; with reservation of reps, interruption and callback offers as the `settings` say
+    (`agents.rules.priority_rule`)."""
     if center[G_SUBJECT_IS_CONTACT]:
         return _place_contact(layout, settings, center, candidates, mask)
     best = WAIT

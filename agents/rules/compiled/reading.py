@@ -26,13 +26,14 @@ from envs.simulator.machine.compilation import compiled
 
 @compiled
 def queue_field(center, queue, field):
-    """Return a field of the observation of `queue`."""
+    """Return the value of `field`, a Q_ code, of `queue`, the channel's number, in `center`."""
     return center[N_CENTER_FIELDS + queue * N_QUEUE_FIELDS + field]
 
 
 @compiled
 def find_action(layout, mask, kind, lens):
-    """Return the first open action of this kind and lens, -1 if there is none."""
+    """Return the index of the first open action of `kind` and `lens`, codes of `envs.interface.actions`, -1 if there is
+    none."""
     for action in range(mask.shape[0]):
         if mask[action] and layout.kind[action] == kind and layout.lens[action] == lens:
             return action
@@ -40,17 +41,15 @@ def find_action(layout, mask, kind, lens):
 
 
 @compiled
-def largest(layout, candidates, mask, lens, field, real_time_only):
-    """Return the open `serve` action of that lens (or `resume`) with the largest value of `field`, WAIT if none.
-
-    The `oldest` of a queue stands for all its lenses where they mean the same contact, since it is the first name.
-    """
+def largest(layout, candidates, mask, field, real_time_only):
+    """Return the index of the open action that starts the oldest contact of a queue, or resumes, with the largest value
+    of `field`, a C_ code; WAIT if there is none. `real_time_only`: 1 to leave deferred contacts out."""
     best = WAIT
     for action in range(mask.shape[0]):
         kind = layout.kind[action]
         if not mask[action] or (kind != SERVE and kind != RESUME):
             continue
-        if kind == SERVE and layout.lens[action] != lens and layout.lens[action] != OLDEST:
+        if kind == SERVE and layout.lens[action] != OLDEST:
             continue
         if real_time_only and not candidates[action, C_REAL_TIME]:
             continue
@@ -61,14 +60,16 @@ def largest(layout, candidates, mask, lens, field, real_time_only):
 
 @compiled
 def assign_or_wait(layout, mask):
-    """Return the action that gives the waiting contact to the rep who is idle longest, WAIT if nobody is free."""
+    """Return the index of the action that gives the waiting contact to the rep who is idle longest, WAIT if nobody is
+    free."""
     action = find_action(layout, mask, ASSIGN, LONGEST_IDLE)
     return action if action >= 0 else WAIT
 
 
 @compiled
 def interrupt_or_wait(layout, center, candidates, mask):
-    """Return the interruption of a rep who is picking up anyway, else of the one with the least progress, else WAIT.
+    """Return the index of the interruption of a rep who is picking up anyway, else of the one with the least progress,
+    else WAIT.
 
     Either may be open under the name of an earlier lens only: then `picking_up` is told by the pick-up time that is not
     added, and the least progress is what `least_value_at_stake` names.

@@ -11,6 +11,7 @@ the next one joins, and a list that was worked through starts over, with fresh l
 
 import numpy as np
 
+from envs.interface.cost_terms import TERM_BLOCKED
 from envs.interface.units import NEVER, NOBODY
 from envs.simulator.machine.compilation import compiled
 from envs.simulator.machine.event_list import set_clock
@@ -28,7 +29,6 @@ from envs.simulator.machine.luck import (
 )
 from envs.simulator.machine.state import (
     N_ORDERS,
-    TERM_BLOCKED,
     UNUSED,
 )
 from envs.simulator.money.charges import (
@@ -50,47 +50,25 @@ def value_band(parameters, value_usd):
 
 @compiled
 def take_slot(state, parameters, demanded, customer, arrival_s):
-    """Return a slot that holds the customer `demanded`, the DEMAND record of that place, who arrives at `arrival_s`
-    seconds."""
+    """Return the slot that now holds the customer `demanded`, a DEMAND record, who arrives at `arrival_s` seconds;
+    `customer` is its place in the demand, counted on over the rounds of a list."""
     state.n_unused -= 1
     contact = np.int64(state.unused[state.n_unused])
+    state.contacts[contact] = state.new_contact
     person = state.contacts[contact]
     person.key = demanded.key
+    person.customer = customer
+    person.queue = demanded.queue
     person.arrival_s = arrival_s
     person.due_s = demanded.due_s
     person.abandon_s = arrival_s + demanded.patience_s
     person.handle_s = demanded.handle_s
     person.work_left_s = demanded.handle_s
-    person.work_done_s = 0.0
-    person.served_s = 0.0
-    person.pick_up_left_s = 0.0
-    person.pick_up_s = 0.0
-    person.review_s = NEVER
-    person.return_s = NEVER
-    person.left_s = NEVER
-    person.request_s = NEVER
     person.value_usd = demanded.value_usd
     person.band = value_band(parameters, demanded.value_usd)
-    person.retention_prob = 1.0
-    person.owed_usd = demanded.owed_usd
-    person.queue = demanded.queue
-    person.rep = NOBODY
-    person.next_suspended = NOBODY
-    person.preferred = demanded.preferred
-    person.attempt = 0
-    person.harms = 0
-    person.interruptions = 0
-    person.pick_ups = 0
     person.at_risk = demanded.at_risk
-    person.offered = 0
-    person.overdue = 0
-    person.past_threshold = 0
-    person.reached = 0
-    person.reach_attempts = 0
-    person.customer = customer
-    person.handled = 0
-    person.return_from = NOBODY
-    person.new_work = 0
+    person.owed_usd = demanded.owed_usd
+    person.preferred = demanded.preferred
     number_contact(state, contact)
     for order in range(N_ORDERS):
         state.heap_place[contact, order] = NOBODY
@@ -99,7 +77,7 @@ def take_slot(state, parameters, demanded, customer, arrival_s):
 
 @compiled
 def free_slot(state, contact):
-    """Forget `contact`: its customer has no further business with the center."""
+    """Forget `contact` (slot): its customer has no further business with the center."""
     set_clock(state, contact, NEVER)
     state.contacts[contact].status = UNUSED
     state.unused[state.n_unused] = contact
@@ -129,6 +107,8 @@ def admit(state, parameters, demanded):
 
 @compiled
 def _is_full(state, parameters, queue):
+    """Return True if the waiting room of `queue`, the channel's number, or all its lines are taken; waiting, in service
+    and suspended contacts hold a line each."""
     limits = parameters.queues[queue]
     waiting = state.queues[queue].waiting
     present = waiting + state.queues[queue].in_service + state.queues[queue].suspended
@@ -137,6 +117,8 @@ def _is_full(state, parameters, queue):
 
 @compiled
 def _turn_away(state, parameters, contact):
+    """Count `contact` (slot) as arrived and blocked, charge the harm and the income forgone, and forget its
+    customer."""
     person = state.contacts[contact]
     limits = parameters.queues[person.queue]
     state.queue_count[person.queue].arrived += 1
@@ -151,7 +133,7 @@ def _turn_away(state, parameters, contact):
 
 @compiled
 def join(state, parameters, contact):
-    """Let `contact` join its queue, its clock set; real-time contacts become the one that just arrived."""
+    """Let `contact` (slot) join its queue, its clock set; real-time contacts become the one that just arrived."""
     person = state.contacts[contact]
     state.sequence += 1
     person.sequence = state.sequence
@@ -167,7 +149,7 @@ def join(state, parameters, contact):
 
 @compiled
 def set_waiting_clock(state, parameters, contact):
-    """Set the clock of an open contact: due time, or threshold, patience and review."""
+    """Set the clock of the open `contact` (slot): due time, or threshold, patience and review."""
     person = state.contacts[contact]
     limits = parameters.queues[person.queue]
     if limits.real_time:
@@ -183,7 +165,7 @@ def set_waiting_clock(state, parameters, contact):
 
 @compiled
 def return_scheduled(state, parameters, contact):
-    """Let the scheduled `contact` join its queue, or be turned away from a full real-time one."""
+    """Let the scheduled `contact` (slot) join its queue, or be turned away from a full real-time one."""
     person = state.contacts[contact]
     queue = person.queue
     state.queues[queue].scheduled -= 1
@@ -203,7 +185,7 @@ def return_scheduled(state, parameters, contact):
 
 @compiled
 def start_over(state, contact, work_s):
-    """Give the customer's next contact `work_s` seconds of work, none of it done."""
+    """Give the next contact of the customer of `contact` (slot) `work_s` seconds of work, none of it done."""
     person = state.contacts[contact]
     person.handle_s = work_s
     person.work_left_s = work_s

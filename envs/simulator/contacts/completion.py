@@ -9,6 +9,11 @@ a follow-up is scheduled. Otherwise it is completed; an error in it may come bac
 be unresolved, and then return, be escalated, or be given up by the customer.
 """
 
+from envs.interface.cost_terms import (
+    TERM_ERROR,
+    TERM_HANDLING,
+    TERM_UNRESOLVED,
+)
 from envs.interface.units import NOBODY
 from envs.simulator.contacts.arrival import (
     free_slot,
@@ -49,11 +54,6 @@ from envs.simulator.machine.luck import (
     look_up_quantile,
     uniform,
 )
-from envs.simulator.machine.state import (
-    TERM_ERROR,
-    TERM_HANDLING,
-    TERM_UNRESOLVED,
-)
 from envs.simulator.money.charges import (
     charge,
     charge_harm,
@@ -62,7 +62,7 @@ from envs.simulator.money.charges import (
     error_usd,
     forgo_income,
 )
-from envs.simulator.money.control_variate import add_luck, expect_error
+from envs.simulator.money.control_variate import add_noise, expect_error
 from envs.simulator.service.interruption import release_suspended
 from envs.simulator.service.promise_clock import add_promise
 from envs.simulator.service.seats import divide_attention, vacate_seat
@@ -79,8 +79,8 @@ from envs.simulator.service.work import was_missed
 
 @compiled
 def complete(state, parameters, rep):
-    """End the work of `rep` on the contact in hand. After-contact work begins if there is any; else the rep comes free,
-    or leaves if break or shift end have come."""
+    """End the work of `rep` (seat) on the contact in hand. After-contact work begins if there is any; else the rep
+    comes free, or leaves if break or shift end have come."""
     contact = state.reps[rep].contact
     person = state.contacts[contact]
     queue = person.queue
@@ -106,7 +106,7 @@ def complete(state, parameters, rep):
 
 @compiled
 def _after_work_s(state, parameters, rep, contact):
-    """Return how long the after-contact work of `contact`, which `rep` ends now, will take, seconds."""
+    """Return how long the after-contact work of `contact` (slot), which `rep` (seat) ends now, will take, seconds."""
     person = state.contacts[contact]
     if parameters.queues[person.queue].after_work_mean_s <= 0.0 or was_missed(state, parameters, contact):
         return 0.0
@@ -117,14 +117,15 @@ def _after_work_s(state, parameters, rep, contact):
 
 @compiled
 def finish_after_work(state, parameters, rep):
-    """End the after-contact work of `rep`, who comes free or leaves."""
+    """End the after-contact work of `rep` (seat), who comes free or leaves."""
     end_after_work(state, rep)
     finish_contact(state, parameters, rep)
 
 
 @compiled
 def _try_again(state, parameters, contact):
-    """Schedule another attempt to reach the customer, who keeps the due time, or give up after the last."""
+    """Schedule another attempt to reach the customer of `contact` (slot), who keeps the due time, or give up: after the
+    last attempt, or if the client recalls the contact."""
     person = state.contacts[contact]
     queue = person.queue
     limits = parameters.queues[queue]
@@ -148,7 +149,7 @@ def _try_again(state, parameters, contact):
 
 @compiled
 def _count_end(state, parameters, contact):
-    """Count a handled contact, and whether its promise was kept."""
+    """Count the handled `contact` (slot), and whether its promise was kept, and charge its technology."""
     person = state.contacts[contact]
     person.handled = 1
     queue = person.queue
@@ -171,7 +172,8 @@ def _count_end(state, parameters, contact):
 
 @compiled
 def _defer(state, parameters, contact):
-    """Schedule the follow-up of a contact that ended deferred: its window opens after a delay of the customer's own."""
+    """Schedule the follow-up of `contact` (slot), which ended deferred: its window opens after a delay of the
+    customer's own."""
     person = state.contacts[contact]
     queue = person.queue
     limits = parameters.queues[queue]
@@ -188,7 +190,8 @@ def _defer(state, parameters, contact):
 
 @compiled
 def _conclude(state, parameters, rep, contact):
-    """Draw error and resolution of a completed contact, and let the customer go on with what follows."""
+    """Draw error and resolution of `contact` (slot), which `rep` (seat) has completed, and let the customer go on with
+    what follows."""
     person = state.contacts[contact]
     if parameters.queues[person.queue].collection:
         collect(state, parameters, contact)
@@ -215,6 +218,8 @@ def _conclude(state, parameters, rep, contact):
 
 @compiled
 def _go_on_unresolved(state, parameters, contact):
+    """Let the customer of `contact` (slot), which ended unresolved, return by itself, be escalated, or give up, as the
+    customer's luck has it."""
     person = state.contacts[contact]
     queue = person.queue
     limits = parameters.queues[queue]
@@ -245,7 +250,8 @@ def _go_on_unresolved(state, parameters, contact):
 
 @compiled
 def _draw_work(state, parameters, contact, queue):
-    """Give the customer's next contact work of its own, by the law of `queue`."""
+    """Give the next contact of the customer of `contact` (slot) work of its own, by the law of `queue`, the channel's
+    number."""
     person = state.contacts[contact]
     luck = uniform(person.key, LUCK_WORK, person.attempt)
     person.handle_s = look_up_quantile(parameters.handle_quantile_s[queue], luck)
@@ -255,13 +261,15 @@ def _draw_work(state, parameters, contact, queue):
 
 @compiled
 def _err(state, parameters, contact):
+    """Count and charge the error in `contact` (slot), and schedule its rework, or forget the customer where there is
+    none."""
     person = state.contacts[contact]
     queue = person.queue
     limits = parameters.queues[queue]
     state.queue_count[queue].first_contacts += person.attempt == 0
     state.queue_count[queue].errors += 1
     note(state, NOTE_ENDED, contact, person.rep, END_ERRED if limits.rework_to == NOBODY else END_REWORKED)
-    add_luck(state, parameters, TERM_ERROR, error_usd(state, parameters, contact))
+    add_noise(state, parameters, TERM_ERROR, error_usd(state, parameters, contact))
     charge_harm(state, parameters, contact, TERM_ERROR, limits.error_rise, limits.error_usd)
     if limits.rework_to == NOBODY:
         free_slot(state, contact)
@@ -273,7 +281,8 @@ def _err(state, parameters, contact):
 
 @compiled
 def finish_contact(state, parameters, rep):
-    """Free `rep`, who may hold other contacts still, after a contact, or send it on break or home if it is time."""
+    """Free `rep` (seat) after a contact; the rep whose seat it is, unless it holds other contacts still, comes free, or
+    goes on break or home if it is time."""
     rep = vacate_seat(state, parameters, rep)
     if state.reps[rep].n_held > 0:
         divide_attention(state, parameters, rep)
@@ -290,7 +299,7 @@ def finish_contact(state, parameters, rep):
 
 @compiled
 def collect(state, parameters, contact):
-    """Let the debtor who was reached pay, or not."""
+    """Let the debtor of `contact` (slot), who was reached, pay a part of what is owed, or nothing."""
     person = state.contacts[contact]
     limits = parameters.queues[person.queue]
     if uniform(person.key, LUCK_PAYMENT, person.attempt) < limits.pay_prob:

@@ -42,7 +42,7 @@ from envs.simulator.service.queues import (
 
 @compiled
 def is_recalled(state, parameters, contact):
-    """Return True if the client recalls `contact`, whose due time passes now: nobody has it in hand."""
+    """Return True if the client recalls `contact` (slot), whose due time passes now: nobody has it in hand."""
     person = state.contacts[contact]
     if not parameters.queues[person.queue].collection:
         return False
@@ -51,7 +51,7 @@ def is_recalled(state, parameters, contact):
 
 @compiled
 def recall(state, parameters, contact):
-    """Let the client recall the overdue `contact`; the caller forgets the customer."""
+    """Let the client recall the overdue `contact` (slot); the caller forgets the customer."""
     person = state.contacts[contact]
     queue = person.queue
     state.queues[queue].overdue -= 1
@@ -67,7 +67,8 @@ def recall(state, parameters, contact):
 
 @compiled
 def meet_promise(state, parameters, contact):
-    """Let the due time of a contact whose promise is met by its start concern nobody any more."""
+    """Let the due time of `contact` (slot), whose promise is met by its start, concern nobody any more; if it has
+    passed, charge the hours overdue."""
     person = state.contacts[contact]
     if person.overdue:
         end_overdue(state, parameters, contact)
@@ -77,7 +78,7 @@ def meet_promise(state, parameters, contact):
 
 @compiled
 def end_overdue(state, parameters, contact):
-    """Charge the hours for which `contact` is overdue, which end now."""
+    """Charge the hours for which `contact` (slot) is overdue, which end now."""
     person = state.contacts[contact]
     state.queues[person.queue].overdue -= 1
     rise = overdue_rise(parameters, person.queue, state.now_s - person.due_s)
@@ -111,7 +112,8 @@ def pass_due(state, parameters, contact):
 
 @compiled
 def schedule_attempt(state, parameters, contact, queue, delay_s):
-    """Let the customer come back to `queue` with a next contact, `delay_s` seconds from now."""
+    """Let the customer of `contact` (slot) ask for a next contact `delay_s` seconds from now: it joins `queue`, the
+    channel's number, when its window opens."""
     person = state.contacts[contact]
     person.attempt += 1
     person.left_s = state.now_s
@@ -122,7 +124,8 @@ def schedule_attempt(state, parameters, contact, queue, delay_s):
 
 @compiled
 def window_of_request(state, parameters, contact, queue):
-    """Return when `contact` joins `queue`, for which it asks at its `request_s`, and when it is due, seconds."""
+    """Return when `contact` (slot) joins `queue`, the channel's number, for which it asks at its `request_s`, and when
+    it is due, both in seconds."""
     person = state.contacts[contact]
     limits = parameters.queues[queue]
     request_s = person.request_s
@@ -136,7 +139,8 @@ def window_of_request(state, parameters, contact, queue):
 
 @compiled
 def schedule(state, contact, queue, return_s, due_s):
-    """Let `contact` be no one's business until it joins `queue` at `return_s`, due at `due_s`, both in seconds."""
+    """Let `contact` (slot) be no one's business until it joins `queue`, the channel's number, at `return_s`, due at
+    `due_s`, both in seconds."""
     person = state.contacts[contact]
     person.status = SCHEDULED
     state.queues[queue].scheduled += 1
@@ -149,7 +153,8 @@ def schedule(state, contact, queue, return_s, due_s):
 
 @compiled
 def expect_return(state, contact, return_s, due_s):
-    """Set when the scheduled `contact` joins its queue, and when it is due, seconds."""
+    """Set when the scheduled `contact` (slot) joins its queue, `return_s`, and when it is due, `due_s`, both in
+    seconds."""
     person = state.contacts[contact]
     person.return_s = return_s
     person.due_s = due_s

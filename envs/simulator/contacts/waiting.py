@@ -6,6 +6,10 @@ A customer keeps one slot through all its contacts, so that retention and luck f
 who dials again, an accepted callback and an error's rework are the next `attempt` of the same customer.
 """
 
+from envs.interface.cost_terms import (
+    TERM_ABANDONMENT,
+    TERM_CALLBACK,
+)
 from envs.interface.units import NEVER, NOBODY
 from envs.simulator.contacts.arrival import (
     free_slot,
@@ -38,11 +42,7 @@ from envs.simulator.machine.luck import (
     uniform,
 )
 from envs.simulator.machine.record_types import WAIT_CELLS, WAIT_OCTAVES
-from envs.simulator.machine.state import (
-    SCHEDULED,
-    TERM_ABANDONMENT,
-    TERM_CALLBACK,
-)
+from envs.simulator.machine.state import SCHEDULED
 from envs.simulator.money.charges import (
     broken_promise_usd,
     charge,
@@ -51,14 +51,14 @@ from envs.simulator.money.charges import (
     charge_wait,
     forgo_income,
 )
-from envs.simulator.money.control_variate import add_luck, expect_abandonment
+from envs.simulator.money.control_variate import add_noise, expect_abandonment
 from envs.simulator.service.queues import dequeue, tell_classes
 from envs.simulator.service.work import start_work
 
 
 @compiled
 def strike_clock(state, parameters, contact):
-    """Handle the timed event of `contact` that has come. Returns False if it changes nothing that a router of a
+    """Handle the timed event of `contact` (slot) that has come. Returns False if it changes nothing that a router of a
     Markovian center sees: a threshold passes."""
     person = state.contacts[contact]
     if person.status == SCHEDULED and state.now_s >= person.return_s:
@@ -83,7 +83,8 @@ def strike_clock(state, parameters, contact):
 
 @compiled
 def _count_wait(state, queue, wait_s, has_waited):
-    """Count a wait in `queue` that has ended, by start, abandonment or callback."""
+    """Count a wait of `wait_s` seconds in `queue`, the channel's number, that has ended, by start, abandonment or
+    callback; only if it `has_waited` at all does it enter the distribution of waits."""
     count = state.queue_count[queue]
     count.wait_s += wait_s
     count.wait_squared_s2 += wait_s * wait_s
@@ -91,19 +92,19 @@ def _count_wait(state, queue, wait_s, has_waited):
         return
     count.waited += 1
     octave = 0
-    place = wait_s
+    position = wait_s
     if wait_s >= 1.0:
         octave = 1
-        while place >= 2.0 and octave < WAIT_OCTAVES:
-            place *= 0.5
+        while position >= 2.0 and octave < WAIT_OCTAVES:
+            position *= 0.5
             octave += 1
-        place -= 1.0
-    state.wait_count[queue, octave, min(int(place * WAIT_CELLS), WAIT_CELLS - 1)] += 1
+        position -= 1.0
+    state.wait_count[queue, octave, min(int(position * WAIT_CELLS), WAIT_CELLS - 1)] += 1
 
 
 @compiled
 def serve_waiting(state, parameters, rep, contact):
-    """Let `rep`, who is not in the list of free reps any more, start the waiting `contact`."""
+    """Let `rep` (seat), which is not in the list of free reps any more, start the waiting `contact` (slot)."""
     person = state.contacts[contact]
     queue = person.queue
     dequeue(state, parameters, contact)
@@ -133,6 +134,8 @@ def serve_waiting(state, parameters, rep, contact):
 
 @compiled
 def _abandon(state, parameters, contact):
+    """Let the customer of the waiting `contact` (slot) hang up, at a charge, and dial again after a while or be
+    gone."""
     person = state.contacts[contact]
     queue = person.queue
     limits = parameters.queues[queue]
@@ -146,7 +149,7 @@ def _abandon(state, parameters, contact):
     charge_wait(state, parameters, contact)
     expect_abandonment(state, parameters, contact)
     if limits.smooth_patience:
-        add_luck(state, parameters, TERM_ABANDONMENT, broken_promise_usd(state, parameters, contact))
+        add_noise(state, parameters, TERM_ABANDONMENT, broken_promise_usd(state, parameters, contact))
     charge_harm(state, parameters, contact, TERM_ABANDONMENT, limits.abandonment_rise, limits.abandonment_usd)
     if uniform(person.key, LUCK_REDIAL, person.attempt) < limits.redial_prob:
         delay_s = look_up_quantile(
@@ -163,7 +166,8 @@ def _abandon(state, parameters, contact):
 
 @compiled
 def offer_callback(state, parameters, contact):
-    """Offer the waiting `contact` a callback; if the customer accepts, the call becomes deferred work (D5)."""
+    """Offer the waiting `contact` (slot) a callback; if the customer accepts, the call becomes deferred work (D5), or,
+    where the callback is not approved, a promise that is broken."""
     person = state.contacts[contact]
     queue = person.queue
     target = parameters.queues[queue].offer_to

@@ -36,6 +36,8 @@ def hash_sources(root: Path = _ROOT_FOLDER) -> str:
 
 
 def _choose_cache_folder() -> Path:
+    """Return the folder of the code compiled from the present sources, below `BLENDED_CACHE_FOLDER` of the environment
+    or, without it, below `.numba_cache` of the repository."""
     parent = os.environ.get("BLENDED_CACHE_FOLDER")
     folder = Path(parent) if parent else _ROOT_FOLDER / ".numba_cache"
     return folder / hash_sources()

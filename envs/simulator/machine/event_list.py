@@ -23,12 +23,14 @@ CLOCK_HEAP = 0
 
 @compiled
 def queue_heap(queue, order):
-    """Return the index of the heap that keeps `queue` in `order` (not BY_CLOCK)."""
+    """Return the index of the heap that keeps `queue`, a channel's number, in `order`, a BY_ code but BY_CLOCK."""
     return 4 * queue + order
 
 
 @compiled
 def _is_before(state, order, first, second):
+    """Return True if the contact `first` (slot) stands before the contact `second` (slot) in `order`, a BY_ code: by
+    key, the lower sequence number among equals."""
     first_key = state.heap_key[first, order]
     second_key = state.heap_key[second, order]
     if first_key != second_key:
@@ -38,6 +40,7 @@ def _is_before(state, order, first, second):
 
 @compiled
 def _sift_up(state, heap, order, place):
+    """Move the contact at `place` of `heap`, its index, up to where it belongs in `order`, the heap's BY_ code."""
     contact = state.heap_item[place, heap]
     while place > 0:
         parent_place = (place - 1) // 2
@@ -53,6 +56,7 @@ def _sift_up(state, heap, order, place):
 
 @compiled
 def _sift_down(state, heap, order, place):
+    """Move the contact at `place` of `heap`, its index, down to where it belongs in `order`, the heap's BY_ code."""
     size = state.heap_size[heap]
     contact = state.heap_item[place, heap]
     while True:
@@ -76,7 +80,8 @@ def _sift_down(state, heap, order, place):
 
 @compiled
 def insert_contact(state, heap, order, contact, key):
-    """Put `contact` into `heap` with `key`; it must not be in a heap of that order."""
+    """Put `contact` (slot) with `key` into `heap`, its index, which is kept in `order`, a BY_ code, the least key
+    first; it must not be in a heap of that order."""
     place = state.heap_size[heap]
     state.heap_size[heap] = place + 1
     state.heap_key[contact, order] = key
@@ -87,7 +92,8 @@ def insert_contact(state, heap, order, contact, key):
 
 @compiled
 def remove_contact(state, heap, order, contact):
-    """Take `contact` out of `heap`; nothing happens if it is in no heap of that order."""
+    """Take `contact` (slot) out of `heap`, its index, which is kept in `order`, a BY_ code; nothing happens if it is in
+    no heap of that order."""
     place = state.heap_place[contact, order]
     if place == NOBODY:
         return
@@ -104,7 +110,7 @@ def remove_contact(state, heap, order, contact):
 
 @compiled
 def first_contact(state, heap):
-    """Return the first contact of `heap`, NOBODY if it is empty."""
+    """Return the slot of the first contact of `heap`, its index; NOBODY if it is empty."""
     if state.heap_size[heap] == 0:
         return NOBODY
     return np.int64(state.heap_item[0, heap])
@@ -112,7 +118,7 @@ def first_contact(state, heap):
 
 @compiled
 def set_clock(state, contact, time_s):
-    """Set the time in seconds of the contact's next own event; NEVER takes it off the event list."""
+    """Set the time in seconds of the next own event of `contact` (slot); NEVER takes it off the event list."""
     if state.heap_place[contact, BY_CLOCK] != NOBODY:
         remove_contact(state, CLOCK_HEAP, BY_CLOCK, contact)
     if time_s < NEVER:
@@ -129,7 +135,7 @@ def next_clock_s(state):
 
 @compiled
 def set_rep_event(state, rep, time_s):
-    """Set the time in seconds of the rep's next event; NEVER if it has none."""
+    """Set the time in seconds of the next event of `rep` (seat); NEVER if it has none."""
     state.rep_event_s[rep] = time_s
     block = rep // BLOCK
     earliest_s = NEVER
@@ -141,7 +147,8 @@ def set_rep_event(state, rep, time_s):
 
 @compiled
 def next_rep_event(state, n_reps):
-    """Return (rep, time in seconds) of the earliest event of a rep; (NOBODY, NEVER) if there is none."""
+    """Return (seat, time in seconds) of the earliest event in the first `n_reps` seats, further seats counted too, the
+    lowest seat among equals; (NOBODY, NEVER) if there is none."""
     earliest_s = NEVER
     found = NOBODY
     for block in range((n_reps + BLOCK - 1) // BLOCK):

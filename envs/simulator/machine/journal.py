@@ -57,6 +57,9 @@ from envs.simulator.machine.record_types import MAX_NOTES
 
 @compiled
 def _write(state, kind, contact, queue, rep, detail, amount_usd, loss_usd):
+    """Add an entry to the state's notes, or only count it where they are full: of `kind`, a NOTE_ code, about `contact`
+    (slot), `queue`, a channel's number, and `rep` (seat), NOBODY where there is none; `detail` is what the kind says it
+    is."""
     state.n_notes += 1
     if state.n_notes > MAX_NOTES:
         return
@@ -87,7 +90,8 @@ def _write(state, kind, contact, queue, rep, detail, amount_usd, loss_usd):
 
 @compiled
 def note(state, kind, contact, rep, detail):
-    """Note that `kind` happened to `contact`, a slot or NOBODY, by `rep`."""
+    """Note that `kind`, a NOTE_ code, happened to `contact` (slot) by `rep` (seat), NOBODY where there is none;
+    `detail` is what the kind says it is."""
     if state.recording:
         queue = NOBODY if contact == NOBODY else state.contacts[contact].queue
         _write(state, kind, contact, queue, rep, detail, 0.0, 0.0)
@@ -95,15 +99,16 @@ def note(state, kind, contact, rep, detail):
 
 @compiled
 def note_rep(state, kind, rep):
-    """Note that `kind` happened to `rep`, who has no contact in hand."""
+    """Note that `kind`, a NOTE_ code, happened to `rep` (seat), who has no contact in hand."""
     if state.recording:
         _write(state, kind, NOBODY, NOBODY, rep, 0, 0.0, 0.0)
 
 
 @compiled
 def note_charge(state, contact, queue, term, amount_usd, loss_usd):
-    """Note a charge of `amount_usd`, after its weight, of which an account's expected loss is `loss_usd` before it, for
-    `contact` or, where that is NOBODY, for `queue` as a whole."""
+    """Note a charge of `amount_usd`, after its weight, to `term`, a code of the cost terms, of which an account's loss
+    is `loss_usd` before it, for `contact` (slot) or, where that is NOBODY, for `queue`, a channel's number, as a whole,
+    or for the center where both are NOBODY."""
     if state.recording:
         if amount_usd != 0.0 or loss_usd != 0.0:
             _write(state, NOTE_CHARGED, contact, queue, NOBODY, term, amount_usd, loss_usd)
@@ -111,7 +116,7 @@ def note_charge(state, contact, queue, term, amount_usd, loss_usd):
 
 @compiled
 def note_payment(state, contact, paid_usd, commission_usd):
-    """Note that the debtor of `contact` paid `paid_usd`, of which the provider keeps `commission_usd`."""
+    """Note that the debtor of `contact` (slot) paid `paid_usd`, of which the provider keeps `commission_usd`."""
     if state.recording:
         queue = state.contacts[contact].queue
         _write(state, NOTE_PAID, contact, queue, NOBODY, 0, paid_usd, commission_usd)
@@ -119,7 +124,7 @@ def note_payment(state, contact, paid_usd, commission_usd):
 
 @compiled
 def number_contact(state, contact):
-    """Give the visit to a queue that begins in slot `contact` the episode's next number."""
+    """Give the visit to a queue that begins in `contact` (slot) the episode's next number."""
     state.contacts[contact].number = state.n_numbered
     state.n_numbered += 1
 

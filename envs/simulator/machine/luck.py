@@ -38,10 +38,16 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 _UNIT = 2.0**-53
 
+ATTEMPTS_APART = 64
+"""More attempts to reach a customer than a contact can have: so every one of every contact has luck of its own."""
+SECONDS_APART = 2**32
+"""More seconds than a horizon has: so every shift of every rep has luck of its own."""
+
 
 @compiled
 def _mix(word):
-    """Finaliser of SplitMix64 (Steele, Lea, Flood 2014, OOPSLA, figure 16; constants of Stafford's variant 13)."""
+    """Return `word`, 64 bits, mixed by the finaliser of SplitMix64 (Steele, Lea, Flood 2014, OOPSLA, figure 16;
+    constants of Stafford's variant 13)."""
     word = (word ^ (word >> _S30)) * _FIRST
     word = (word ^ (word >> _S27)) * _SECOND
     return word ^ (word >> _S31)
@@ -49,7 +55,8 @@ def _mix(word):
 
 @compiled
 def uniform(key, purpose, attempt):
-    """Return the uniform number in [0, 1) of customer `key` for a `purpose` at its `attempt` (0, 1, ...)."""
+    """Return the uniform number in [0, 1) of the customer with `key` for `purpose`, a LUCK_ code, at its `attempt` (0,
+    1, ...)."""
     word = _mix(key + _PURPOSE * np.uint64(purpose + 1))
     word = _mix(word + _INCREMENT * np.uint64(attempt + 1))
     return np.float64(word >> _S11) * _UNIT
@@ -63,9 +70,9 @@ def look_up_quantile(table, probability):
     while left <= 0.5 and octave < OCTAVES - 1:
         left *= 2.0
         octave += 1
-    place = (1.0 - left) * 2.0 * CELLS
-    cell = min(int(place), CELLS - 1)
-    part = min(place - cell, 1.0)
+    position = (1.0 - left) * 2.0 * CELLS
+    cell = min(int(position), CELLS - 1)
+    part = min(position - cell, 1.0)
     low = table[octave, cell]
     if low == np.inf:  # endless patience: inf - inf is no number
         return low

@@ -8,6 +8,8 @@ reads it.
 
 import numpy as np
 
+from envs.interface.actions import ASSIGN_LENSES, INTERRUPT_LENSES
+from envs.interface.cost_terms import N_TERMS
 from envs.interface.units import (
     CELLS,
     HOURS_OF_DAY,
@@ -24,7 +26,6 @@ from envs.simulator.machine.record_types import (
     Sizes,
     record_type,
 )
-from envs.simulator.machine.state import N_TERMS
 
 QUEUE_PARAMETERS = record_type(
     [
@@ -110,8 +111,8 @@ QUEUE_PARAMETERS = record_type(
 QUANTILE_SHAPE = (OCTAVES, CELLS + 1)
 
 
-def parameters_type(tier: Sizes) -> np.dtype:
-    """Return the record type of all that a scenario fixes for one environment of `tier`."""
+def parameters_type(sizes: Sizes) -> np.dtype:
+    """Return the record type of all that a scenario fixes for one environment of `sizes`."""
     return record_type(
         [
             ("n_queues", np.int64),
@@ -139,7 +140,7 @@ def parameters_type(tier: Sizes) -> np.dtype:
             ("overtime_usd_per_s", np.float64),
             ("term_weight", np.float64, (N_TERMS,)),
             ("band_edge_usd", np.float64, (MAX_BANDS,)),
-            ("queues", QUEUE_PARAMETERS, (tier.queues,)),
+            ("queues", QUEUE_PARAMETERS, (sizes.queues,)),
             ("preferred_speed", np.float64),
             ("preferred_resolution", np.float64),
             ("fairness_floor_frac", np.float64),
@@ -149,52 +150,48 @@ def parameters_type(tier: Sizes) -> np.dtype:
             ("n_open_periods", np.int64),
             ("open_start_s", np.float64, (MAX_OPEN_PERIODS,)),
             ("open_end_s", np.float64, (MAX_OPEN_PERIODS,)),
-            ("skill", np.int8, (tier.classes, tier.queues)),
-            ("speed", np.float64, (tier.classes, tier.queues)),
-            ("resolution", np.float64, (tier.classes, tier.queues)),
-            ("skill_count", np.int32, (tier.classes,)),
-            ("class_home", np.int32, (tier.classes,)),
-            ("capacity_units", np.int32, (tier.classes,)),
-            ("is_further_seat", np.int32, (tier.classes,)),
-            ("seat_class", np.int32, (tier.classes, MAX_CAPACITY_UNITS + 1)),
-            ("shared_speed", np.float64, (tier.queues, MAX_CAPACITY_UNITS + 1)),
-            ("rep_class", np.int32, (tier.reps,)),
-            ("owner", np.int32, (tier.reps,)),
-            ("first_seat", np.int32, (tier.reps,)),
-            ("absence_prob", np.float64, (tier.reps,)),
-            ("reach_prob", np.float64, (HOURS_OF_DAY, tier.queues)),
-            ("action_kind", np.int32, (tier.actions,)),
-            ("action_queue", np.int32, (tier.actions,)),
-            ("action_lens", np.int32, (tier.actions,)),
-            ("serve_start", np.int32, (tier.queues,)),
+            ("skill", np.int8, (sizes.classes, sizes.queues)),
+            ("speed", np.float64, (sizes.classes, sizes.queues)),
+            ("resolution", np.float64, (sizes.classes, sizes.queues)),
+            ("skill_count", np.int32, (sizes.classes,)),
+            ("class_home", np.int32, (sizes.classes,)),
+            ("capacity_units", np.int32, (sizes.classes,)),
+            ("is_further_seat", np.int32, (sizes.classes,)),
+            ("seat_class", np.int32, (sizes.classes, MAX_CAPACITY_UNITS + 1)),
+            ("shared_speed", np.float64, (sizes.queues, MAX_CAPACITY_UNITS + 1)),
+            ("rep_class", np.int32, (sizes.reps,)),
+            ("owner", np.int32, (sizes.reps,)),
+            ("first_seat", np.int32, (sizes.reps,)),
+            ("absence_prob", np.float64, (sizes.reps,)),
+            ("reach_prob", np.float64, (HOURS_OF_DAY, sizes.queues)),
+            ("action_kind", np.int32, (sizes.actions,)),
+            ("action_queue", np.int32, (sizes.actions,)),
+            ("action_lens", np.int32, (sizes.actions,)),
+            ("serve_start", np.int32, (sizes.queues,)),
             ("resume_action", np.int32),
-            ("assign_start", np.int32),
-            ("interrupt_start", np.int32),
+            ("assign_action", np.int32, (len(ASSIGN_LENSES),)),  # NOBODY: not in the action table
+            ("interrupt_action", np.int32, (len(INTERRUPT_LENSES),)),
             ("offer_action", np.int32),
             ("serve_preferred", np.int32),
-            ("assign_preferred", np.int32),
-            ("interrupt_preferred", np.int32),
-            ("assign_least_loaded", np.int32),
-            ("assign_fastest", np.int32),
-            ("shift_change_s", np.float64, (tier.shift_changes,)),
-            ("shift_change_until_s", np.float64, (tier.shift_changes,)),
-            ("shift_change_rep", np.int32, (tier.shift_changes,)),
-            ("shift_change_kind", np.int32, (tier.shift_changes,)),
-            ("forecast_per_hour", np.float64, (N_WEEK_INTERVALS, tier.queues)),
-            ("forecast_today", np.float64, (N_WEEK_INTERVALS, tier.queues)),
+            ("shift_change_s", np.float64, (sizes.shift_changes,)),
+            ("shift_change_until_s", np.float64, (sizes.shift_changes,)),
+            ("shift_change_rep", np.int32, (sizes.shift_changes,)),
+            ("shift_change_kind", np.int32, (sizes.shift_changes,)),
+            ("forecast_per_hour", np.float64, (N_WEEK_INTERVALS, sizes.queues)),
+            ("forecast_today", np.float64, (N_WEEK_INTERVALS, sizes.queues)),
             ("planned_reps", np.float64, (N_WEEK_INTERVALS,)),
             ("spare_reps", np.float64, (N_WEEK_INTERVALS,)),
-            ("residual_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
-            ("due_residual_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
-            ("due_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
-            ("hazard_per_s", np.float64, (tier.queues, RESIDUAL_POINTS)),
-            ("cumulative_hazard", np.float64, (tier.queues, CUMULATIVE_POINTS)),
-            ("handle_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
-            ("after_work_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
-            ("pick_up_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
-            ("redial_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
-            ("patience_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
-            ("follow_up_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
-            ("return_quantile_s", np.float64, (tier.queues, *QUANTILE_SHAPE)),
+            ("residual_s", np.float64, (sizes.queues, RESIDUAL_POINTS)),
+            ("due_residual_s", np.float64, (sizes.queues, RESIDUAL_POINTS)),
+            ("due_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),
+            ("hazard_per_s", np.float64, (sizes.queues, RESIDUAL_POINTS)),
+            ("cumulative_hazard", np.float64, (sizes.queues, CUMULATIVE_POINTS)),
+            ("handle_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),
+            ("after_work_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),
+            ("pick_up_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),
+            ("redial_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),
+            ("patience_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),
+            ("follow_up_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),
+            ("return_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),
         ]
     )

@@ -2,7 +2,7 @@
 
 Room: `envs.simulator.machine`. Touches numpy only. Everything that happens in one environment is in one `State`
 record: a snapshot is a copy of it, a checkpoint its bytes. What a scenario fixes is in one `Parameters` record. What
-an episode brings is an array of `DEMAND` records. Sizes come in tiers, so that all scenarios of a tier share the
+an episode brings is an array of `DEMAND` records. Sizes come in sizes, so that all scenarios of a sizes share the
 compiled code.
 
 Times are seconds since the start of the horizon, money is USD, -1 stands for "no contact", "no rep", "no queue".
@@ -10,7 +10,7 @@ Times are seconds since the start of the horizon, money is USD, -1 stands for "n
 
 import numpy as np
 
-from envs.interface.cost_terms import COST_TERMS
+from envs.interface.cost_terms import N_TERMS
 from envs.simulator.machine.record_types import (
     BAND_COUNT,
     BLOCK,
@@ -33,23 +33,6 @@ AWAY, FREE, WORKING, RESUMING, AFTER_WORK = range(5)
 NO_SUBJECT, CONTACT_SUBJECT, REP_SUBJECT = range(3)
 # What a shift change is; at the same second they happen in this order.
 SHIFT_START, BREAK_END, BREAK_START, SHIFT_END = range(4)
-(
-    TERM_ABANDONMENT,
-    TERM_WAIT,
-    TERM_LATENESS,
-    TERM_BROKEN_PROMISE,
-    TERM_ERROR,
-    TERM_INTERRUPTION,
-    TERM_CALLBACK,
-    TERM_BACKLOG,
-    TERM_BLOCKED,
-    TERM_HANDLING,
-    TERM_UNRESOLVED,
-    TERM_FORGONE,
-    TERM_SOW_PENALTY,
-    TERM_FAIRNESS,
-) = range(len(COST_TERMS))
-N_TERMS = len(COST_TERMS)
 # Orders in which contacts are kept: the clock of the whole center, then one heap per queue and order.
 BY_CLOCK, BY_ARRIVAL, BY_URGENCY, BY_NEXT_DUE, BY_VALUE = range(5)
 N_ORDERS = 5
@@ -193,8 +176,8 @@ QUEUE = record_type(
 )
 
 
-def state_type(tier: Sizes) -> np.dtype:
-    """Return the record type of all that happens in one environment of `tier`."""
+def state_type(sizes: Sizes) -> np.dtype:
+    """Return the record type of all that happens in one environment of `sizes`."""
     return record_type(
         [
             ("key", np.uint64),  # of the episode: the luck that belongs to no customer
@@ -224,45 +207,47 @@ def state_type(tier: Sizes) -> np.dtype:
             ("all_busy", np.int32),
             ("next_census", np.int32),
             ("day", np.int32),
-            ("arrived_today", np.float64, (tier.queues,)),
+            ("arrived_today", np.float64, (sizes.queues,)),
             ("cost_usd", np.float64, (N_TERMS,)),
             ("step_cost_usd", np.float64, (N_TERMS,)),
-            ("step_luck_usd", np.float64),
-            ("arrived_stake_usd", np.float64, (tier.queues,)),
+            ("step_noise_usd", np.float64),
+            ("arrived_stake_usd", np.float64, (sizes.queues,)),
             ("center_count", CENTER_COUNT),
-            ("queue_count", QUEUE_COUNT, (tier.queues,)),
+            ("queue_count", QUEUE_COUNT, (sizes.queues,)),
             ("band_count", BAND_COUNT, (MAX_BANDS,)),
-            ("wait_count", np.int32, (tier.queues, 1 + WAIT_OCTAVES, WAIT_CELLS)),
-            ("census_waiting", np.int32, (tier.queues, MAX_CENSUSES)),
+            ("wait_count", np.int32, (sizes.queues, 1 + WAIT_OCTAVES, WAIT_CELLS)),
+            ("census_waiting", np.int32, (sizes.queues, MAX_CENSUSES)),
             ("no_queue_count", QUEUE_COUNT),  # always 0: what the counts become at the end of the warm-up
             ("no_band_count", BAND_COUNT),
-            ("queues", QUEUE, (tier.queues,)),
-            ("classes", REP_CLASS, (tier.classes,)),
-            ("reps", REP, (tier.reps,)),
-            ("rep_event_s", np.float64, (tier.reps,)),
-            ("block_event_s", np.float64, (-(-tier.reps // BLOCK),)),
-            ("action_contact", np.int32, (tier.actions,)),
-            ("action_rep", np.int32, (tier.actions,)),
-            ("action_mask", np.int8, (tier.actions,)),
-            ("heap_size", np.int32, (1 + 4 * tier.queues,)),
-            ("heap_item", np.int32, (tier.contacts, 1 + 4 * tier.queues)),
-            ("heap_key", np.float64, (tier.contacts, N_ORDERS)),
-            ("heap_place", np.int32, (tier.contacts, N_ORDERS)),
-            ("unused", np.int32, (tier.contacts,)),
-            ("contacts", CONTACT, (tier.contacts,)),
+            ("no_center_count", CENTER_COUNT),
+            ("new_contact", CONTACT),  # never changed: what a slot is before its customer is written into it
+            ("queues", QUEUE, (sizes.queues,)),
+            ("classes", REP_CLASS, (sizes.classes,)),
+            ("reps", REP, (sizes.reps,)),
+            ("rep_event_s", np.float64, (sizes.reps,)),
+            ("block_event_s", np.float64, (-(-sizes.reps // BLOCK),)),
+            ("action_contact", np.int32, (sizes.actions,)),
+            ("action_rep", np.int32, (sizes.actions,)),
+            ("action_mask", np.int8, (sizes.actions,)),
+            ("heap_size", np.int32, (1 + 4 * sizes.queues,)),
+            ("heap_item", np.int32, (sizes.contacts, 1 + 4 * sizes.queues)),
+            ("heap_key", np.float64, (sizes.contacts, N_ORDERS)),
+            ("heap_place", np.int32, (sizes.contacts, N_ORDERS)),
+            ("unused", np.int32, (sizes.contacts,)),
+            ("contacts", CONTACT, (sizes.contacts,)),
             ("notes", ENTRY, (MAX_NOTES,)),
         ]
     )
 
 
 JOURNAL_PER_CONTACT = 16
-"""Notes that one step may leave, for each contact that a tier has room for: an open contact leaves a handful at the
+"""Notes that one step may leave, for each contact that a sizes has room for: an open contact leaves a handful at the
 horizon."""
 
 
-def journal_type(tier: Sizes) -> np.dtype:
-    """Return the record type of what was noted in one environment of `tier`."""
-    entries = ("entries", ENTRY, (JOURNAL_PER_CONTACT * tier.contacts,))
+def journal_type(sizes: Sizes) -> np.dtype:
+    """Return the record type of what was noted in one environment of `sizes`."""
+    entries = ("entries", ENTRY, (JOURNAL_PER_CONTACT * sizes.contacts,))
     return record_type([("n_entries", np.int64), ("n_lost", np.int64), entries])
 
 

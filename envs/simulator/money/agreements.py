@@ -9,20 +9,21 @@ unlimited supply, `offered_per_day` contacts are paid for; what was not handled 
 commission.
 """
 
-from envs.interface.units import NOBODY
-from envs.simulator.machine.compilation import compiled
-from envs.simulator.machine.journal import note_charge
-from envs.simulator.machine.state import (
+from envs.interface.cost_terms import (
     TERM_FAIRNESS,
     TERM_FORGONE,
     TERM_SOW_PENALTY,
 )
+from envs.interface.units import NOBODY
+from envs.simulator.machine.compilation import compiled
+from envs.simulator.machine.journal import note_charge
 from envs.simulator.money.charges import add_cost
 
 
 @compiled
 def attained_frac(state, parameters, queue):
-    """Return the share of contacts of `queue` that were served as promised so far, 1 where none was due."""
+    """Return the share of contacts of `queue`, a channel's number, that were served as promised so far; 1 where none
+    was due."""
     count = state.queue_count[queue]
     if parameters.queues[queue].real_time:
         counted = count.arrived - count.blocked

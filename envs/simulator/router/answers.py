@@ -27,6 +27,8 @@ from envs.simulator.service.work import start_work
 
 @compiled
 def _close_subject(state, parameters):
+    """Close the present subject, which was told to wait, until news could change the answer or the review interval has
+    passed."""
     # What a router of a Markovian center sees does not change by itself.
     review_s = NEVER if parameters.markov else state.now_s + parameters.review_interval_s
     if state.subject_kind == CONTACT_SUBJECT:
@@ -48,7 +50,7 @@ def _close_subject(state, parameters):
 
 @compiled
 def apply_action(state, parameters, action):
-    """Carry out a legal `action` for the present subject."""
+    """Carry out `action`, the index of an open one, for the present subject."""
     kind = parameters.action_kind[action]
     contact = np.int64(state.action_contact[action])
     rep = np.int64(state.action_rep[action])

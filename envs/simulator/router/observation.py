@@ -46,8 +46,8 @@ from envs.interface.fields import (
     C_STAKE,
     C_VALUE,
     C_WAITED,
-    CANDIDATE_IS_MARKOV,
-    CENTER_IS_MARKOV,
+    CANDIDATE_FIELDS,
+    CENTER_FIELDS,
     FAR_S,
     G_AFTER_WORK,
     G_FREE,
@@ -81,7 +81,7 @@ from envs.interface.fields import (
     Q_SUSPENDED,
     Q_TARGET,
     Q_WAITING,
-    QUEUE_IS_MARKOV,
+    QUEUE_FIELDS,
 )
 from envs.interface.units import (
     DAY_S,
@@ -118,10 +118,14 @@ from envs.simulator.service.seats import shared_speed_of
 from envs.simulator.service.staffing import speed_of
 from envs.simulator.service.work import reach_prob
 
+_CENTER_IS_MARKOV = np.array([field.markov for field in CENTER_FIELDS])
+_QUEUE_IS_MARKOV = np.array([field.markov for field in QUEUE_FIELDS])
+_CANDIDATE_IS_MARKOV = np.array([field.markov for field in CANDIDATE_FIELDS])
+
 
 @compiled
 def write_contact(state, parameters, contact, row):
-    """Write the attributes of `contact` into a candidate row that was 0."""
+    """Write the attributes of `contact` (slot) into `row`, a row of `candidates` that was 0."""
     person = state.contacts[contact]
     queue = person.queue
     limits = parameters.queues[queue]
@@ -154,19 +158,19 @@ def write_contact(state, parameters, contact, row):
 
 @compiled
 def write_rep(state, parameters, rep, contact, row):
-    """Write the attributes of `rep` into a candidate row; those of the `contact`, where there is one, must stand there
-    already."""
-    person = state.reps[rep]
+    """Write the attributes of `rep` (seat) into `row`, a row of `candidates`; those of `contact` (slot), which may be
+    NOBODY, must stand there already."""
+    worker = state.reps[rep]
     owner = state.reps[parameters.owner[rep]]
-    k = person.seat_class
+    k = worker.seat_class
     if contact != NOBODY:
         speed = speed_of(state, parameters, rep, contact)
-        if owner.n_held > 0 and person.contact == NOBODY:
+        if owner.n_held > 0 and worker.contact == NOBODY:
             speed = shared_speed_of(state, parameters, rep, contact)
         if speed != 1.0:
             row[C_EXPECTED_WORK] /= speed
-    if person.contact == NOBODY:
-        row[C_REP_IDLE] = state.now_s - person.idle_since_s
+    if worker.contact == NOBODY:
+        row[C_REP_IDLE] = state.now_s - worker.idle_since_s
     row[C_REP_SKILLS] = parameters.skill_count[k]
     if contact != NOBODY:
         row[C_REP_AT_HOME] = 1.0 if parameters.class_home[k] == state.contacts[contact].queue else 0.0
@@ -178,7 +182,8 @@ def write_rep(state, parameters, rep, contact, row):
 
 @compiled
 def _write_disturbed(state, parameters, rep, row):
-    """Write the attributes of the work that interrupting `rep` suspends."""
+    """Write the attributes of the work that interrupting `rep` (seat) suspends, and the action's price, into `row`, a
+    row of `candidates`."""
     contact = np.int64(state.reps[rep].contact)
     person = state.contacts[contact]
     queue = person.queue
@@ -199,6 +204,9 @@ def _write_disturbed(state, parameters, rep, row):
 
 @compiled
 def _write_queue(state, parameters, queue, interval, later_interval, passed_h, center, start):
+    """Write the fields of `queue`, the channel's number, into `center` from place `start` on, but for free reps and
+    arrivals. `interval` and `later_interval` are the half-hours of the week now and an hour on, `passed_h` the hours of
+    the present one that have passed."""
     waiting = state.queues[queue]
     center[start + Q_WAITING] = waiting.waiting
     center[start + Q_IN_SERVICE] = waiting.in_service
@@ -224,6 +232,7 @@ def _write_queue(state, parameters, queue, interval, later_interval, passed_h, c
 
 @compiled
 def _write_center(state, parameters, center):
+    """Write all fields of `center`, which was 0, those of the queues included."""
     week_s = parameters.week_start_s + state.now_s
     week_s -= WEEK_S * int(week_s / WEEK_S)
     interval = min(int(week_s / WEEK_INTERVAL_S), N_WEEK_INTERVALS - 1)
@@ -268,16 +277,17 @@ def _write_center(state, parameters, center):
 
 @compiled
 def _keep_markov(parameters, center, candidates):
+    """Set to 0 every field of `center` and `candidates` that is not part of the state of a Markovian center."""
     for i in range(N_CENTER_FIELDS):
-        if not CENTER_IS_MARKOV[i]:
+        if not _CENTER_IS_MARKOV[i]:
             center[i] = 0.0
     for q in range(parameters.n_queues):
         for i in range(N_QUEUE_FIELDS):
-            if not QUEUE_IS_MARKOV[i]:
+            if not _QUEUE_IS_MARKOV[i]:
                 center[N_CENTER_FIELDS + q * N_QUEUE_FIELDS + i] = 0.0
     for action in range(candidates.shape[0]):
         for i in range(N_CANDIDATE_FIELDS):
-            if not CANDIDATE_IS_MARKOV[i]:
+            if not _CANDIDATE_IS_MARKOV[i]:
                 candidates[action, i] = 0.0
 
 

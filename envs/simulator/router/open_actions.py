@@ -6,9 +6,13 @@ Room: `envs.simulator.router`. Reads the state; writes the mask, and contact and
 import numpy as np
 
 from envs.interface.actions import (
+    ASSIGN_PREFERRED,
     CHEAPEST_TO_RESUME,
+    FASTEST,
     FEWEST_SKILLS,
+    INTERRUPT_PREFERRED,
     LATEST_PICK_UP,
+    LEAST_LOADED,
     LEAST_PROGRESS,
     LEAST_VALUE_AT_STAKE,
     LONGEST_IDLE,
@@ -22,6 +26,7 @@ from envs.simulator.machine.state import (
     RESUMING,
 )
 from envs.simulator.money.charges import value_at_stake_usd
+from envs.simulator.service.expectations import work_done_s
 from envs.simulator.service.queues import look_through_lens, oldest_preferring
 from envs.simulator.service.seats import (
     fastest_rep,
@@ -39,6 +44,8 @@ from envs.simulator.service.staffing import (
 
 @compiled
 def _allow(state, action, contact, rep):
+    """Open `action`, an index, which means `contact` (slot) and `rep` (seat), either of them NOBODY where it has no
+    meaning."""
     state.action_mask[action] = 1
     state.action_contact[action] = contact
     state.action_rep[action] = rep
@@ -47,6 +54,8 @@ def _allow(state, action, contact, rep):
 
 @compiled
 def _is_named(values, start, stop, wanted):
+    """Return True if one of the actions from index `start` to before `stop` means `wanted`, a slot or a seat; `values`
+    holds whom each action means."""
     for i in range(start, stop):
         if values[i] == wanted:
             return True
@@ -55,13 +64,16 @@ def _is_named(values, start, stop, wanted):
 
 @compiled
 def _list_rep_actions(state, parameters, rep):
+    """Allow what the free `rep` (seat) may do: serve the contact of each lens, one named by an earlier lens not again,
+    and resume the most urgent of the suspended ones."""
     k = state.reps[rep].seat_class
     for q in range(parameters.n_queues):
         if not parameters.skill[k, q] or state.queues[q].waiting == 0:
             continue
         start = parameters.serve_start[q]
-        for lens_place in range(2 if parameters.queues[q].real_time else 4):
-            action = start + lens_place
+        for action in range(start, parameters.n_actions):
+            if parameters.action_queue[action] != q:
+                break
             contact = look_through_lens(state, q, parameters.action_lens[action])
             if contact != NOBODY and not _is_named(state.action_contact, start, action, contact):
                 _allow(state, action, contact, rep)
@@ -75,34 +87,37 @@ def _list_rep_actions(state, parameters, rep):
 
 @compiled
 def _list_assignments(state, parameters, contact, queue):
-    start = parameters.assign_start
-    _allow(state, start + LONGEST_IDLE, contact, longest_idle_rep(state, parameters, queue))
+    """Allow each lens's free rep for the waiting `contact` (slot) of `queue`, the channel's number; a rep named by an
+    earlier lens not again."""
+    assign = parameters.assign_action
+    start = assign[LONGEST_IDLE]
+    stop = parameters.interrupt_action[LEAST_VALUE_AT_STAKE]
+    _allow(state, start, contact, longest_idle_rep(state, parameters, queue))
     rep = fewest_skills_rep(state, parameters, queue)
-    if rep != state.action_rep[start + LONGEST_IDLE]:
-        _allow(state, start + FEWEST_SKILLS, contact, rep)
-    if parameters.assign_preferred != NOBODY:
+    if not _is_named(state.action_rep, start, stop, rep):
+        _allow(state, assign[FEWEST_SKILLS], contact, rep)
+    if assign[ASSIGN_PREFERRED] != NOBODY:
         rep = np.int64(state.contacts[contact].preferred)
         if rep != NOBODY:
             rep = np.int64(free_seat_of(state, rep))
         if rep != NOBODY and parameters.skill[state.reps[rep].seat_class, queue]:
-            if not _is_named(state.action_rep, start, parameters.assign_preferred, rep):
-                _allow(state, parameters.assign_preferred, contact, rep)
-    stop = parameters.interrupt_start
-    if parameters.assign_least_loaded != NOBODY:
+            if not _is_named(state.action_rep, start, stop, rep):
+                _allow(state, assign[ASSIGN_PREFERRED], contact, rep)
+    if assign[LEAST_LOADED] != NOBODY:
         rep = least_loaded_rep(state, parameters, queue)
         if not _is_named(state.action_rep, start, stop, rep):
-            _allow(state, parameters.assign_least_loaded, contact, rep)
-    if parameters.assign_fastest != NOBODY:
+            _allow(state, assign[LEAST_LOADED], contact, rep)
+    if assign[FASTEST] != NOBODY:
         rep = fastest_rep(state, parameters, contact)
         if not _is_named(state.action_rep, start, stop, rep):
-            _allow(state, parameters.assign_fastest, contact, rep)
+            _allow(state, assign[FASTEST], contact, rep)
 
 
 @compiled
 def _list_interruptions(state, parameters, contact, queue):
-    """Allow each lens's rep, a rep named by an earlier lens not again. Equal reps: the lowest index; in a Markovian
-    center, where progress and the times of pick-ups are not part of the state, the one with the fewest suspended
-    contacts."""
+    """Allow each lens's rep to be interrupted for the waiting `contact` (slot) of `queue`, the channel's number; a rep
+    named by an earlier lens not again. Equal reps: the lowest index; in a Markovian center, where progress and the
+    times of pick-ups are not part of the state, the one with the fewest suspended contacts."""
     least_stake = NEVER
     stake_ties = 0
     cheapest_ties = 0
@@ -119,10 +134,9 @@ def _list_interruptions(state, parameters, contact, queue):
         victim = np.int64(state.reps[rep].contact)
         stake = value_at_stake_usd(state, parameters, victim)
         picking_up = state.reps[rep].status == RESUMING
-        progress = state.contacts[victim].work_done_s
+        progress = work_done_s(state, victim)
         pick_up = 0.0
         if not picking_up:
-            progress += (state.now_s - state.reps[rep].phase_start_s) * state.reps[rep].speed
             pick_up = parameters.queues[state.contacts[victim].queue].pick_up_mean_s
         begun_s = state.reps[rep].phase_start_s
         ties = 0
@@ -144,20 +158,21 @@ def _list_interruptions(state, parameters, contact, queue):
         if picking_up and begun_s > latest:
             latest = begun_s
             latest_rep = rep
-    start = parameters.interrupt_start
-    _allow(state, start + LEAST_VALUE_AT_STAKE, contact, stake_rep)
+    interrupt = parameters.interrupt_action
+    start = interrupt[LEAST_VALUE_AT_STAKE]
+    stop = parameters.offer_action
+    _allow(state, start, contact, stake_rep)
     if progress_rep != stake_rep:
-        _allow(state, start + LEAST_PROGRESS, contact, progress_rep)
+        _allow(state, interrupt[LEAST_PROGRESS], contact, progress_rep)
     if cheapest_rep != stake_rep and cheapest_rep != progress_rep:
-        _allow(state, start + CHEAPEST_TO_RESUME, contact, cheapest_rep)
-    if latest_rep != NOBODY and not _is_named(state.action_rep, start, start + LATEST_PICK_UP, latest_rep):
-        _allow(state, start + LATEST_PICK_UP, contact, latest_rep)
-    if parameters.interrupt_preferred != NOBODY:
+        _allow(state, interrupt[CHEAPEST_TO_RESUME], contact, cheapest_rep)
+    if latest_rep != NOBODY and not _is_named(state.action_rep, start, stop, latest_rep):
+        _allow(state, interrupt[LATEST_PICK_UP], contact, latest_rep)
+    if interrupt[INTERRUPT_PREFERRED] != NOBODY:
         rep = np.int64(state.contacts[contact].preferred)
         if rep != NOBODY and parameters.skill[state.reps[rep].seat_class, queue]:
-            if is_interruptible(state, parameters, rep):
-                if not _is_named(state.action_rep, start, parameters.interrupt_preferred, rep):
-                    _allow(state, parameters.interrupt_preferred, contact, rep)
+            if is_interruptible(state, parameters, rep) and not _is_named(state.action_rep, start, stop, rep):
+                _allow(state, interrupt[INTERRUPT_PREFERRED], contact, rep)
 
 
 @compiled

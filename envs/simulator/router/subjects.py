@@ -36,6 +36,8 @@ from envs.simulator.service.staffing import has_free_rep, has_interruptible_rep
 
 @compiled
 def _has_choice(state, parameters, contact):
+    """Return True if more than `wait` is open to the waiting real-time `contact` (slot): a rep who is free or may be
+    interrupted, or a callback to be offered."""
     queue = state.contacts[contact].queue
     if has_free_rep(state, parameters, queue) or has_interruptible_rep(state, parameters, queue):
         return True
@@ -44,6 +46,8 @@ def _has_choice(state, parameters, contact):
 
 @compiled
 def _is_contact_open(state, parameters, contact):
+    """Return True if the router is to be asked about the waiting real-time `contact` (slot): there has been news since
+    its last `wait`, and there is a choice."""
     person = state.contacts[contact]
     stamp = state.pass_number if parameters.every_event else state.queues[person.queue].news
     return person.closed_at != stamp and _has_choice(state, parameters, contact)
@@ -51,12 +55,13 @@ def _is_contact_open(state, parameters, contact):
 
 @compiled
 def class_stamp(state, parameters, k):
-    """Return the stamp of what is news to class `k`: a class closed at this stamp is not asked again."""
+    """Return the stamp, a count, of what is news to `k` (class): a class closed at this stamp is not asked again."""
     return state.pass_number if parameters.every_event else state.classes[k].news
 
 
 @compiled
 def _has_waiting_work(state, parameters, k):
+    """Return True if somebody waits in a queue for which `k` (class) has the skill."""
     for q in range(parameters.n_queues):
         if parameters.skill[k, q] and state.queues[q].waiting > 0:
             return True
@@ -65,13 +70,14 @@ def _has_waiting_work(state, parameters, k):
 
 @compiled
 def is_particular(state, parameters, rep):
-    """Return True if `rep` holds suspended work, or somebody waits for this very rep: then no other can stand in."""
+    """Return True if `rep` (seat) holds suspended work, or somebody waits for this very rep: then no other can stand
+    in."""
     return state.reps[rep].n_suspended > 0 or state.reps[parameters.owner[rep]].first_preferring != NOBODY
 
 
 @compiled
 def _open_rep_of_class(state, parameters, k):
-    """Return the longest idle rep of class `k` who is to be asked, NOBODY if there is none."""
+    """Return the seat, the longest idle of `k` (class), that is to be asked, NOBODY if there is none."""
     stamp = class_stamp(state, parameters, k)
     work_waits = _has_waiting_work(state, parameters, k)
     class_asked = state.classes[k].closed_at == stamp

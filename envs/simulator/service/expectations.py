@@ -7,6 +7,7 @@ from envs.interface.fields import FAR_S
 from envs.interface.units import NEVER
 from envs.simulator.machine.compilation import compiled
 from envs.simulator.machine.state import IN_SERVICE
+from envs.simulator.machine.tables import interpolate
 
 AGES_S = 1e12
 """Longer than any contact waits, seconds."""
@@ -20,17 +21,18 @@ def clip_time_s(time_s):
 
 @compiled
 def abandonment_rate_per_hour(parameters, queue, waited_s):
-    """Return the rate at which a contact of `queue` who has waited `waited_s` seconds hangs up, per hour."""
-    place = waited_s * parameters.queues[queue].hazard_cells_per_s
+    """Return the rate at which a contact of `queue`, a channel's number, who has waited `waited_s` seconds hangs up,
+    per hour."""
+    position = waited_s * parameters.queues[queue].hazard_cells_per_s
     last = parameters.hazard_per_s.shape[1] - 1
-    cell = last if place >= last else int(place)
+    cell = last if position >= last else int(position)
     return 3600.0 * parameters.hazard_per_s[queue, cell]
 
 
 @compiled
 def work_done_s(state, contact):
-    """Return the work done on `contact` so far, seconds at speed 1, with what the rep who works on it now has done
-    since the phase began."""
+    """Return the work done on `contact` (slot) so far, seconds at speed 1, with what the rep who works on it now has
+    done since the phase began."""
     done_s = state.contacts[contact].work_done_s
     rep = state.contacts[contact].rep
     if state.contacts[contact].status == IN_SERVICE:
@@ -40,14 +42,9 @@ def work_done_s(state, contact):
 
 @compiled
 def _expected_due_in_s(parameters, queue, waited_s):
-    """Return E[due time - now | not passed yet], seconds, of a hidden due time, `waited_s` seconds after arrival."""
-    place = waited_s * parameters.queues[queue].due_cells_per_s
-    last = parameters.due_residual_s.shape[1] - 1
-    if place >= last:
-        return parameters.due_residual_s[queue, last]
-    cell = int(place)
-    low = parameters.due_residual_s[queue, cell]
-    return low + (place - cell) * (parameters.due_residual_s[queue, cell + 1] - low)
+    """Return E[due time - now | not passed yet], seconds, of a hidden due time in `queue`, a channel's number,
+    `waited_s` seconds after arrival."""
+    return interpolate(parameters.due_residual_s[queue], waited_s * parameters.queues[queue].due_cells_per_s)
 
 
 @compiled
@@ -76,19 +73,15 @@ def release_per_hour(state, parameters):
 
 @compiled
 def expected_remaining_s(parameters, queue, work_done_s):
-    """Return E[handle time - done | handle time > done], seconds, by linear interpolation in the scenario's table."""
-    place = work_done_s * parameters.queues[queue].residual_cells_per_s
-    last = parameters.residual_s.shape[1] - 1
-    if place >= last:
-        return parameters.residual_s[queue, last]
-    cell = int(place)
-    low = parameters.residual_s[queue, cell]
-    return low + (place - cell) * (parameters.residual_s[queue, cell + 1] - low)
+    """Return E[handle time - done | handle time > done], seconds, in `queue`, a channel's number, after `work_done_s`
+    seconds of work at speed 1, by linear interpolation in the scenario's table."""
+    return interpolate(parameters.residual_s[queue], work_done_s * parameters.queues[queue].residual_cells_per_s)
 
 
 @compiled
 def expected_due_s(state, parameters, contact):
-    """Return the due time, seconds, as far as the router knows it: of a hidden one that has not passed, the mean."""
+    """Return the due time of `contact` (slot), seconds, as far as the router knows it: of a hidden one that has not
+    passed, the mean."""
     person = state.contacts[contact]
     if parameters.queues[person.queue].hidden_due and not person.overdue and person.due_s < NEVER:
         return person.arrival_s + parameters.queues[person.queue].due_after_s
@@ -97,7 +90,8 @@ def expected_due_s(state, parameters, contact):
 
 @compiled
 def urgency_of(state, parameters, contact):
-    """Return the key of the order of urgency: expected due time less expected remaining work, seconds."""
+    """Return the key of `contact` (slot) in the order of urgency: expected due time less expected remaining work,
+    seconds."""
     person = state.contacts[contact]
     if parameters.markov and person.overdue:
         return person.arrival_s - AGES_S

@@ -7,6 +7,7 @@ the contact's own luck. A pick-up may itself be interrupted: in mode `restart` t
 `accumulate` its unpaid rest is added to the next draw.
 """
 
+from envs.interface.cost_terms import TERM_INTERRUPTION
 from envs.interface.units import NOBODY
 from envs.simulator.machine.compilation import compiled
 from envs.simulator.machine.journal import (
@@ -18,19 +19,20 @@ from envs.simulator.machine.state import (
     BY_URGENCY,
     RESUMING,
     SUSPENDED,
-    TERM_INTERRUPTION,
 )
 from envs.simulator.money.charges import charge
 from envs.simulator.money.control_variate import expect_error_of_interruption
 from envs.simulator.service.expectations import urgency_of
 from envs.simulator.service.queues import enqueue
+from envs.simulator.service.seats import book_work
 from envs.simulator.service.staffing import end_phase
 from envs.simulator.service.work import pay_pick_up
 
 
 @compiled
 def _keep_suspended(state, parameters, rep, contact):
-    """Add `contact` to the rep's suspended work, which is kept by slack: the least first, the latest among equals."""
+    """Add `contact` (slot) to the suspended work of `rep` (seat), which is kept by slack: the least first, the latest
+    among equals."""
     person = state.contacts[contact]
     urgency_s = urgency_of(state, parameters, contact)
     state.heap_key[contact, BY_URGENCY] = urgency_s
@@ -49,7 +51,7 @@ def _keep_suspended(state, parameters, rep, contact):
 
 @compiled
 def rank_suspended(state, parameters, contact):
-    """Put the suspended `contact`, whose due time has shown, in its place among the rep's suspended work."""
+    """Put the suspended `contact` (slot), whose due time has shown, in its place among the rep's suspended work."""
     rep = state.contacts[contact].rep
     take_suspended(state, rep, contact)
     state.queues[state.contacts[contact].queue].suspended += 1
@@ -58,7 +60,7 @@ def rank_suspended(state, parameters, contact):
 
 @compiled
 def suspend(state, parameters, rep):
-    """Suspend what the interruptible `rep` works on or picks up; the rep is left without work."""
+    """Suspend what the interruptible `rep` (seat) works on or picks up; the rep is left without work."""
     contact = state.reps[rep].contact
     person = state.contacts[contact]
     if state.reps[rep].status == RESUMING:
@@ -66,11 +68,7 @@ def suspend(state, parameters, rep):
         rest_s = state.rep_event_s[rep] - state.now_s
         person.pick_up_left_s = rest_s if parameters.queues[person.queue].accumulate else 0.0
     else:
-        served_s = state.now_s - state.reps[rep].phase_start_s
-        done_s = served_s * state.reps[rep].speed
-        person.served_s += served_s
-        person.work_done_s += done_s
-        person.work_left_s = max(person.work_left_s - done_s, 0.0)  # the sum of times is rounded
+        book_work(state, rep)
     end_phase(state, parameters, rep)
     state.reps[rep].n_held -= 1
     person.status = SUSPENDED
@@ -86,23 +84,23 @@ def suspend(state, parameters, rep):
 
 @compiled
 def take_suspended(state, rep, contact):
-    """Take `contact` out of the rep's suspended work."""
-    person = state.reps[rep]
-    if person.suspended == contact:
-        person.suspended = state.contacts[contact].next_suspended
+    """Take `contact` (slot) out of the suspended work of `rep` (seat)."""
+    worker = state.reps[rep]
+    if worker.suspended == contact:
+        worker.suspended = state.contacts[contact].next_suspended
     else:
-        before = person.suspended
+        before = worker.suspended
         while state.contacts[before].next_suspended != contact:
             before = state.contacts[before].next_suspended
         state.contacts[before].next_suspended = state.contacts[contact].next_suspended
     state.contacts[contact].next_suspended = NOBODY
-    person.n_suspended -= 1
+    worker.n_suspended -= 1
     state.queues[state.contacts[contact].queue].suspended -= 1
 
 
 @compiled
 def release_suspended(state, parameters, rep):
-    """Put all suspended work of a rep who leaves back into its queues, open to others (D12)."""
+    """Put all suspended work of `rep` (seat), who leaves, back into its queues, open to others (D12)."""
     while state.reps[rep].suspended != NOBODY:
         contact = state.reps[rep].suspended
         take_suspended(state, rep, contact)

@@ -37,7 +37,7 @@ def add_business_time(parameters, start_s, business_s):
 
 @compiled
 def add_promise(parameters, queue, start_s, promised_s):
-    """Return the time, seconds, that lies `promised_s` after `start_s` by the clock of `queue`."""
+    """Return the time, seconds, that lies `promised_s` after `start_s` by the clock of `queue`, a channel's number."""
     if parameters.queues[queue].business_clock and promised_s > 0.0 and promised_s < np.inf:
         return add_business_time(parameters, start_s, promised_s)
     return start_s + promised_s
@@ -45,14 +45,14 @@ def add_promise(parameters, queue, start_s, promised_s):
 
 @compiled
 def due_time_s(parameters, queue, start_s):
-    """Return when a contact that reaches `queue` at `start_s` is due, seconds, where due times are told; inf without a
-    due time."""
+    """Return when a contact that reaches `queue`, a channel's number, at `start_s` is due, seconds, where due times are
+    told; inf without a due time."""
     return add_promise(parameters, queue, start_s, parameters.queues[queue].due_after_s)
 
 
 @entry_point
 def write_due_times(parameters, queue, arrivals_s, dues_s):
-    """Write into `dues_s` when contacts that reach `queue` at `arrivals_s` are due, seconds."""
+    """Write into `dues_s` when contacts that reach `queue`, a channel's number, at `arrivals_s` are due, seconds."""
     for i in range(arrivals_s.shape[0]):
         dues_s[i] = due_time_s(parameters[0], queue, arrivals_s[i])
 

@@ -40,7 +40,7 @@ TRIFLE_USD = 1e-6
 
 @compiled
 def tell_classes(state, parameters, queue):
-    """Note that something about `queue` could change the answer of every rep who has the skill."""
+    """Note that something about `queue`, a channel's number, could change the answer of every rep who has the skill."""
     for k in range(parameters.n_classes):
         if parameters.skill[k, queue]:
             state.classes[k].news += 1
@@ -48,7 +48,7 @@ def tell_classes(state, parameters, queue):
 
 @compiled
 def tell_contacts(state, parameters, rep_class):
-    """Note that a rep of `rep_class` became a choice for the waiting contacts whom the class can serve."""
+    """Note that a rep of `rep_class` (class) became a choice for the waiting contacts whom the class can serve."""
     for q in range(parameters.n_queues):
         if parameters.skill[rep_class, q]:
             state.queues[q].news += 1
@@ -56,12 +56,14 @@ def tell_contacts(state, parameters, rep_class):
 
 @compiled
 def count_overdue_waiting(state, queue):
-    """Return how many waiting contacts of the deferred `queue` are overdue."""
+    """Return how many waiting contacts of `queue`, a deferred channel's number, are overdue."""
     return state.queues[queue].waiting - state.heap_size[queue_heap(queue, BY_NEXT_DUE)]
 
 
 @compiled
 def _insert_by_arrival_and_value(state, parameters, contact):
+    """Give `contact` (slot) its place in its queue's orders by arrival and by value; in a Markovian center the overdue
+    stand behind the others, by value among equals only."""
     person = state.contacts[contact]
     arrival_s, negative_usd = person.arrival_s, -person.value_usd
     if parameters.markov and person.overdue:
@@ -73,7 +75,7 @@ def _insert_by_arrival_and_value(state, parameters, contact):
 
 @compiled
 def rank_overdue(state, parameters, contact):
-    """Give the waiting deferred `contact`, whose due time has passed, its place in the orders of its queue."""
+    """Give the waiting deferred `contact` (slot), whose due time has passed, its place in the orders of its queue."""
     queue = state.contacts[contact].queue
     remove_contact(state, queue_heap(queue, BY_NEXT_DUE), BY_NEXT_DUE, contact)
     if parameters.queues[queue].hidden_due:
@@ -88,7 +90,7 @@ def rank_overdue(state, parameters, contact):
 
 @compiled
 def _join_preferring(state, contact):
-    """Add the waiting `contact` to those who prefer its rep, oldest first."""
+    """Add the waiting `contact` (slot) to those who prefer its rep, oldest first."""
     rep = state.contacts[contact].preferred
     before = state.reps[rep].last_preferring
     after = NOBODY
@@ -109,6 +111,7 @@ def _join_preferring(state, contact):
 
 @compiled
 def _leave_preferring(state, contact):
+    """Take `contact` (slot), which waits no longer, out of those who prefer its rep."""
     rep = state.contacts[contact].preferred
     before = state.contacts[contact].previous_preferring
     after = state.contacts[contact].next_preferring
@@ -124,7 +127,8 @@ def _leave_preferring(state, contact):
 
 @compiled
 def oldest_preferring(state, parameters, rep):
-    """Return the oldest waiting contact whose preferred rep is that of seat `rep`, which has the skill; else NOBODY."""
+    """Return the slot of the oldest waiting contact whose preferred rep is that of `rep` (seat), which has the skill;
+    NOBODY if there is none."""
     contact = state.reps[parameters.owner[rep]].first_preferring
     while contact != NOBODY:
         if parameters.skill[state.reps[rep].seat_class, state.contacts[contact].queue]:
@@ -135,7 +139,7 @@ def oldest_preferring(state, parameters, rep):
 
 @compiled
 def enqueue(state, parameters, contact):
-    """Let `contact` wait in its queue, in every order that the queue keeps."""
+    """Let `contact` (slot) wait in its queue, in every order that the queue keeps."""
     person = state.contacts[contact]
     queue = person.queue
     person.status = WAITING
@@ -165,7 +169,7 @@ def cut_line_time(state, sign):
 
 @compiled
 def dequeue(state, parameters, contact):
-    """Take the waiting `contact` out of its queue; the caller sets the new status."""
+    """Take the waiting `contact` (slot) out of its queue; the caller sets the new status."""
     queue = state.contacts[contact].queue
     state.queues[queue].waiting -= 1
     state.queue_count[queue].line_time_s += state.now_s - state.contacts[contact].queued_s
@@ -180,7 +184,8 @@ def dequeue(state, parameters, contact):
 
 @compiled
 def look_through_lens(state, queue, lens):
-    """Return the waiting contact of `queue` that the `serve` lens means, NOBODY if there is none."""
+    """Return the slot of the waiting contact of `queue`, a channel's number, that `lens`, a code of the lenses of
+    `serve`, means; NOBODY if there is none."""
     if lens == OLDEST:
         return first_contact(state, queue_heap(queue, BY_ARRIVAL))
     if lens == MOST_VALUABLE:

@@ -31,7 +31,7 @@ from envs.simulator.service.staffing import (
 
 @compiled
 def seat_at(parameters, rep, place):
-    """Return the seat of `rep` at `place`, 0 for the rep itself."""
+    """Return the seat at `place` among those of `rep` (seat), a rep itself, whose own place is 0."""
     if place == 0:
         return rep
     return parameters.first_seat[rep] + place - 1
@@ -39,7 +39,7 @@ def seat_at(parameters, rep, place):
 
 @compiled
 def free_seat_of(state, rep):
-    """Return the seat of `rep` that is free: the rep itself, its open seat, or NOBODY."""
+    """Return the free seat of `rep` (seat), a rep itself: that seat or the open one; NOBODY if there is none."""
     if state.reps[rep].status == FREE:
         return rep
     return state.reps[rep].open_seat
@@ -47,7 +47,7 @@ def free_seat_of(state, rep):
 
 @compiled
 def shared_speed_of(state, parameters, seat, contact):
-    """Return how many seconds of the work on `contact` a second in the free `seat` will do."""
+    """Return how many seconds of the work on `contact` (slot) a second in the free `seat` will do."""
     n_held = state.reps[parameters.owner[seat]].n_held
     return (
         speed_of(state, parameters, seat, contact) * parameters.shared_speed[state.contacts[contact].queue, n_held + 1]
@@ -56,8 +56,8 @@ def shared_speed_of(state, parameters, seat, contact):
 
 @compiled
 def least_loaded_rep(state, parameters, queue):
-    """Return the free seat, the longest idle of its class, with the skill for `queue` whose rep holds the fewest
-    contacts; the longest idle among equals; NOBODY if there is none."""
+    """Return the free seat, the longest idle of its class, with the skill for `queue`, a channel's number, whose rep
+    holds the fewest contacts; the longest idle among equals; NOBODY if there is none."""
     found = NOBODY
     for k in range(parameters.n_classes):
         seat = state.classes[k].first_free
@@ -73,8 +73,8 @@ def least_loaded_rep(state, parameters, queue):
 
 @compiled
 def fastest_rep(state, parameters, contact):
-    """Return the free seat, the longest idle of its class, that would do the work on `contact` fastest; the longest
-    idle among equals; NOBODY if there is none."""
+    """Return the free seat, the longest idle of its class, that would do the work on `contact` (slot) fastest; the
+    longest idle among equals; NOBODY if there is none."""
     found = NOBODY
     most = 0.0
     for k in range(parameters.n_classes):
@@ -88,24 +88,32 @@ def fastest_rep(state, parameters, contact):
 
 
 @compiled
+def book_work(state, seat):
+    """Add what was done in `seat`, whose phase began at the seat's speed, to the work of the contact in it."""
+    worker = state.reps[seat]
+    person = state.contacts[worker.contact]
+    served_s = state.now_s - worker.phase_start_s
+    done_s = served_s * worker.speed
+    person.served_s += served_s
+    person.work_done_s += done_s
+    person.work_left_s = max(person.work_left_s - done_s, 0.0)  # the sum of times is rounded
+
+
+@compiled
 def _change_speed(state, parameters, seat, speed):
-    """Let the work in `seat` go on at `speed` from now on."""
-    person = state.reps[seat]
-    if person.speed == speed:
+    """Let the work in `seat` go on at `speed`, seconds of work per second, from now on."""
+    worker = state.reps[seat]
+    if worker.speed == speed:
         return
-    contact = state.contacts[person.contact]
-    served_s = state.now_s - person.phase_start_s
-    done_s = served_s * person.speed
-    contact.served_s += served_s
-    contact.work_done_s += done_s
-    contact.work_left_s = max(contact.work_left_s - done_s, 0.0)  # the sum of times is rounded
-    person.phase_start_s = state.now_s
-    person.speed = speed
-    set_rep_event(state, seat, state.now_s + contact.work_left_s / speed)
+    book_work(state, seat)
+    worker.phase_start_s = state.now_s
+    worker.speed = speed
+    set_rep_event(state, seat, state.now_s + state.contacts[worker.contact].work_left_s / speed)
 
 
 @compiled
 def _close_seat(state, parameters, rep):
+    """Take the open seat of `rep` (seat), a rep itself, out of the free; nothing happens if there is none."""
     seat = state.reps[rep].open_seat
     if seat != NOBODY:
         leave_free(state, parameters, seat)
@@ -115,14 +123,14 @@ def _close_seat(state, parameters, rep):
 
 @compiled
 def divide_attention(state, parameters, rep):
-    """Set the speed of all that `rep` holds, and open or close the next seat."""
+    """Set the speed of all that `rep` (seat), a rep itself, holds, and open or close the next seat."""
     if parameters.first_seat[rep] == NOBODY:
         return
-    person = state.reps[rep]
-    if person.status == AFTER_WORK:  # takes the rep whole
+    worker = state.reps[rep]
+    if worker.status == AFTER_WORK:  # takes the rep whole
         return
-    n_held = person.n_held
-    units_left = parameters.capacity_units[person.seat_class]
+    n_held = worker.n_held
+    units_left = parameters.capacity_units[worker.seat_class]
     for place in range(n_held):
         seat = seat_at(parameters, rep, place)
         contact = state.reps[seat].contact
@@ -133,15 +141,15 @@ def divide_attention(state, parameters, rep):
             own_speed = speed_of(state, parameters, seat, contact)
             _change_speed(state, parameters, seat, own_speed * parameters.shared_speed[queue, n_held])
     wanted_class = NOBODY
-    if n_held > 0 and person.on_shift:
-        wanted_class = parameters.seat_class[person.seat_class, units_left]
+    if n_held > 0 and worker.on_shift:
+        wanted_class = parameters.seat_class[worker.seat_class, units_left]
     wanted = NOBODY if wanted_class == NOBODY else seat_at(parameters, rep, n_held)
-    open_seat = person.open_seat
+    open_seat = worker.open_seat
     if open_seat != NOBODY and (open_seat != wanted or state.reps[open_seat].seat_class != wanted_class):
         _close_seat(state, parameters, rep)
-    if wanted != NOBODY and person.open_seat == NOBODY:
+    if wanted != NOBODY and worker.open_seat == NOBODY:
         state.reps[wanted].seat_class = wanted_class
-        person.open_seat = wanted
+        worker.open_seat = wanted
         join_free(state, parameters, wanted)
 
 
@@ -156,14 +164,14 @@ def take_seat(state, parameters, seat):
 
 @compiled
 def vacate_seat(state, parameters, seat):
-    """Take the contact that has ended out of `seat`; the last one held moves up. Return the rep whose seat it is."""
+    """Take the contact that has ended out of `seat`; the last one held moves up. Return the seat of the rep itself."""
     rep = parameters.owner[seat]
-    person = state.reps[rep]
-    person.n_held -= 1
+    worker = state.reps[rep]
+    worker.n_held -= 1
     if parameters.first_seat[rep] == NOBODY:
         return rep
     _close_seat(state, parameters, rep)
-    last = seat_at(parameters, rep, person.n_held)
+    last = seat_at(parameters, rep, worker.n_held)
     if last != seat:
         _move_up(state, parameters, last, seat)
     if last != rep:
@@ -173,14 +181,14 @@ def vacate_seat(state, parameters, seat):
 
 @compiled
 def _move_up(state, parameters, seat, to):
-    """Move the contact in `seat` `to` another seat of the same rep, whose phase has ended."""
-    person = state.reps[to]
+    """Move the contact in `seat` to the seat `to` of the same rep, whose phase has ended."""
+    worker = state.reps[to]
     before = state.reps[seat]
     state.contacts[before.contact].rep = to
-    person.contact = before.contact
-    person.status = WORKING
-    person.phase_start_s = before.phase_start_s
-    person.speed = before.speed
+    worker.contact = before.contact
+    worker.status = WORKING
+    worker.phase_start_s = before.phase_start_s
+    worker.speed = before.speed
     if to < parameters.n_reps:
         state.n_working += 1
     note(state, NOTE_WORKING, before.contact, to, 0)

@@ -1,6 +1,6 @@
 """Shifts and breaks: reps come and go (D12).
 
-Room: `envs.simulator.service`. Touches reps through `staffing`, `concurrency` and `interruption`.
+Room: `envs.simulator.service`. Touches reps through `staffing`, `seats` and `interruption`.
 
 A rep may miss a shift; that is the episode's luck, which shows when the shift starts.
 A rep whose shift ends while busy finishes the contact in hand; that time is overtime. Suspended work of a rep who has
@@ -19,7 +19,7 @@ from envs.simulator.machine.journal import (
     note,
     note_rep,
 )
-from envs.simulator.machine.luck import LUCK_ABSENCE, uniform
+from envs.simulator.machine.luck import LUCK_ABSENCE, SECONDS_APART, uniform
 from envs.simulator.machine.state import (
     AWAY,
     BREAK_START,
@@ -36,13 +36,10 @@ from envs.simulator.service.staffing import (
     send_away,
 )
 
-SECONDS_APART = 2**32
-"""More seconds than a horizon has, so that every shift of every rep has luck of its own."""
-
 
 @compiled
 def next_shift_change_s(state, parameters):
-    """Return the time in seconds of the next start or end of a shift, NEVER after the last."""
+    """Return the time in seconds of the next start or end of a shift or a break, NEVER after the last."""
     if state.next_shift_change >= parameters.n_shift_changes:
         return NEVER
     return parameters.shift_change_s[state.next_shift_change]
@@ -50,7 +47,7 @@ def next_shift_change_s(state, parameters):
 
 @compiled
 def change_shift(state, parameters):
-    """Handle the next start or end of a shift."""
+    """Handle the next start or end of a shift or a break."""
     change = state.next_shift_change
     state.next_shift_change += 1
     rep = parameters.shift_change_rep[change]
@@ -77,7 +74,7 @@ def change_shift(state, parameters):
 
 @compiled
 def _is_missed(state, parameters, rep):
-    """Return True if `rep` will not come to the shift that starts now."""
+    """Return True if `rep` (seat) will not come to the shift that starts now."""
     if parameters.absence_prob[rep] <= 0.0:
         return False
     luck = uniform(state.key, LUCK_ABSENCE, SECONDS_APART * np.int64(rep) + np.int64(state.now_s))
@@ -86,59 +83,66 @@ def _is_missed(state, parameters, rep):
 
 @compiled
 def _begin_shift(state, parameters, rep, until_s):
-    person = state.reps[rep]
-    person.shift_end_s = until_s
+    """Put `rep` (seat) on shift until its next break or shift end at `until_s` seconds: free, or, still at the last
+    shift's contact, in ordinary work."""
+    worker = state.reps[rep]
+    worker.shift_end_s = until_s
     state.n_staffed += 1
-    if person.status == AWAY:
-        person.on_shift = 1
+    if worker.status == AWAY:
+        worker.on_shift = 1
         join_free(state, parameters, rep)
     else:  # still at the last shift's contact: it becomes ordinary work
         state.n_overtime -= 1
-        note(state, NOTE_OVERTIME, person.contact, rep, 0)
-        person.on_shift = 1
+        note(state, NOTE_OVERTIME, worker.contact, rep, 0)
+        worker.on_shift = 1
         count_interruptible(state, parameters, rep, 1)
         divide_attention(state, parameters, rep)
 
 
 @compiled
 def _end_shift(state, parameters, rep):
-    person = state.reps[rep]
+    """End the shift of `rep` (seat): a free one leaves, its suspended work open to others; a busy one is in
+    overtime."""
+    worker = state.reps[rep]
     state.n_staffed -= 1
-    if person.status == FREE:
-        person.on_shift = 0
+    if worker.status == FREE:
+        worker.on_shift = 0
         leave_free(state, parameters, rep)
         send_away(state, rep)
         release_suspended(state, parameters, rep)
     else:
         count_interruptible(state, parameters, rep, -1)
-        person.on_shift = 0
+        worker.on_shift = 0
         state.n_overtime += 1
-        note(state, NOTE_OVERTIME, person.contact, rep, 1)
+        note(state, NOTE_OVERTIME, worker.contact, rep, 1)
         divide_attention(state, parameters, rep)
 
 
 @compiled
 def _begin_break(state, parameters, rep):
-    person = state.reps[rep]
-    person.on_break = 1
-    if person.status == FREE:
-        person.on_shift = 0
+    """Send `rep` (seat) on break: a free one at once, a busy one when the contact in hand is done. It keeps suspended
+    work."""
+    worker = state.reps[rep]
+    worker.on_break = 1
+    if worker.status == FREE:
+        worker.on_shift = 0
         state.n_staffed -= 1
         leave_free(state, parameters, rep)
         send_away(state, rep)
     else:  # on the floor until the contact in hand is done
         count_interruptible(state, parameters, rep, -1)
-        person.on_shift = 0
+        worker.on_shift = 0
         divide_attention(state, parameters, rep)
 
 
 @compiled
 def _end_break(state, parameters, rep, until_s):
-    person = state.reps[rep]
-    person.on_break = 0
-    person.on_shift = 1
-    person.shift_end_s = until_s
-    if person.status == AWAY:
+    """Put `rep` (seat) back on shift until its next break or shift end at `until_s` seconds: free, or busy still."""
+    worker = state.reps[rep]
+    worker.on_break = 0
+    worker.on_shift = 1
+    worker.shift_end_s = until_s
+    if worker.status == AWAY:
         state.n_staffed += 1
         join_free(state, parameters, rep)
     else:

@@ -32,22 +32,22 @@ from envs.simulator.service.queues import tell_contacts
 
 @compiled
 def join_free(state, parameters, rep):
-    """Make `rep` free from now on. The class is asked again, since this rep has not been asked yet."""
+    """Make `rep` (seat) free from now on. The class is asked again, since this rep has not been asked yet."""
     k = state.reps[rep].seat_class
-    person = state.reps[rep]
-    person.status = FREE
-    person.contact = NOBODY
-    person.idle_since_s = 0.0 if parameters.markov else state.now_s
-    person.closed_at = -1
-    person.review_s = NEVER
+    worker = state.reps[rep]
+    worker.status = FREE
+    worker.contact = NOBODY
+    worker.idle_since_s = 0.0 if parameters.markov else state.now_s
+    worker.closed_at = -1
+    worker.review_s = NEVER
     before = state.classes[k].last_free
     after = NOBODY
     if parameters.markov:
-        while before != NOBODY and state.reps[before].n_suspended > person.n_suspended:
+        while before != NOBODY and state.reps[before].n_suspended > worker.n_suspended:
             after = before
             before = state.reps[before].previous_free
-    person.previous_free = before
-    person.next_free = after
+    worker.previous_free = before
+    worker.next_free = after
     if before == NOBODY:
         state.classes[k].first_free = rep
     else:
@@ -65,11 +65,11 @@ def join_free(state, parameters, rep):
 
 @compiled
 def leave_free(state, parameters, rep):
-    """Take `rep` out of the list of free reps of its class."""
+    """Take `rep` (seat) out of the list of free reps of its class."""
     k = state.reps[rep].seat_class
-    person = state.reps[rep]
-    before = person.previous_free
-    after = person.next_free
+    worker = state.reps[rep]
+    before = worker.previous_free
+    after = worker.next_free
     if before == NOBODY:
         state.classes[k].first_free = after
     else:
@@ -84,7 +84,8 @@ def leave_free(state, parameters, rep):
 
 @compiled
 def longest_idle_rep(state, parameters, queue):
-    """Return the free rep with the skill for `queue` who is idle longest, NOBODY if there is none."""
+    """Return the free seat with the skill for `queue`, a channel's number, that is idle longest; NOBODY if there is
+    none."""
     found = NOBODY
     for k in range(parameters.n_classes):
         rep = state.classes[k].first_free
@@ -96,7 +97,8 @@ def longest_idle_rep(state, parameters, queue):
 
 @compiled
 def fewest_skills_rep(state, parameters, queue):
-    """Return the free rep with the skill for `queue` and the fewest skills, longest idle among equals."""
+    """Return the free seat with the skill for `queue`, a channel's number, whose rep has the fewest skills, longest
+    idle among equals; NOBODY if there is none."""
     found = NOBODY
     fewest = 0
     for k in range(parameters.n_classes):
@@ -111,7 +113,8 @@ def fewest_skills_rep(state, parameters, queue):
 
 @compiled
 def is_idle_longer(state, first, second):
-    """Return True if the free rep `first` is idle longer than the free rep `second`; the lower number among equals."""
+    """Return True if the free `first` (seat) is idle longer than the free `second` (seat); the lower number among
+    equals."""
     first_s = state.reps[first].idle_since_s
     second_s = state.reps[second].idle_since_s
     return first_s < second_s or (first_s == second_s and first < second)
@@ -119,7 +122,7 @@ def is_idle_longer(state, first, second):
 
 @compiled
 def has_free_rep(state, parameters, queue):
-    """Return True if a free rep has the skill for `queue`."""
+    """Return True if a free rep has the skill for `queue`, a channel's number."""
     for k in range(parameters.n_classes):
         if state.classes[k].n_free > 0 and parameters.skill[k, queue]:
             return True
@@ -128,7 +131,7 @@ def has_free_rep(state, parameters, queue):
 
 @compiled
 def has_interruptible_rep(state, parameters, queue):
-    """Return True if a rep with the skill for `queue` can be interrupted."""
+    """Return True if a rep with the skill for `queue`, a channel's number, can be interrupted."""
     for k in range(parameters.n_classes):
         if state.classes[k].n_interruptible > 0 and parameters.skill[k, queue]:
             return True
@@ -137,21 +140,22 @@ def has_interruptible_rep(state, parameters, queue):
 
 @compiled
 def is_interruptible(state, parameters, rep):
-    """Return True if `rep`, on shift, picks up or works on a contact that may be suspended, with room for it."""
-    person = state.reps[rep]
-    if not person.on_shift or person.n_suspended >= parameters.suspended_limit:
+    """Return True if `rep` (seat), on shift, picks up or works on a contact that may be suspended, with room for it."""
+    worker = state.reps[rep]
+    if not worker.on_shift or worker.n_suspended >= parameters.suspended_limit:
         return False
-    if person.status == RESUMING:
+    if worker.status == RESUMING:
         return True
-    if person.status == WORKING:
-        queue = state.contacts[person.contact].queue
+    if worker.status == WORKING:
+        queue = state.contacts[worker.contact].queue
         return parameters.queues[queue].interruptible != 0
     return False
 
 
 @compiled
 def count_interruptible(state, parameters, rep, change):
-    """Add `change` (+1 or -1) to the class's interruptible reps if `rep` is one; a new one is news to contacts."""
+    """Add `change` (+1 or -1) to the class's interruptible reps if `rep` (seat) is one; a new one is news to
+    contacts."""
     if is_interruptible(state, parameters, rep):
         k = state.reps[rep].seat_class
         state.classes[k].n_interruptible += change
@@ -161,11 +165,12 @@ def count_interruptible(state, parameters, rep, change):
 
 @compiled
 def set_busy(state, parameters, rep, contact, status, until_s):
-    """Let `rep`, not free any more, do `status` (WORKING or RESUMING) on `contact` until `until_s` seconds."""
-    person = state.reps[rep]
-    person.status = status
-    person.contact = contact
-    person.phase_start_s = state.now_s
+    """Let `rep` (seat), not free any more, do `status` (WORKING or RESUMING) on `contact` (slot) until `until_s`
+    seconds."""
+    worker = state.reps[rep]
+    worker.status = status
+    worker.contact = contact
+    worker.phase_start_s = state.now_s
     if rep < parameters.n_reps:  # a rep who holds several contacts is one rep at work
         if status == WORKING:
             state.n_working += 1
@@ -178,7 +183,7 @@ def set_busy(state, parameters, rep, contact, status, until_s):
 
 @compiled
 def end_phase(state, parameters, rep):
-    """End what the busy `rep` is doing; the caller decides what comes next."""
+    """End what the busy `rep` (seat) is doing; the caller decides what comes next."""
     count_interruptible(state, parameters, rep, -1)
     if rep < parameters.n_reps:
         if state.reps[rep].status == WORKING:
@@ -189,12 +194,13 @@ def end_phase(state, parameters, rep):
 
 @compiled
 def begin_after_work(state, rep, queue, until_s):
-    """Let `rep`, whose contact of `queue` has just ended, do its after-contact work until `until_s` seconds."""
-    person = state.reps[rep]
-    person.status = AFTER_WORK
-    person.contact = NOBODY
-    person.after_work_of = queue
-    person.phase_start_s = state.now_s
+    """Let `rep` (seat), whose contact of `queue`, a channel's number, has just ended, do its after-contact work until
+    `until_s` seconds."""
+    worker = state.reps[rep]
+    worker.status = AFTER_WORK
+    worker.contact = NOBODY
+    worker.after_work_of = queue
+    worker.phase_start_s = state.now_s
     state.n_working += 1
     state.queues[queue].after_work += 1
     set_rep_event(state, rep, until_s)
@@ -202,25 +208,25 @@ def begin_after_work(state, rep, queue, until_s):
 
 @compiled
 def end_after_work(state, rep):
-    """End the after-contact work of `rep`; the caller decides what comes next."""
+    """End the after-contact work of `rep` (seat); the caller decides what comes next."""
     state.n_working -= 1
     state.queues[state.reps[rep].after_work_of].after_work -= 1
 
 
 @compiled
 def send_away(state, rep):
-    """Take `rep`, who is neither busy nor in the list of free reps, off the floor."""
-    person = state.reps[rep]
-    person.status = AWAY
-    person.contact = NOBODY
+    """Take `rep` (seat), who is neither busy nor in the list of free reps, off the floor."""
+    worker = state.reps[rep]
+    worker.status = AWAY
+    worker.contact = NOBODY
     note_rep(state, NOTE_AWAY, rep)
     set_rep_event(state, rep, NEVER)
 
 
 @compiled
 def speed_of(state, parameters, rep, contact):
-    """Return how many seconds of the work on `contact` the `rep` does in a second, if it holds nothing else (D10,
-    D11)."""
+    """Return how many seconds of the work on `contact` (slot) the `rep` (seat) does in a second, if it holds nothing
+    else (D10, D11)."""
     person = state.contacts[contact]
     speed = parameters.speed[state.reps[rep].seat_class, person.queue]
     if person.preferred == parameters.owner[rep]:
@@ -230,7 +236,7 @@ def speed_of(state, parameters, rep, contact):
 
 @compiled
 def resolution_of(state, parameters, rep, contact):
-    """Return by what the `rep` multiplies the chance that `contact` is resolved (D10, D11)."""
+    """Return by what the `rep` (seat) multiplies the chance that `contact` (slot) is resolved (D10, D11)."""
     person = state.contacts[contact]
     factor = parameters.resolution[state.reps[rep].seat_class, person.queue]
     if person.preferred == parameters.owner[rep]:

@@ -4,10 +4,12 @@ customer (D4, D9).
 Room: `envs.simulator.service`. Touches one contact, the rep who works on it, and their counters.
 """
 
+from envs.interface.cost_terms import TERM_INTERRUPTION
 from envs.interface.units import HOURS_OF_DAY
 from envs.simulator.machine.compilation import compiled
 from envs.simulator.machine.journal import NOTE_ATTEMPTED, note
 from envs.simulator.machine.luck import (
+    ATTEMPTS_APART,
     LUCK_PICK_UP,
     LUCK_REACH,
     look_up_quantile,
@@ -17,7 +19,6 @@ from envs.simulator.machine.state import (
     IN_SERVICE,
     PICKING_UP,
     RESUMING,
-    TERM_INTERRUPTION,
     WORKING,
 )
 from envs.simulator.money.charges import charge
@@ -28,13 +29,10 @@ from envs.simulator.service.staffing import (
     speed_of,
 )
 
-ATTEMPTS_APART = 64
-"""More attempts than a contact can have, so that every attempt of every contact of a customer has its own luck."""
-
 
 @compiled
 def start_work(state, parameters, rep, contact):
-    """Let `rep` start `contact`, after a pick-up if the contact was ever interrupted."""
+    """Let `rep` (seat) start `contact` (slot), after a pick-up if the contact was ever interrupted."""
     person = state.contacts[contact]
     person.rep = rep
     take_seat(state, parameters, rep)
@@ -55,13 +53,14 @@ def start_work(state, parameters, rep, contact):
 
 @compiled
 def _work(state, parameters, rep, contact, duration_s):
+    """Let `rep` (seat) work on `contact` (slot) for `duration_s` seconds from now."""
     state.contacts[contact].status = IN_SERVICE
     set_busy(state, parameters, rep, contact, WORKING, state.now_s + duration_s)
 
 
 @compiled
 def pay_pick_up(state, parameters, rep):
-    """Count and charge the pick-up time that `rep`, now picking up, has spent since the phase began."""
+    """Count and charge the pick-up time that `rep` (seat), now picking up, has spent since the phase began."""
     paid_s = state.now_s - state.reps[rep].phase_start_s
     contact = state.reps[rep].contact
     state.queue_count[state.contacts[contact].queue].pick_up_s += paid_s
@@ -70,7 +69,7 @@ def pay_pick_up(state, parameters, rep):
 
 @compiled
 def finish_pick_up(state, parameters, rep):
-    """End the pick-up of `rep`, who goes on with the work."""
+    """End the pick-up of `rep` (seat), who goes on with the work."""
     contact = state.reps[rep].contact
     pay_pick_up(state, parameters, rep)
     end_phase(state, parameters, rep)
@@ -81,14 +80,16 @@ def finish_pick_up(state, parameters, rep):
 
 @compiled
 def reach_prob(state, parameters, queue):
-    """Return the chance that an outbound attempt of `queue` reaches the customer at this hour of the day."""
+    """Return the chance that an outbound attempt of `queue`, a channel's number, reaches the customer at this hour of
+    the day."""
     hour = int((parameters.week_start_s + state.now_s) / 3600.0) % HOURS_OF_DAY
     return parameters.reach_prob[hour, queue]
 
 
 @compiled
 def is_reached(state, parameters, contact):
-    """Return True if the rep who starts `contact` now has the customer, whom an outbound call may fail to reach."""
+    """Return True if the rep who starts `contact` (slot) now has the customer, whom an outbound call may fail to
+    reach."""
     person = state.contacts[contact]
     limits = parameters.queues[person.queue]
     if not limits.outbound or person.reached:
@@ -104,6 +105,6 @@ def is_reached(state, parameters, contact):
 
 @compiled
 def was_missed(state, parameters, contact):
-    """Return True if the service of `contact` that ends now was an attempt that did not reach the customer."""
+    """Return True if the service of `contact` (slot) that ends now was an attempt that did not reach the customer."""
     person = state.contacts[contact]
     return parameters.queues[person.queue].outbound != 0 and not person.reached
