@@ -145,7 +145,7 @@ class Episodes:
     def _play_recorded(
         self, policy: Policy, episodes: NDArray[np.int64], deterministic: bool, recorder: EpisodeRecorder
     ) -> list[Counts]:
-        rows = CenterRows(self.scenario, len(episodes), sampler=self._sampler, record=True)
+        rows = CenterRows(self.scenario, len(episodes), sampler=self._sampler, journal=True)
         rows.start(rows.all_rows, np.full(len(episodes), self.seed), episodes)
         record = recorder.follow(rows, episodes)
         advance_rows(

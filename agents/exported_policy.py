@@ -42,7 +42,7 @@ def action_names(scenario: Scenario) -> list[str]:
     return [action.name for action in action_table(scenario)]
 
 
-def field_records(scenario: Scenario) -> dict[str, list[dict[str, Any]]]:
+def fields_as_data(scenario: Scenario) -> dict[str, list[dict[str, Any]]]:
     """Return the field table of `scenario` as it stands in a file's metadata."""
     table = field_table(tuple(channel.name for channel in scenario.channels))
     return {
@@ -171,7 +171,7 @@ def _check_actions(file: Path, found: list[str], scenario: Scenario) -> None:
 
 
 def _check_fields(file: Path, found: dict[str, list[dict[str, Any]]], scenario: Scenario) -> None:
-    for part, wanted in field_records(scenario).items():
+    for part, wanted in fields_as_data(scenario).items():
         difference = _first_difference(
             [f"{field['name']} [{field['unit']}]" for field in found[part]],
             [f"{field['name']} [{field['unit']}]" for field in wanted],

@@ -75,7 +75,7 @@ class CenterRows:
     """`n_rows` environments of `scenario`; arrays have one row per environment.
 
     `threads` > 1 steps rows in parallel on at most that many numba threads; results are equal bit for bit. `sampler`
-    draws the demand, of the same scenario; None: one of these rows' own. With `record` what happens to contacts and
+    draws the demand, of the same scenario; None: one of these rows' own. With `journal` what happens to contacts and
     reps is noted too, for `drain`, and nothing else changes.
     """
 
@@ -86,7 +86,7 @@ class CenterRows:
         threads: int = 1,
         *,
         sampler: DemandSampler | None = None,
-        record: bool = False,
+        journal: bool = False,
     ) -> None:
         self.scenario = scenario
         self.n_rows = n_rows
@@ -104,8 +104,8 @@ class CenterRows:
         self.demand_counts = np.zeros(n_rows, np.int64)
         self.keys = np.zeros(n_rows, np.uint64)
         self.all_rows = np.arange(n_rows)
-        self._records = record
-        self.journals = np.zeros(n_rows if record else 1, journal_type(sizes))
+        self._has_journal = journal
+        self.journals = np.zeros(n_rows if journal else 1, journal_type(sizes))
         self._sampler = DemandSampler(scenario) if sampler is None else sampler
         self._threads = min(threads, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
@@ -136,7 +136,7 @@ class CenterRows:
         for row in rows:
             state_bytes[row] = 0
             self.states[row]["key"] = self.keys[row]
-        self._start_recording(rows)
+        self._start_journal(rows)
         reset_rows(
             rows,
             self.states,
@@ -198,11 +198,11 @@ class CenterRows:
         """Return what was noted in environment `row` since the last call or its start, and forget it.
 
         Returns `ENTRY` records in the order of events; their kinds are those of `envs.simulator.machine.journal`. To
-        be called after every start and step. Raises `RuntimeError` if these rows do not record, or if more was noted
+        be called after every start and step. Raises `RuntimeError` if these rows keep no journal, or if more was noted
         than there is room for.
         """
-        if not self._records:
-            raise RuntimeError("drain() needs CenterRows(..., record=True)")
+        if not self._has_journal:
+            raise RuntimeError("drain() needs CenterRows(..., journal=True)")
         journal = self.journals[row]
         if journal["n_lost"] > 0:
             raise RuntimeError(
@@ -213,10 +213,10 @@ class CenterRows:
         journal["n_entries"] = 0
         return entries
 
-    def _start_recording(self, rows: NDArray[np.int64]) -> None:
-        """Let `rows` record from now on, with nothing noted yet, or not, as this object does."""
-        self.states["recording"][rows] = self._records
-        if self._records:
+    def _start_journal(self, rows: NDArray[np.int64]) -> None:
+        """Let `rows` keep a journal from now on, with nothing noted yet, or not, as this object does."""
+        self.states["journaling"][rows] = self._has_journal
+        if self._has_journal:
             self.journals["n_entries"][rows] = 0
             self.journals["n_lost"][rows] = 0
 
@@ -250,7 +250,7 @@ class CenterRows:
         self.load_demand(row, demand)
         self.states[row : row + 1] = state
         self.keys[row] = state["key"][0]
-        self._start_recording(np.array([row]))
+        self._start_journal(np.array([row]))
         self.center[row] = snapshot.center
         self.candidates[row] = snapshot.candidates
         self.mask[row] = snapshot.mask

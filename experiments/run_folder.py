@@ -1,10 +1,11 @@
 """Run folders: `runs/<experiment>/<run>/` with the resolved configuration, command, versions and results.
 
-Room: `experiments`. Touches files below `runs/`.
+Room: `experiments`. Touches files below `runs/`, and those that its callers name.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,16 @@ from pydantic import BaseModel
 
 from envs.errors import ConfigurationError
 from experiments.provenance import collect_provenance
+
+
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Turn what the operating system refuses in the block into a `ConfigurationError`: `what`, the option and the file
+    of the user, cannot be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"{what}: cannot be written ({error.strerror or error})") from error
 
 
 def create_run_folder(parent: Path, experiment: str, seed: int, name: str | None = None) -> Path:

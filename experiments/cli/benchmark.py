@@ -15,73 +15,80 @@ from experiments.cli.options import (
     JsonFile,
     Overrides,
     RecordFolderPath,
+    Scenarios,
     open_records,
+    refuse_beside_suite,
     require_folders,
 )
 
+BenchmarkName = Annotated[
+    str | None,
+    typer.Option(help="A name in configs/benchmarks or a file; the other options change what it says."),
+]
+Suite = Annotated[
+    bool, typer.Option("--suite", help="The benchmark suite: the scenarios of configs/benchmarks/suite.yaml.")
+]
+Policies = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,...",
+        help="Baselines, exported FILE.onnx and module:Class, each perhaps with a name before it, as in "
+        "mine=FILE.onnx; default: every baseline that fits the scenario.",
+    ),
+]
+Episodes = Annotated[int | None, typer.Option(help="Test episodes; default: 64.")]
+Seed = Annotated[int | None, typer.Option(help="Seed, from which the test episodes follow; default: 0.")]
+Reference = Annotated[
+    str | None,
+    typer.Option(help="Whom the tables compare with the others; default: learned, or best_tuned, or the first."),
+]
+Tuned = Annotated[
+    bool | None,
+    typer.Option(
+        "--tuned/--no-tuned",
+        help="With the tuned rules of each scenario, and the best of them on validation episodes; default: as the "
+        "benchmark file says.",
+        show_default=False,
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Threads, on which no result depends; default: 1, with --suite one for each CPU.",
+        show_default=False,
+    ),
+]
+Bound = Annotated[
+    int | None,
+    typer.Option(min=0, help="Test episodes on which a lower bound of the cost is computed; default: 4; 0: none."),
+]
+FigureFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Draw costs with intervals to FILE.svg, .png or .pdf.", dir_okay=False),
+]
+
 
 def benchmark(
-    scenarios: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[SCENARIO]...", help="Names or files; default: bank.", show_default=False),
-    ] = None,
-    config: Annotated[
-        str | None,
-        typer.Option(help="A name in configs/benchmarks or a file; the other options change what it says."),
-    ] = None,
-    suite: Annotated[
-        bool, typer.Option("--suite", help="The benchmark suite: the scenarios of configs/benchmarks/suite.yaml.")
-    ] = False,
-    policies: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B,...",
-            help="Baselines, exported FILE.onnx and module:Class, each perhaps with a name before it, as in "
-            "mine=FILE.onnx; default: every baseline that fits the scenario.",
-        ),
-    ] = None,
-    episodes: Annotated[int | None, typer.Option(help="Test episodes; default: 64.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed, from which the test episodes follow; default: 0.")] = None,
-    reference: Annotated[
-        str | None,
-        typer.Option(help="Whom the tables compare with the others; default: learned, or best_tuned, or the first."),
-    ] = None,
-    tuned: Annotated[
-        bool | None,
-        typer.Option(
-            "--tuned/--no-tuned",
-            help="With the tuned rules of each scenario, and the best of them on validation episodes; default: as the "
-            "benchmark file says.",
-            show_default=False,
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Threads, on which no result depends; default: 1, with --suite one for each CPU.",
-            show_default=False,
-        ),
-    ] = None,
-    bound: Annotated[
-        int | None,
-        typer.Option(min=0, help="Test episodes on which a lower bound of the cost is computed; default: 4; 0: none."),
-    ] = None,
+    scenarios: Scenarios = None,
+    config: BenchmarkName = None,
+    suite: Suite = False,
+    policies: Policies = None,
+    episodes: Episodes = None,
+    seed: Seed = None,
+    reference: Reference = None,
+    tuned: Tuned = None,
+    threads: Threads = None,
+    bound: Bound = None,
     overrides: Overrides = None,
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
-    figure: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Draw costs with intervals to FILE.svg, .png or .pdf.", dir_okay=False),
-    ] = None,
+    figure: FigureFile = None,
     record: RecordFolderPath = None,
 ) -> None:
     """Play the same episodes with several policies, and compare their costs and service with intervals."""
     require_folders(json=json_file, csv=csv_file, figure=figure)
-    from envs.errors import ConfigurationError
-
-    if suite and (scenarios or config is not None):
-        raise ConfigurationError("--suite: must stand without SCENARIO and --config, since it names its scenarios")
+    refuse_beside_suite(suite, scenarios, config)
     if figure is not None:
         from experiments.extras import require_extra
 

@@ -1,4 +1,4 @@
-"""What the commands share: the application, options with one meaning everywhere, and the writing of results.
+"""What the commands share: options with one meaning everywhere, and the writing of results.
 
 Room: `experiments.cli`. Touches typer, and the files that the user names.
 
@@ -7,7 +7,6 @@ Nothing heavy is imported above the functions: numba and torch take seconds, and
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +18,10 @@ if TYPE_CHECKING:
     from experiments.records.recorder import RecordFolder
 
 
+Scenarios = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[SCENARIO]...", help="Names or files; default: bank.", show_default=False),
+]
 JsonFile = Annotated[
     Path | None,
     typer.Option("--json", metavar="FILE", help="Write the result to FILE as JSON as well.", dir_okay=False),
@@ -39,7 +42,12 @@ TrainingOverrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the training, as in ppo.learning_rate=5e-4."),
 ]
+RunsFolder = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Where run folders are made.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of numba and of onnxruntime.")]
+ThreadsOrAll = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="Default: one for each CPU; no result depends on it.", show_default=False),
+]
 
 
 class Mode(StrEnum):
@@ -58,12 +66,18 @@ class ValidationTier(StrEnum):
 
 def write_result(file: Path, result: Mapping[str, Any]) -> None:
     """Write a command's result as JSON; the file's folder must exist."""
-    from envs.errors import ConfigurationError
+    from experiments.run_folder import write_json, writing
 
-    try:
-        file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"--json {file}: cannot be written ({error.strerror})") from error
+    with writing(f"--json {file}"):
+        write_json(file, result)
+
+
+def refuse_beside_suite(suite: bool, scenarios: list[str] | None, config: str | None) -> None:
+    """Refuse scenarios and a configuration beside `--suite`, which names its own."""
+    if suite and (scenarios or config is not None):
+        from envs.errors import ConfigurationError
+
+        raise ConfigurationError("--suite: must stand without SCENARIO and --config, since it names its scenarios")
 
 
 def require_folders(**files: Path | None) -> None:

@@ -13,6 +13,7 @@ import typer
 
 from experiments.cli.options import (
     JsonFile,
+    RunsFolder,
     TrainingOverrides,
     require_folders,
     write_result,
@@ -26,7 +27,7 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Decisions to train on.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders are made.")] = Path("runs"),
+    runs: RunsFolder = Path("runs"),
     overrides: TrainingOverrides = None,
     json_file: JsonFile = None,
 ) -> None:

@@ -13,61 +13,68 @@ import typer
 from experiments.cli.options import (
     JsonFile,
     Overrides,
+    RunsFolder,
+    Scenarios,
+    ThreadsOrAll,
+    refuse_beside_suite,
     require_folders,
     write_result,
 )
 
+TuningName = Annotated[
+    str | None, typer.Option(help="A name in configs/tuning or a file; the other options change what it says.")
+]
+Suite = Annotated[bool, typer.Option("--suite", help="In the scenarios of configs/benchmarks/suite.yaml.")]
+Rules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rule",
+        metavar="NAME|FILE.yaml",
+        help="A rule by its name or a policy file; may be given again; default: every rule that makes sense.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option(help="Seed, from which training, validation and test episodes follow; default: 0.")
+]
+Trials = Annotated[int | None, typer.Option(help="Trials of each rule; default: 120.")]
+Episodes = Annotated[int | None, typer.Option(help="Training episodes of a trial; default: 32.")]
+Minutes = Annotated[float | None, typer.Option(help="Time limit of each rule and scenario; default: 10.")]
+RunName = Annotated[
+    str | None, typer.Option(help="Of the run folder; default: date, time and seed.", show_default=False)
+]
+ResumedFolder = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Go on with the tuning of this run folder; takes --trials and --minutes."),
+]
+Ship = Annotated[
+    bool, typer.Option("--ship", help="Also write the tuned rules to configs/benchmarks/tuned, for --tuned.")
+]
+
 
 def tune(
-    scenarios: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[SCENARIO]...", help="Names or files; default: bank.", show_default=False),
-    ] = None,
-    config: Annotated[
-        str | None, typer.Option(help="A name in configs/tuning or a file; the other options change what it says.")
-    ] = None,
-    suite: Annotated[bool, typer.Option("--suite", help="In the scenarios of configs/benchmarks/suite.yaml.")] = False,
-    rules: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--rule",
-            metavar="NAME|FILE.yaml",
-            help="A rule by its name or a policy file; may be given again; default: every rule that makes sense.",
-            show_default=False,
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed, from which training, validation and test episodes follow; default: 0.")
-    ] = None,
-    trials: Annotated[int | None, typer.Option(help="Trials of each rule; default: 120.")] = None,
-    episodes: Annotated[int | None, typer.Option(help="Training episodes of a trial; default: 32.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Time limit of each rule and scenario; default: 10.")] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Of the run folder; default: date, time and seed.", show_default=False)
-    ] = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Go on with the tuning of this run folder; takes --trials and --minutes."),
-    ] = None,
-    ship: Annotated[
-        bool, typer.Option("--ship", help="Also write the tuned rules to configs/benchmarks/tuned, for --tuned.")
-    ] = False,
-    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders are made.")] = Path("runs"),
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Default: one for each CPU; no result depends on it.", show_default=False)
-    ] = None,
+    scenarios: Scenarios = None,
+    config: TuningName = None,
+    suite: Suite = False,
+    rules: Rules = None,
+    seed: Seed = None,
+    trials: Trials = None,
+    episodes: Episodes = None,
+    minutes: Minutes = None,
+    name: RunName = None,
+    resume: ResumedFolder = None,
+    ship: Ship = False,
+    runs: RunsFolder = Path("runs"),
+    threads: ThreadsOrAll = None,
     overrides: Overrides = None,
     json_file: JsonFile = None,
 ) -> None:
     """Tune the free parameters of rules on training episodes, and test them against their defaults."""
     require_folders(json=json_file)
-    from envs.errors import ConfigurationError
-
-    if suite and (scenarios or config is not None):
-        raise ConfigurationError("--suite: must stand without SCENARIO and --config, since it names its scenarios")
-    own = (scenarios, config, suite or None, rules, seed, episodes, name, overrides)
-    if resume is not None and any(value is not None for value in own):
-        raise ConfigurationError("--resume: must stand without what its run folder states; --trials and --minutes may")
+    refuse_beside_suite(suite, scenarios, config)
+    stated = {"rules": rules, "seed": seed, "episodes": episodes, "overrides": overrides}
+    if resume is not None:
+        _refuse_beside_resume(scenarios, config, suite or None, name, *stated.values())
     from experiments.extras import require_extra
     from experiments.processors import usable_cpus
 
@@ -82,20 +89,8 @@ def tune(
     else:
         from experiments.tuning.tuning_config import load_tuning
 
-        if suite:
-            from experiments.comparison.benchmark import load_benchmark
-
-            scenarios = list(load_benchmark("suite").scenarios)
-        loaded = load_tuning(
-            config,
-            scenarios=scenarios,
-            overrides=overrides,
-            rules=rules,
-            seed=seed,
-            trials=trials,
-            episodes=episodes,
-            minutes=minutes,
-        )
+        chosen = _suite_scenarios() if suite else scenarios
+        loaded = load_tuning(config, scenarios=chosen, trials=trials, minutes=minutes, **stated)
         result = run(loaded, runs_folder=runs, name=name, threads=threads, ships=ship)
     show(result)
     for found in result.scenarios.values():
@@ -103,3 +98,18 @@ def tune(
             typer.echo(f"Policy: {rule.policy_file}")
     if json_file is not None:
         write_result(json_file, describe_result(result))
+
+
+def _refuse_beside_resume(*options: object) -> None:
+    """Refuse options that the run folder states, which goes on as it began."""
+    if any(option is not None for option in options):
+        from envs.errors import ConfigurationError
+
+        raise ConfigurationError("--resume: must stand without what its run folder states; --trials and --minutes may")
+
+
+def _suite_scenarios() -> list[str]:
+    """Return the names of the scenarios of the benchmark suite."""
+    from experiments.comparison.benchmark import load_benchmark
+
+    return list(load_benchmark("suite").scenarios)

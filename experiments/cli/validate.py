@@ -11,6 +11,7 @@ import typer
 
 from experiments.cli.options import (
     JsonFile,
+    ThreadsOrAll,
     ValidationTier,
     require_folders,
     write_result,
@@ -31,9 +32,7 @@ def validate(
     trace: Annotated[
         bool, typer.Option("--trace", help="Print the SHA-256 of a million decisions instead; it depends on no option.")
     ] = False,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Default: one for each CPU; no result depends on it.", show_default=False)
-    ] = None,
+    threads: ThreadsOrAll = None,
     batch: Annotated[int, typer.Option(min=1, help="Episodes side by side in a trace.")] = 64,
     json_file: JsonFile = None,
 ) -> None:

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from agents.catalog import NamedPolicy
-from agents.exported_policy import action_names, field_records
+from agents.exported_policy import action_names, fields_as_data
 from agents.policy import StochasticPolicy
 from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
@@ -129,13 +129,13 @@ def _facts(scenario: Scenario, named: NamedPolicy, seed: int) -> dict[str, str]:
         "seed": str(seed),
         "demand_seed": str(demand_seeds(seed).test),
         "action_names": json.dumps(action_names(scenario)),
-        "fields": json.dumps(field_records(scenario)),
+        "fields": json.dumps(fields_as_data(scenario)),
     }
 
 
 def make_schema(table: str, scenario: Scenario, facts: Mapping[str, str]) -> pa.Schema:
     """Return the Arrow schema of one of `TABLES` in `scenario`, with `facts` as its metadata."""
-    fields = field_records(scenario)
+    fields = fields_as_data(scenario)
     n_actions = len(action_names(scenario))
     sizes = {
         "center fields": len(fields["center"]),

@@ -26,7 +26,7 @@ from agents.exported_policy import (
     OUTPUT,
     ExportedPolicy,
     action_names,
-    field_records,
+    fields_as_data,
 )
 from agents.policy import Observations, Policy
 from agents.rules.rule_policy import RulePolicy
@@ -160,7 +160,7 @@ def _metadata_texts(scenario: Scenario, metadata: Mapping[str, Any]) -> dict[str
     return {
         "format_version": str(FORMAT_VERSION),
         "action_names": json.dumps(action_names(scenario)),
-        "fields": json.dumps(field_records(scenario)),
+        "fields": json.dumps(fields_as_data(scenario)),
         "scenario_name": scenario.name,
         "scenario": scenario.model_dump_json(),
         "mode": mode,
@@ -182,7 +182,7 @@ class _Graph(nn.Module):
 
 
 def _write_graph(network: nn.Module, scenario: Scenario, file: Path, texts: Mapping[str, str]) -> None:
-    fields = field_records(scenario)
+    fields = fields_as_data(scenario)
     n_actions = len(action_names(scenario))
     # Two rows: torch takes a size of one for a constant.
     example = (

@@ -356,7 +356,7 @@ def fill_notes(rows: CenterRows) -> None:
 @pytest.mark.parametrize("fill", [fill_journal, fill_notes])
 def test_a_note_without_room_is_an_error_and_not_a_gap(fill):
     scenario = load_scenario("tiny")
-    rows = CenterRows(scenario, 1, record=True)
+    rows = CenterRows(scenario, 1, journal=True)
     rows.start(rows.all_rows, np.array([0]), np.array([0]))
     assert len(rows.drain(0)) == 3  # two reps come at 09:00, an e-mail joins
     fill(rows)
@@ -369,7 +369,7 @@ def test_a_note_without_room_is_an_error_and_not_a_gap(fill):
 def test_recording_goes_on_from_a_snapshot_of_rows_that_do_not_record():
     scenario = load_scenario("tiny")
     baseline = RulePolicy("value_first", scenario)
-    recording, plain, restored = (CenterRows(scenario, 1, record=record) for record in (True, False, True))
+    recording, plain, restored = (CenterRows(scenario, 1, journal=record) for record in (True, False, True))
     for rows in (recording, plain):
         rows.start(rows.all_rows, np.array([0]), np.array([0]))
         for _ in range(4):

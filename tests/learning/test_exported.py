@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from agents.catalog import load_policy
-from agents.exported_policy import ExportedPolicy, action_names, field_records
+from agents.exported_policy import ExportedPolicy, action_names, fields_as_data
 from agents.rules.rule_policy import RulePolicy
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import load_scenario
@@ -34,7 +34,7 @@ class SmallScorer(nn.Module):
     def __init__(self, scenario, seed=0):
         super().__init__()
         torch.manual_seed(seed)
-        fields = field_records(scenario)
+        fields = fields_as_data(scenario)
         for part, records in fields.items():
             self.register_buffer(f"{part}_scale", torch.tensor([field["scale"] for field in records]))
         self.summary = nn.Linear(len(fields["center"]), 8)
@@ -94,7 +94,7 @@ def test_metadata(file, tiny):
     found = ExportedPolicy(file, tiny).metadata
     assert found["format_version"] == "1"
     assert found["action_names"] == action_names(tiny)
-    assert found["fields"] == field_records(tiny)
+    assert found["fields"] == fields_as_data(tiny)
     assert found["scenario_name"] == "tiny"
     assert found["scenario"]["channels"][0]["name"] == tiny.channels[0].name
     assert found["mode"] == "sampled"
@@ -180,7 +180,7 @@ def test_a_shorter_action_table_is_refused(file, tiny, tmp_path):
 
 
 def test_other_fields_are_refused_and_other_scales_are_not(file, tiny, tmp_path):
-    fields = field_records(tiny)
+    fields = fields_as_data(tiny)
     fields["candidates"][3]["scale"] = 99.0
     ExportedPolicy(with_metadata(file, tmp_path, fields=json.dumps(fields)), tiny)
     fields["candidates"][3]["unit"] = "h"
@@ -251,7 +251,7 @@ def test_visited_states_are_spread_over_the_horizon():
     found = visit_states(bank, RulePolicy("fifo", bank), 0, 400)
     assert all(len(values) == 400 for values in found.values())
     assert (found["action_mask"].sum(axis=1) >= 2).all()  # nobody is asked when only one action is open
-    times = [field["name"] for field in field_records(bank)["center"]].index("time_of_day_s")
+    times = [field["name"] for field in fields_as_data(bank)["center"]].index("time_of_day_s")
     hours = np.bincount((found["center"][:, times] // 3600).astype(int), minlength=24)
     assert (hours[8:22] > 0).all()
 

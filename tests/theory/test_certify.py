@@ -14,7 +14,7 @@ from torch import nn
 
 from agents.catalog import load_policy
 from agents.episodes import play_episodes
-from agents.exported_policy import action_names, field_records
+from agents.exported_policy import action_names, fields_as_data
 from envs.errors import ConfigurationError
 from envs.metrics import compute_metrics
 from envs.scenario.scenario import load_scenario
@@ -157,7 +157,7 @@ class LinearScorer(nn.Module):
 
     def __init__(self, scenario):
         super().__init__()
-        fields = field_records(scenario)
+        fields = fields_as_data(scenario)
         self.register_buffer("scale", torch.tensor([field["scale"] for field in fields["candidates"]]))
         self.row = nn.Linear(len(fields["candidates"]), 1)
         self.bias = nn.Linear(len(fields["center"]), len(action_names(scenario)))

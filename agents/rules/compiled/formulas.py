@@ -215,8 +215,8 @@ FORMULAS = {
     "apparent_tardiness": apparent_tardiness,
     "whittle": whittle,
 }
-"""Every formula by its name: (`settings`, `block`, `row`) -> index of the contact of `row`, a row of `candidates`, in the
-formula's own unit; `block` is the line of B_ settings of its queue. The place is the code in `I_FORMULA`."""
+"""Every formula by its name: (`settings`, `block`, `row`) -> index of the contact of `row`, a row of `candidates`, in
+the formula's own unit; `block` is the line of B_ settings of its queue. The place is the code in `I_FORMULA`."""
 
 
 def formula_code(name: str) -> int:

@@ -92,7 +92,7 @@ def _write(state, kind, contact, queue, rep, detail, amount_usd, loss_usd):
 def note(state, kind, contact, rep, detail):
     """Note that `kind`, a NOTE_ code, happened to `contact` (slot) by `rep` (seat), NOBODY where there is none;
     `detail` is what the kind says it is."""
-    if state.recording:
+    if state.journaling:
         queue = NOBODY if contact == NOBODY else state.contacts[contact].queue
         _write(state, kind, contact, queue, rep, detail, 0.0, 0.0)
 
@@ -100,7 +100,7 @@ def note(state, kind, contact, rep, detail):
 @compiled
 def note_rep(state, kind, rep):
     """Note that `kind`, a NOTE_ code, happened to `rep` (seat), who has no contact in hand."""
-    if state.recording:
+    if state.journaling:
         _write(state, kind, NOBODY, NOBODY, rep, 0, 0.0, 0.0)
 
 
@@ -109,7 +109,7 @@ def note_charge(state, contact, queue, term, amount_usd, loss_usd):
     """Note a charge of `amount_usd`, after its weight, to `term`, a code of the cost terms, of which an account's loss
     is `loss_usd` before it, for `contact` (slot) or, where that is NOBODY, for `queue`, a channel's number, as a whole,
     or for the center where both are NOBODY."""
-    if state.recording:
+    if state.journaling:
         if amount_usd != 0.0 or loss_usd != 0.0:
             _write(state, NOTE_CHARGED, contact, queue, NOBODY, term, amount_usd, loss_usd)
 
@@ -117,7 +117,7 @@ def note_charge(state, contact, queue, term, amount_usd, loss_usd):
 @compiled
 def note_payment(state, contact, paid_usd, commission_usd):
     """Note that the debtor of `contact` (slot) paid `paid_usd`, of which the provider keeps `commission_usd`."""
-    if state.recording:
+    if state.journaling:
         queue = state.contacts[contact].queue
         _write(state, NOTE_PAID, contact, queue, NOBODY, 0, paid_usd, commission_usd)
 

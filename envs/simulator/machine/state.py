@@ -191,7 +191,7 @@ def state_type(sizes: Sizes) -> np.dtype:
             ("n_unused", np.int64),
             ("n_numbered", np.int64),
             ("n_notes", np.int64),
-            ("recording", np.int32),
+            ("journaling", np.int32),
             ("done", np.int32),
             ("started", np.int32),
             ("warm", np.int32),
