@@ -10,17 +10,17 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.counts import (
+    Counts,
+    read_counts,
+)
 from envs.errors import ConfigurationError
 from envs.inputs.demand import DemandSampler
 from envs.inputs.foresight import redraw
 from envs.inputs.parameters import build_parameters, choose_sizes
 from envs.interface.cost_terms import COST_TERMS
 from envs.interface.fields import FieldTable, field_table
-from envs.metrics import (
-    Counts,
-    compute_metrics,
-    read_counts,
-)
+from envs.metrics import compute_metrics
 from envs.rendering import render_state
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario

@@ -7,6 +7,10 @@ import pytest
 from playing import random_action
 
 from envs.center_rows import CenterRows
+from envs.counts import (
+    Counts,
+    read_counts,
+)
 from envs.inputs.staff_parameters import shift_changes
 from envs.interface.actions import (
     ASSIGN,
@@ -20,7 +24,6 @@ from envs.interface.actions import (
     WAIT,
 )
 from envs.interface.units import DAY_S
-from envs.metrics import Counts, read_counts
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
 from envs.simulator.machine.event_list import CLOCK_HEAP

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from envs.center import BlendedCenter
-from envs.metrics import compute_metrics, read_counts
+from envs.counts import read_counts
+from envs.metrics import compute_metrics
 from envs.scenario.scenario import Scenario, load_scenario
 
 VOICE = {"name": "voice", "kind": "real_time", "handle_time": 300, "patience": 3000}

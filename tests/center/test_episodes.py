@@ -9,9 +9,9 @@ from playing import bank_day
 from agents.episodes import Episodes, play_episodes
 from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows
+from envs.counts import Counts
 from envs.inputs import kept_demand
 from envs.inputs.demand import DemandSampler
-from envs.metrics import Counts
 from envs.scenario.scenario import Scenario
 
 NUMBERS = np.arange(5)

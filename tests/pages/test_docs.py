@@ -104,8 +104,8 @@ def test_observation_fields(heading: str, fields: tuple[Field, ...]):
         ("Account-value bands", "band_<i>.", metrics.BAND_METRICS),
     ],
 )
-def test_metrics(heading: str, prefix: str, definitions: dict[str, tuple[str, str]]):
-    expected = [[f"`{prefix}{key}`", unit, text] for key, (unit, text) in definitions.items()]
+def test_metrics(heading: str, prefix: str, definitions: dict[str, metrics.Metric]):
+    expected = [[f"`{prefix}{key}`", metric.unit, metric.meaning] for key, metric in definitions.items()]
     assert table(section("docs/metrics.md", heading)) == expected
 
 

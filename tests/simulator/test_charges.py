@@ -12,9 +12,10 @@ from playing import EMAIL, VOICE, Center, channel, contact, scripted
 from agents.episodes import play_episodes
 from agents.policy import Observations, Policy
 from agents.rules.rule_policy import RulePolicy
+from envs.counts import read_counts
 from envs.interface.cost_terms import COST_TERMS
 from envs.interface.units import DAY_S
-from envs.metrics import compute_metrics, read_counts
+from envs.metrics import compute_metrics
 from envs.scenario.scenario import Scenario, load_scenario
 
 

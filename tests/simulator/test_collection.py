@@ -8,8 +8,9 @@ from playing import VOICE, Center, channel, contact, day, finish
 
 from agents.episodes import play_episodes
 from agents.rules.rule_policy import RulePolicy
+from envs.counts import add_counts
 from envs.errors import ConfigurationError
-from envs.metrics import add_counts, compute_metrics
+from envs.metrics import compute_metrics
 from envs.scenario.scenario import load_scenario
 
 HARDLY_EVER = 1e-12

@@ -11,7 +11,8 @@ from playing import EMAIL, VOICE, Center, channel, contact, day, finish
 
 from agents.episodes import play_episodes
 from agents.rules.rule_policy import RulePolicy
-from envs.metrics import add_counts, compute_metrics
+from envs.counts import add_counts
+from envs.metrics import compute_metrics
 
 NEVER_REACHED = 1e-12
 ALWAYS = {"prob": 1.0}

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from playing import EMAIL, VOICE, Center, channel, contact, scripted
 
+from envs.counts import read_counts
 from envs.errors import ConfigurationError
 from envs.inputs.demand import DemandSampler
-from envs.metrics import compute_metrics, read_counts
+from envs.metrics import compute_metrics
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario, load_scenario
 

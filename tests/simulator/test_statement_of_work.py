@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from playing import EMAIL, VOICE, Center, channel, contact, scripted
 
+from envs.counts import read_counts
 from envs.errors import ConfigurationError
-from envs.metrics import compute_metrics, read_counts
+from envs.metrics import compute_metrics
 from envs.scenario.scenario import Scenario, load_scenario
 
 CALL = channel(VOICE, patience=60, service_level_threshold_s=20)
