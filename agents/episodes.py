@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from agents.policy import Policy
 from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows, Observation
+from envs.counts import Counts
 from envs.inputs.kept_demand import KeptDemand
-from envs.metrics import Counts
 from envs.scenario.scenario import Scenario
 
 

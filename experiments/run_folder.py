@@ -1,20 +1,48 @@
 """Run folders: `runs/<experiment>/<run>/` with the resolved configuration, command, versions and results.
 
-Room: `experiments`. Touches files below `runs/`, and those that its callers name.
+Room: `experiments`. Reads what is to be run from `configs/`; touches files below `runs/`, and those that its callers
+name.
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel
 
+from agents.run_files import PROVENANCE_FILE
+from envs.configuration.document import (
+    Document,
+    find_config,
+    load_yaml,
+    validate,
+)
 from envs.errors import ConfigurationError
 from experiments.provenance import collect_provenance
+
+Config = TypeVar("Config", bound=BaseModel)
+
+
+def load_config(
+    model: type[Config], root: str, folder: str, name_or_path: str | Path | None, changes: Mapping[str, Any]
+) -> Config:
+    """Return the checked configuration of that name in `configs/<folder>/`, or of that file, as an instance of `model`;
+    without a name every key has its default.
+
+    `changes` that are not None replace values of keys before the check, in whose messages the first word of every path
+    is `root`.
+    """
+    document = Document({}, Path()) if name_or_path is None else load_yaml(find_config(name_or_path, folder))
+    changes = {key: value for key, value in changes.items() if value is not None}
+    if changes and isinstance(document.data, dict):
+        overridden = frozenset((key,) for key in changes)
+        document = replace(document, data={**document.data, **changes}, overridden=overridden)
+    return validate(document, model, root)
 
 
 @contextmanager
@@ -76,4 +104,4 @@ def write_json(file: Path, data: Mapping[str, Any]) -> None:
 
 def write_provenance(folder: Path, seed: int) -> None:
     """Write the command, versions, date and commit of a run."""
-    write_json(folder / "provenance.json", collect_provenance(seed))
+    write_json(folder / PROVENANCE_FILE, collect_provenance(seed))

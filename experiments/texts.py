@@ -1,4 +1,4 @@
-"""Numbers as texts: durations, clock times, amounts of money.
+"""Numbers as texts: durations, clock times, amounts of money, shares; and what of them JSON knows.
 
 Room: `experiments`. Touches nothing.
 """
@@ -6,13 +6,13 @@ Room: `experiments`. Touches nothing.
 import math
 from typing import Any
 
-from envs.interface.units import DAY_S
+from envs.interface.units import DAY_S, HOUR_S
 from experiments.intervals import Interval
 
 
 def duration_text(duration_s: float) -> str:
     """Return a duration in the unit that suits its size: `45 s`, `8 min`, `12 h`, `2 days`."""
-    for unit_s, unit in ((DAY_S, "days"), (3600.0, "h"), (60.0, "min")):
+    for unit_s, unit in ((DAY_S, "days"), (HOUR_S, "h"), (60.0, "min")):
         if duration_s >= 1.5 * unit_s or (unit != "days" and duration_s >= unit_s):
             return f"{duration_s / unit_s:.3g} {unit}"
     return f"{duration_s:.3g} s"
@@ -41,3 +41,25 @@ def usd_text(interval: Interval) -> str:
 def amount_text(value: float) -> str:
     """Return an amount as text: with cents below 100."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
+
+
+def digits_text(value: float | None) -> str:
+    """Return a number with four digits that count, whole from 1,000 on; `-` where there is none."""
+    return "-" if value is None else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def percent_text(frac: float) -> str:
+    """Return a share in per cent; `-` where it is not defined."""
+    return "-" if math.isnan(frac) else f"{100 * frac:.1f} %"
+
+
+def percent_interval_text(interval: Interval) -> str:
+    """Return a share in per cent with its interval, if it has one, as text."""
+    if math.isnan(interval.mean) or math.isnan(interval.low):
+        return percent_text(interval.mean)
+    return f"{percent_text(interval.mean)} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+
+
+def json_number(value: float) -> float | None:
+    """Return a number as JSON has it: None where it is not defined (NaN) or infinite."""
+    return value if math.isfinite(value) else None

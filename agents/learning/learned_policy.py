@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 from agents.learning.network import CandidateScorer
 from agents.policy import Observations
 from agents.rules.compiled.action_layout import action_layout
+from agents.run_files import (
+    BEST_FILE,
+    NETWORK_FILE,
+    SCENARIO_FILE,
+    SELECTION_FILE,
+)
 from envs.errors import ConfigurationError
 from envs.interface.fields import field_table
 from envs.scenario.scenario import Scenario, load_scenario
-
-NETWORK_FILE = "network.json"
-SCENARIO_FILE = "scenario.yaml"
-BEST_FILE = "checkpoints/best.pt"
-START_FILE = "checkpoints/start.pt"
-ADJUSTED_FILE = "checkpoints/adjusted.pt"
-SELECTION_FILE = "selection.json"
 
 
 def make_network(scenario: Scenario, **settings: Any) -> CandidateScorer:

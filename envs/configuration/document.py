@@ -160,7 +160,7 @@ def validate(document: Document, model: type[Model], root: str) -> Model:
 
     Raises:
         ConfigurationError: the document does not fit. Its message has one line per mistake:
-            `scenario.channels[2].patience.mean_s = -5: must be > 0 seconds (configs/scenarios/x.yaml:31)`.
+            `scenario.channels[2].patience.mean_s = -5: must be > 0 seconds (configs/scenarios/bank.yaml:31)`.
     """
     try:
         return model.model_validate(document.data)

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.interface.units import (
+    HOUR_S,
     MAX_CAPACITY_UNITS,
     NEVER,
     NOBODY,
     WEEK_INTERVAL_S,
+    WEEKDAYS,
 )
 from envs.scenario.channel import Channel
 from envs.scenario.distributions import (
@@ -27,90 +29,106 @@ from envs.simulator.machine.record_types import CUMULATIVE_POINTS, RESIDUAL_POIN
 UNLIMITED = 2**30
 HAZARD_WINDOW_S = 60.0
 """The rate of abandonment shown to the router is the chance to hang up within this window, as a rate."""
+RESIDUAL_CELLS = 8.0
+"""Cells of a table of mean residual times, for each mean of the law."""
+HAZARD_CELLS = 16.0
+"""Cells of the table of abandonment rates, for each mean patience."""
+HAZARD_STEPS = 16.0
+"""Steps of the cumulative hazard in each of those cells."""
+SHORTEST_MEAN_S = 1e-9
+SHORTEST_PATIENCE_S = 1e-3
+"""Shorter means are taken for these where they divide."""
 Record = Any  # a numpy record: its fields are not known to type checkers
 
 
 def fill_channel(record: Record, scenario: Scenario, queue: int, channel: Channel) -> None:
     """Write all that the scenario fixes of `channel`, number `queue`, into the parameters `record`."""
     target = record.queues[queue]
-    pick_up, offer, rework = channel.pick_up, channel.callback_offer, channel.error.rework
     target.real_time = channel.is_real_time
     target.lines = UNLIMITED if channel.lines is None else channel.lines
     target.waiting_limit = UNLIMITED if channel.waiting_limit is None else channel.waiting_limit
-    target.interruptible = channel.interruptible
-    target.promised = channel.promised
-    target.accumulate = channel.pick_up_mode == "accumulate"
-    target.offer_to = NOBODY if offer is None else scenario.channel_index(offer.to)
-    target.accept_prob = 0.0 if offer is None else offer.accept_prob
-    target.rework_to = NOBODY if rework is None else scenario.channel_index(rework.to)
-    target.rework_delay_s = 0.0 if rework is None else rework.delay_s
-    target.rework_frac = 0.0 if rework is None else rework.work_frac
+    _fill_promise(record, queue, channel)
+    _fill_work(record, queue, channel)
+    _fill_sharing(record, queue, channel)
+    _fill_interruption(record, queue, channel)
+    _fill_patience(record, scenario, queue, channel)
+    _fill_outbound(record, queue, channel)
+    _fill_offer(record, scenario, queue, channel)
+    _fill_errors(record, scenario, queue, channel)
+    _fill_outcomes(record, scenario, queue, channel)
+    _fill_harm(record, queue, channel)
+    _fill_costs(record, queue, channel)
+    _fill_forecast(record, scenario, queue, channel)
+
+
+def _fill_promise(record: Record, queue: int, channel: Channel) -> None:
+    """Write what is promised: the service-level threshold, the due time and its clock."""
+    target, due = record.queues[queue], channel.due
+    hidden_after = None if due is None else due.hidden_after
     target.threshold_s = channel.service_level_threshold_s
-    target.due_after_s = NEVER if channel.due is None else channel.due.mean_after_s
-    hidden_after = None if channel.due is None else channel.due.hidden_after
+    target.promised = channel.promised
+    target.due_after_s = NEVER if due is None else due.mean_after_s
+    target.opens_after_s = 0.0 if due is None else due.opens_after_s
+    target.business_clock = due is not None and due.clock == "business"
+    target.met_by_start = due is not None and due.met_by == "start"
     target.hidden_due = hidden_after is not None
-    target.met_by_start = channel.due is not None and channel.due.met_by == "start"
+    target.due_cells_per_s = RESIDUAL_CELLS / target.due_after_s
     record.due_quantile_s[queue] = tabulate_quantiles(hidden_after)
-    target.due_cells_per_s = 8.0 / target.due_after_s
     if hidden_after is not None:
         record.due_residual_s[queue] = hidden_after.mean_residual_s(
             np.arange(RESIDUAL_POINTS, dtype=np.float64) / target.due_cells_per_s
         )
-    target.units = 0 if channel.concurrency is None else channel.concurrency.units
+
+
+def _fill_work(record: Record, queue: int, channel: Channel) -> None:
+    """Write the laws of handle time and after-contact work, and what is left of a handle time that is under way."""
+    target = record.queues[queue]
+    handle_mean_s = max(channel.handle_time.mean_duration_s, SHORTEST_MEAN_S)
+    target.completions_per_hour = HOUR_S / max(channel.mean_rep_time_s, SHORTEST_MEAN_S)
+    target.after_work_mean_s = 0.0 if channel.after_work is None else channel.after_work.mean_duration_s
+    target.residual_cells_per_s = RESIDUAL_CELLS / handle_mean_s
+    record.handle_quantile_s[queue] = tabulate_quantiles(channel.handle_time)
+    record.after_work_quantile_s[queue] = tabulate_quantiles(channel.after_work)
+    record.residual_s[queue] = channel.handle_time.mean_residual_s(
+        np.arange(RESIDUAL_POINTS, dtype=np.float64) * handle_mean_s / RESIDUAL_CELLS
+    )
+
+
+def _fill_sharing(record: Record, queue: int, channel: Channel) -> None:
+    """Write how many contacts a rep can hold, and how fast each of them then is."""
+    record.queues[queue].units = 0 if channel.concurrency is None else channel.concurrency.units
     record.shared_speed[queue] = 1.0
     if channel.concurrency is not None:
         speeds = channel.concurrency.speed_frac[:MAX_CAPACITY_UNITS]
         record.shared_speed[queue, 1 : len(speeds) + 1] = speeds
-    target.opens_after_s = 0.0 if channel.due is None else channel.due.opens_after_s
-    target.business_clock = channel.due is not None and channel.due.clock == "business"
-    _fill_outbound(record, queue, channel)
-    _fill_outcomes(record, scenario, queue, channel)
-    handle_mean_s = max(channel.handle_time.mean_duration_s, 1e-9)
-    target.completions_per_hour = 3600.0 / max(channel.mean_rep_time_s, 1e-9)
-    target.after_work_mean_s = 0.0 if channel.after_work is None else channel.after_work.mean_duration_s
-    record.after_work_quantile_s[queue] = tabulate_quantiles(channel.after_work)
-    record.handle_quantile_s[queue] = tabulate_quantiles(channel.handle_time)
+
+
+def _fill_interruption(record: Record, queue: int, channel: Channel) -> None:
+    """Write whether work is interruptible, and the pick-up that an interruption leaves behind."""
+    target, pick_up = record.queues[queue], channel.pick_up
+    target.interruptible = channel.interruptible
+    target.accumulate = channel.pick_up_mode == "accumulate"
     target.pick_up_mean_s = 0.0 if pick_up is None else pick_up.mean_duration_s
-    target.redial_prob = 0.0 if channel.redial is None else channel.redial.prob
-    target.error_prob = channel.error.prob
-    target.error_per_interruption_prob = channel.error.per_interruption_prob
-    harm, costs = channel.harm, channel.costs
-    target.abandonment_rise = harm.abandonment_prob
-    target.blocked_rise = harm.blocked_prob
-    target.wait_rise_per_s = harm.wait_prob_per_min / 60.0
-    target.wait_rise_max = harm.wait_max_prob
-    target.late_rise = harm.late_prob
-    target.late_rise_per_s = harm.late_prob_per_hour / 3600.0
-    target.late_rise_max = harm.late_max_prob
-    target.error_rise = harm.error_prob
-    target.abandonment_usd = costs.abandonment_usd
-    target.blocked_usd = costs.blocked_usd
-    target.late_usd = costs.late_usd
-    target.error_usd = costs.error_usd
-    target.holding_usd_per_s = costs.holding_usd_per_hour / 3600.0
-    target.waiting_usd_per_s = costs.waiting_usd_per_hour / 3600.0
-    target.overdue_waiting_usd_per_s = costs.overdue_waiting_usd_per_hour / 3600.0
-    target.residual_cells_per_s = 8.0 / handle_mean_s
-    record.residual_s[queue] = channel.handle_time.mean_residual_s(
-        np.arange(RESIDUAL_POINTS, dtype=np.float64) * handle_mean_s / 8.0
-    )
     record.pick_up_quantile_s[queue] = tabulate_quantiles(pick_up)
-    record.redial_quantile_s[queue] = tabulate_quantiles(None if channel.redial is None else channel.redial.delay)
+
+
+def _fill_patience(record: Record, scenario: Scenario, queue: int, channel: Channel) -> None:
+    """Write the law of patience, the rates of abandonment that follow from it, and redials."""
+    target, redial = record.queues[queue], channel.redial
+    target.redial_prob = 0.0 if redial is None else redial.prob
+    record.redial_quantile_s[queue] = tabulate_quantiles(None if redial is None else redial.delay)
     record.patience_quantile_s[queue] = np.inf
     target.hazard_cells_per_s = 1.0
     target.cumulative_cells_per_s = 1.0
-    if channel.patience is not None:
-        record.patience_quantile_s[queue] = tabulate_quantiles(channel.patience)
-        step_s = max(channel.patience.mean_duration_s, 1e-3) / 16.0
-        target.hazard_cells_per_s = 1.0 / step_s
-        record.hazard_per_s[queue] = _hazard_table(channel.patience, step_s)
-        target.smooth_patience = not isinstance(channel.patience, Fixed) and _draws_every_patience(scenario, channel)
-        target.cumulative_cells_per_s = 16.0 / step_s
-        record.cumulative_hazard[queue] = _cumulative_hazard(channel.patience, step_s / 16.0)
-    forecast = week_forecast(scenario, channel)
-    record.forecast_per_hour[:, queue] = forecast
-    per_interval = (forecast * WEEK_INTERVAL_S / 3600.0).reshape(7, -1)
-    record.forecast_today[:, queue] = (np.cumsum(per_interval, axis=1) - per_interval).ravel()
+    if channel.patience is None:
+        return
+    record.patience_quantile_s[queue] = tabulate_quantiles(channel.patience)
+    target.smooth_patience = not isinstance(channel.patience, Fixed) and _draws_every_patience(scenario, channel)
+    step_s = max(channel.patience.mean_duration_s, SHORTEST_PATIENCE_S) / HAZARD_CELLS
+    target.hazard_cells_per_s = 1.0 / step_s
+    record.hazard_per_s[queue] = _hazard_table(channel.patience, step_s)
+    target.cumulative_cells_per_s = HAZARD_STEPS / step_s
+    record.cumulative_hazard[queue] = _cumulative_hazard(channel.patience, step_s / HAZARD_STEPS)
 
 
 def _draws_every_patience(scenario: Scenario, channel: Channel) -> bool:
@@ -127,11 +145,13 @@ def _draws_every_patience(scenario: Scenario, channel: Channel) -> bool:
 
 
 def _fill_outbound(record: Record, queue: int, channel: Channel) -> None:
-    """Write what `channel`, number `queue`, fixes of attempts, unlimited supply, collection and callback approval into
-    the parameters `record`."""
+    """Write what is fixed of outbound attempts, unlimited supply and collection."""
     target = record.queues[queue]
-    reach, offer, collection = channel.reach, channel.callback_offer, channel.collection
+    reach, collection = channel.reach, channel.collection
     target.outbound = reach is not None
+    target.attempt_s = 0.0 if reach is None else reach.attempt_s
+    target.retry_after_s = 0.0 if reach is None else reach.retry_after_s
+    target.max_attempts = 1 if reach is None else reach.max_attempts
     record.reach_prob[:, queue] = 1.0 if reach is None else reach.prob_by_hour()
     target.unlimited = channel.is_unlimited
     if collection is not None:
@@ -140,16 +160,29 @@ def _fill_outbound(record: Record, queue: int, channel: Channel) -> None:
         target.recovery_frac = collection.recovery_frac
         target.commission_frac = collection.commission_frac
         target.commission_per_owed = collection.commission_per_owed
-    target.attempt_s = 0.0 if reach is None else reach.attempt_s
-    target.retry_after_s = 0.0 if reach is None else reach.retry_after_s
-    target.max_attempts = 1 if reach is None else reach.max_attempts
+
+
+def _fill_offer(record: Record, scenario: Scenario, queue: int, channel: Channel) -> None:
+    """Write which callback may be offered, and its approval."""
+    target, offer = record.queues[queue], channel.callback_offer
+    target.offer_to = NOBODY if offer is None else scenario.channel_index(offer.to)
+    target.accept_prob = 0.0 if offer is None else offer.accept_prob
     target.refusal_prob = 0.0 if offer is None else offer.refusal_prob
     target.approval_delay_s = 0.0 if offer is None else offer.approval_delay_s
 
 
+def _fill_errors(record: Record, scenario: Scenario, queue: int, channel: Channel) -> None:
+    """Write the chances of an error, and the rework that it brings."""
+    target, rework = record.queues[queue], channel.error.rework
+    target.error_prob = channel.error.prob
+    target.error_per_interruption_prob = channel.error.per_interruption_prob
+    target.rework_to = NOBODY if rework is None else scenario.channel_index(rework.to)
+    target.rework_delay_s = 0.0 if rework is None else rework.delay_s
+    target.rework_frac = 0.0 if rework is None else rework.work_frac
+
+
 def _fill_outcomes(record: Record, scenario: Scenario, queue: int, channel: Channel) -> None:
-    """Write what `channel`, number `queue`, fixes of follow-up, resolution, return and escalation into the parameters
-    `record`."""
+    """Write how a contact may end, and what follows: follow-up, resolution, return and escalation."""
     target = record.queues[queue]
 
     def place(name: str | None) -> int:
@@ -163,8 +196,6 @@ def _fill_outcomes(record: Record, scenario: Scenario, queue: int, channel: Chan
         target.follow_up_work_frac = follow_up.work_frac
         record.follow_up_quantile_s[queue] = tabulate_quantiles(follow_up.after)
     target.resolution_prob = np.inf if resolution is None else resolution.prob
-    target.unresolved_rise = channel.harm.unresolved_prob
-    target.unresolved_usd = channel.costs.unresolved_usd
     if resolution is not None and resolution.returns is not None:
         target.return_prob = resolution.returns.prob
         target.return_to = place(resolution.returns.to)
@@ -176,6 +207,41 @@ def _fill_outcomes(record: Record, scenario: Scenario, queue: int, channel: Chan
         target.escalate_to = place(resolution.escalates.to)
         target.escalation_work_frac = resolution.escalates.work_frac
         target.escalation_new_work = resolution.escalates.new_work
+
+
+def _fill_harm(record: Record, queue: int, channel: Channel) -> None:
+    """Write by how much each mishap raises the chance that the customer leaves."""
+    target, harm = record.queues[queue], channel.harm
+    target.abandonment_rise = harm.abandonment_prob
+    target.blocked_rise = harm.blocked_prob
+    target.wait_rise_per_s = harm.wait_prob_per_min / 60.0
+    target.wait_rise_max = harm.wait_max_prob
+    target.late_rise = harm.late_prob
+    target.late_rise_per_s = harm.late_prob_per_hour / HOUR_S
+    target.late_rise_max = harm.late_max_prob
+    target.error_rise = harm.error_prob
+    target.unresolved_rise = harm.unresolved_prob
+
+
+def _fill_costs(record: Record, queue: int, channel: Channel) -> None:
+    """Write the direct costs."""
+    target, costs = record.queues[queue], channel.costs
+    target.abandonment_usd = costs.abandonment_usd
+    target.blocked_usd = costs.blocked_usd
+    target.late_usd = costs.late_usd
+    target.error_usd = costs.error_usd
+    target.unresolved_usd = costs.unresolved_usd
+    target.holding_usd_per_s = costs.holding_usd_per_hour / HOUR_S
+    target.waiting_usd_per_s = costs.waiting_usd_per_hour / HOUR_S
+    target.overdue_waiting_usd_per_s = costs.overdue_waiting_usd_per_hour / HOUR_S
+
+
+def _fill_forecast(record: Record, scenario: Scenario, queue: int, channel: Channel) -> None:
+    """Write the contacts to be expected in each half-hour of the week, and in its day before it."""
+    forecast = week_forecast(scenario, channel)
+    record.forecast_per_hour[:, queue] = forecast
+    per_interval = (forecast * WEEK_INTERVAL_S / HOUR_S).reshape(len(WEEKDAYS), -1)
+    record.forecast_today[:, queue] = (np.cumsum(per_interval, axis=1) - per_interval).ravel()
 
 
 def _hazard_table(patience: DurationDistribution, step_s: float) -> NDArray[np.float64]:

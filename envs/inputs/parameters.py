@@ -37,7 +37,7 @@ from envs.simulator.machine.record_types import (
 
 
 def choose_sizes(scenario: Scenario) -> Sizes:
-    """Return the first sizes that holds `scenario`; raises `ConfigurationError` if none does."""
+    """Return the first of `SIZES` that hold `scenario`; raises `ConfigurationError` if none do."""
     reps = n_seats(scenario)
     n_changes = len(shift_changes(scenario))
     n_actions = len(action_table(scenario))
@@ -108,7 +108,7 @@ def _fill_actions(record: Record, scenario: Scenario) -> None:
 
 def build_parameters(scenario: Scenario, sizes: Sizes | None = None) -> NDArray[Any]:
     """Return the parameters of `scenario`: an array of one record of `parameters_type` of `sizes`, by default
-    the one that `choose_sizes` chooses."""
+    those that `choose_sizes` chooses."""
     sizes = choose_sizes(scenario) if sizes is None else sizes
     parameters = np.zeros(1, parameters_type(sizes))
     record: Record = parameters[0]

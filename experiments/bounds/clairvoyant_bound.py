@@ -32,7 +32,11 @@ from envs.interface.cost_terms import (
     TERM_UNRESOLVED,
     TERM_WAIT,
 )
-from envs.interface.units import DAY_S, NOBODY
+from envs.interface.units import (
+    DAY_S,
+    HOUR_S,
+    NOBODY,
+)
 from envs.scenario.scenario import Scenario
 from envs.scenario.staff import Group, Proficiency
 from envs.simulator.machine.luck import (
@@ -53,9 +57,9 @@ from experiments.bounds.episode_program import least_cost_usd
 from experiments.bounds.floor_time import PERIOD_S, Floor
 from experiments.bounds.way import Way
 
-LATE_STEPS_S = (0.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 36 * 3600.0)
+LATE_STEPS_S = (0.0, HOUR_S, 4 * HOUR_S, 12 * HOUR_S, 36 * HOUR_S)
 """Deferred contacts are served in time, or later than their due time by at least so much."""
-HOLDING_STEPS_S = (600.0, 1800.0, 3600.0, 4 * 3600.0, 12 * 3600.0)
+HOLDING_STEPS_S = (600.0, 1800.0, HOUR_S, 4 * HOUR_S, 12 * HOUR_S)
 """Where holding a contact costs, it is there for at least so long."""
 
 

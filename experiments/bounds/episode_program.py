@@ -8,10 +8,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.interface.units import DAY_S, NOBODY
+from envs.interface.units import (
+    DAY_S,
+    HOUR_S,
+    NOBODY,
+)
 from experiments.bounds.floor_time import PERIOD_S, Floor
 from experiments.bounds.linear_program import LinearProgram
-from experiments.bounds.way import HOUR_S, Way
+from experiments.bounds.way import Way
 
 
 def least_cost_usd(floor: Floor, choices: list[list[Way]], start_s: float = 0.0) -> float:

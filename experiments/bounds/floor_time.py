@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.interface.units import DAY_S
+from envs.interface.units import DAY_S, HOUR_S
 from envs.scenario.scenario import Scenario
 from envs.simulator.machine.state import (
     BREAK_END,
@@ -17,7 +17,6 @@ from envs.simulator.machine.state import (
     SHIFT_END,
     SHIFT_START,
 )
-from experiments.bounds.way import HOUR_S
 
 PERIOD_S = 7 * DAY_S
 """A longer horizon falls apart into periods, each with a program of its own."""

@@ -295,7 +295,7 @@ class _Program:
         return [
             state
             for state in itertools.product(*ranges)
-            if all(sum(state[i + IN_SERVICE] + state[i + PICKED_UP] for i in places) <= n for places, n in subsets)
+            if all(sum(state[i + IN_SERVICE] + state[i + PICKED_UP] for i in firsts) <= n for firsts, n in subsets)
             and all(
                 state[i * N_COUNTS + WAITING] + state[i * N_COUNTS + OVERDUE] <= limit for i, limit in enumerate(limits)
             )
@@ -305,12 +305,12 @@ class _Program:
         """Add the states and moves of the channels `names`, which share the reps in every state."""
         self._blocks.append(set(names))
         states = self._states(names)
-        places = {state: self._linear.add_equal_row(0.0) for state in states}
+        rows = {state: self._linear.add_equal_row(0.0) for state in states}
         whole = self._linear.add_equal_row(1.0)
         starts, ends = self._linear.add_equal_row(1.0), self._linear.add_equal_row(1.0)
         is_known = self._scenario.horizon.warm_up_days == 0.0
         for state in states:
-            row = places[state]
+            row = rows[state]
             usd_per_hour = 0.0
             time = self._linear.add_column(0.0)
             self._linear.put_equal(whole, time, 1.0)
@@ -321,7 +321,7 @@ class _Program:
                 self._busy.setdefault(name, []).append((time, part[IN_SERVICE] + part[PICKED_UP]))
                 for move in _moves(self._scenario, channel, part):
                     to = tuple(a + b for a, b in zip(part, move.change, strict=True))
-                    reached = places.get((*state[: own.start], *to, *state[own.stop :]))
+                    reached = rows.get((*state[: own.start], *to, *state[own.stop :]))
                     if reached is None:  # no rep is free, or no more may be suspended
                         continue
                     column, rate = time, move.per_hour

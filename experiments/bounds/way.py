@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from envs.interface.units import NOBODY
 
-HOUR_S = 3600.0
-
 
 class Way(NamedTuple):
     """One way in which a contact may end.

@@ -33,6 +33,7 @@ def train(
 ) -> None:
     """Train a policy, choose it on validation episodes, export it, and test it against the baselines."""
     require_folders(json=json_file)
+    from agents.run_files import TENSORBOARD_FOLDER
     from experiments.extras import require_extra
 
     with require_extra("train", "blended train"):
@@ -46,6 +47,6 @@ def train(
         result.benchmark.show()
     typer.echo(f"Policy ({result.selection.mode}): {result.policy_file}")
     typer.echo(f"Evaluate it: blended evaluate {result.policy_file} --scenario {loaded.scenario}")
-    typer.echo(f"TensorBoard: {sys.executable} -m tensorboard.main --logdir {result.folder / 'tensorboard'}")
+    typer.echo(f"TensorBoard: {sys.executable} -m tensorboard.main --logdir {result.folder / TENSORBOARD_FOLDER}")
     if json_file is not None:
         write_result(json_file, describe_result(result))

@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.rules.registry import AnyRule
-from envs.configuration.document import (
-    find_config,
-    load_yaml,
-    validate,
-)
 from envs.scenario.scenario import load_scenario
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
+from experiments.run_folder import load_config
 from experiments.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -35,15 +31,13 @@ class BenchmarkConfig(BaseModel):
         scenarios: names or paths.
         overrides: `dotted.key=value` texts, applied to every scenario.
         policies: what `agents.catalog.load_policy` understands, rules (`agents.rules.registry.AnyRule`) included;
-        none: in
-            each scenario every baseline that fits it.
+            none: in each scenario every baseline that fits it.
         episodes: test episodes per scenario.
         seed: the user's seed (`experiments.seeds`).
         reference: the policy that the tables compare with the others; default `learned`, else `best_tuned`, else the
             first.
         tuned: whether the tuned rules of each scenario (`experiments.comparison.tuned_rules`) take part, and the best
-        of them on
-            validation episodes as `best_tuned`.
+            of them on validation episodes as `best_tuned`.
         validation_episodes: per scenario, to choose that one.
         bound: on how many of the episodes, the first ones, a lower bound is computed (docs/bound.md); default: on 4, or
             on all if they are fewer; 0: on none.
@@ -66,13 +60,10 @@ class BenchmarkConfig(BaseModel):
 def load_benchmark(name_or_path: str | Path | None = None, **changes: Any) -> BenchmarkConfig:
     """Return the checked benchmark of that name in `configs/benchmarks/`, or of that file.
 
-    Without a name every key has its default. `changes` replace values of keys, None leaves a value as it is;
-    they are checked when the benchmark runs.
+    Without a name every key has its default. `changes` that are not None replace values of keys, and are checked as
+    those are.
     """
-    config = BenchmarkConfig()
-    if name_or_path is not None:
-        config = validate(load_yaml(find_config(name_or_path, "benchmarks")), BenchmarkConfig, "benchmark")
-    return config.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    return load_config(BenchmarkConfig, "benchmark", "benchmarks", name_or_path, changes)
 
 
 def benchmark(config: BenchmarkConfig, *, threads: int = 1, records: "RecordFolder | None" = None) -> BenchmarkResult:

@@ -3,13 +3,13 @@
 Room: `experiments.comparison`. Reads results; writes nothing.
 """
 
-import math
 from typing import Any
 
 from experiments.bounds.bound import BoundResult
 from experiments.comparison.scenario_result import ScenarioResult
 from experiments.comparison.summary import Summary
 from experiments.intervals import Interval
+from experiments.texts import json_number
 
 
 def scenario_json(result: ScenarioResult) -> dict[str, Any]:
@@ -27,9 +27,9 @@ def scenario_json(result: ScenarioResult) -> dict[str, Any]:
                 "policy": found.policy,
                 "against": found.against,
                 "metric": found.metric,
-                "mean_difference": _number(found.difference.mean),
-                "low": _number(found.difference.low),
-                "high": _number(found.difference.high),
+                "mean_difference": json_number(found.difference.mean),
+                "low": json_number(found.difference.low),
+                "high": json_number(found.difference.high),
             }
             for found in result.comparisons
         ],
@@ -44,7 +44,7 @@ def scenario_json(result: ScenarioResult) -> dict[str, Any]:
 
 
 def _bound_json(bound: BoundResult) -> dict[str, Any]:
-    mean, low, high = (_number(end) for end in bound.total_cost_usd)
+    mean, low, high = (json_number(end) for end in bound.total_cost_usd)
     return {"total_cost_usd": mean, "low": low, "high": high, "episodes": len(bound.episodes), "kind": bound.kind}
 
 
@@ -56,14 +56,10 @@ def _summary_json(summary: Summary) -> dict[str, Any]:
         "difference": None if summary.difference is None else _interval_json(summary.difference),
         "excludes_zero": summary.excludes_zero,
         "largest_term": summary.largest_term,
-        "largest_term_frac": _number(summary.largest_term_frac),
+        "largest_term_frac": json_number(summary.largest_term_frac),
         "large_terms": summary.large_terms,
     }
 
 
 def _interval_json(interval: Interval) -> dict[str, float | None]:
-    return {end: _number(value) for end, value in interval._asdict().items()}
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    return {end: json_number(value) for end, value in interval._asdict().items()}

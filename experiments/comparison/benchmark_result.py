@@ -12,13 +12,13 @@ from typing import Any
 
 from rich.console import Console
 
-from envs.errors import ConfigurationError
 from experiments.comparison.benchmark_json import scenario_json
 from experiments.comparison.benchmark_tables import result_tables
 from experiments.comparison.bound_coverage import coverage_table
 from experiments.comparison.scenario_result import ScenarioResult
 from experiments.comparison.summary import summary_table
 from experiments.console import table_console
+from experiments.run_folder import writing
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class BenchmarkResult:
     def write_json(self, file: str | Path) -> None:
         """Write `as_json` to a file."""
         text = json.dumps(self.as_json(), indent=2, allow_nan=False) + "\n"
-        _write_text(Path(file), text)
+        with writing(str(file)):
+            Path(file).write_text(text, encoding="utf-8")
 
     def write_csv(self, file: str | Path) -> None:
         """Write one row per scenario, policy and episode with all metrics; what is not defined is left
@@ -51,18 +52,15 @@ class BenchmarkResult:
         for result in self.scenarios.values():
             for outcome in result.outcomes.values():
                 keys |= dict.fromkeys(outcome.metrics)
-        try:
-            with Path(file).open("w", newline="", encoding="utf-8") as stream:
-                writer = csv.writer(stream)
-                writer.writerow(["scenario", "policy", "mode", "seed", "episode", *keys])
-                for name, result in self.scenarios.items():
-                    for policy, outcome in result.outcomes.items():
-                        for episode, metrics in enumerate(outcome.episode_metrics):
-                            values = (metrics.get(key, math.nan) for key in keys)
-                            cells = ["" if math.isnan(value) else repr(value) for value in values]
-                            writer.writerow([name, policy, outcome.mode, result.seed, episode, *cells])
-        except OSError as error:
-            raise ConfigurationError(f"{file}: cannot be written ({error.strerror})") from error
+        with writing(str(file)), Path(file).open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["scenario", "policy", "mode", "seed", "episode", *keys])
+            for name, result in self.scenarios.items():
+                for policy, outcome in result.outcomes.items():
+                    for episode, metrics in enumerate(outcome.episode_metrics):
+                        values = (metrics.get(key, math.nan) for key in keys)
+                        cells = ["" if math.isnan(value) else repr(value) for value in values]
+                        writer.writerow([name, policy, outcome.mode, result.seed, episode, *cells])
 
     def show(self, console: Console | None = None) -> None:
         """Print the tables of every scenario: total cost and differences, service, costs by term; of several scenarios
@@ -75,10 +73,3 @@ class BenchmarkResult:
                 console.print(coverage_table(result.scenario.name, result.coverage))
         if len(self.scenarios) > 1:
             console.print(summary_table({name: result.summary for name, result in self.scenarios.items()}))
-
-
-def _write_text(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"{file}: cannot be written ({error.strerror})") from error

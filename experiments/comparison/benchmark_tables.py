@@ -3,15 +3,17 @@
 Room: `experiments.comparison`. Reads results; writes to no file.
 """
 
-import math
-
 from rich.table import Table
 
 from envs.interface.cost_terms import COST_TERMS
 from envs.scenario.scenario import Scenario
 from experiments.comparison.scenario_result import ScenarioResult
 from experiments.comparison.tuned_rules import BEST_TUNED
-from experiments.texts import amount_text, usd_text
+from experiments.texts import (
+    amount_text,
+    percent_text,
+    usd_text,
+)
 
 
 def compared_metrics(scenario: Scenario) -> list[str]:
@@ -68,11 +70,7 @@ def result_tables(result: ScenarioResult) -> list[Table]:
         if outcome.policy != result.reference:
             difference = usd_text(result.comparison(outcome.policy).difference)
         costs.add_row(label, usd_text(outcome.intervals["total_cost_usd"]), difference)
-        shares = (_percent(outcome.metrics[key]) for _, key in shown)
+        shares = (percent_text(outcome.metrics[key]) for _, key in shown)
         service.add_row(label, *shares, f"{outcome.metrics['interruptions']:,.1f}")
         terms.add_row(label, *(amount_text(outcome.metrics[f"cost_{term}_usd"]) for term in with_cost))
     return [costs, service, terms]
-
-
-def _percent(value: float) -> str:
-    return "-" if math.isnan(value) else f"{100 * value:.1f} %"

@@ -23,7 +23,7 @@ from experiments.intervals import (
     mean_interval,
     pseudo_values,
 )
-from experiments.texts import usd_text
+from experiments.texts import percent_interval_text, usd_text
 
 FIRST_COME = "fifo"
 
@@ -99,15 +99,7 @@ def coverage_table(scenario_name: str, coverage: Coverage) -> Table:
     if coverage.covered_frac:
         table.add_column("covered", justify="right")
     for name, interval in sorted(coverage.total_cost_usd.items(), key=lambda entry: entry[1].mean):
-        cells = [_frac_text(coverage.covered_frac[name])] if coverage.covered_frac else []
+        cells = [percent_interval_text(coverage.covered_frac[name])] if coverage.covered_frac else []
         table.add_row(name, usd_text(interval), *cells)
     table.add_row("bound", usd_text(bound.total_cost_usd))
     return table
-
-
-def _frac_text(interval: Interval) -> str:
-    if math.isnan(interval.mean):
-        return "-"
-    if math.isnan(interval.low):
-        return f"{100 * interval.mean:.1f} %"
-    return f"{100 * interval.mean:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"

@@ -12,9 +12,10 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from rich.progress import Progress
 
 from agents.catalog import (
     NamedPolicy,
@@ -73,8 +74,7 @@ def run_benchmark(
             first.
         records: where to write every contact and decision (`experiments.records.recorder`), if anywhere.
         tuned: add the tuned rules of each scenario (`experiments.comparison.tuned_rules`), and as `best_tuned` once
-        more the one
-            that costs least on validation episodes, which are played before any test episode.
+            more the one that costs least on validation episodes, which are played before any test episode.
         validation_episodes: so many; 1 at least.
         bound: on how many of the episodes, the first ones, a lower bound is computed (`experiments.bounds.bound`).
     """
@@ -85,64 +85,112 @@ def run_benchmark(
         raise ConfigurationError(f"validation_episodes = {validation_episodes}: must be >= 1")
     check_bound(bound, episodes)
     _check_names("scenario", [scenario.name for scenario in scenarios])
-    test_seed = demand_seeds(seed).test
+    demand_seeds(seed)  # refuses what is no seed
     # All are made before any is played, so that a mistake is reported at once.
-    made = [
-        [
-            policy if isinstance(policy, NamedPolicy) else load_policy(policy, scenario, threads=threads)
-            for policy in (fitting_baselines(scenario) if policies is None else policies)
-        ]
-        for scenario in scenarios
-    ]
-    made_tuned = [
-        [load_policy(rule, scenario) for rule in load_tuned(scenario.name).rules] if tuned else []
-        for scenario in scenarios
-    ]
-    references = [
-        _choose_reference([named.name for named in (*own, *rules)] + [BEST_TUNED] * tuned, reference)
-        for own, rules in zip(made, made_tuned, strict=True)
-    ]
-    results = {}
+    line_ups = [_line_up(scenario, policies, reference, tuned=tuned, threads=threads) for scenario in scenarios]
+    match = _Match(seed, episodes, validation_episodes, bound, threads, records)
     with episode_progress() as progress:
-        for scenario, own, rules, first in zip(scenarios, made, made_tuned, references, strict=True):
-            start_s = time.perf_counter()
-            best_tuned = None
-            if tuned:
-                best_tuned = choose_best(
-                    rules, scenario, seed=seed, episodes=validation_episodes, threads=threads, progress=progress
-                )
-            shared = Episodes(scenario, test_seed, threads=threads)
-            outcomes = {}
-            for named in (*own, *rules):
-                with nullcontext() if records is None else records.open(scenario, named, seed) as recorder:
-                    outcomes[named.name] = play(named, shared, episodes, progress=progress, recorder=recorder)
-            if best_tuned is not None:
-                outcomes[BEST_TUNED] = replace(outcomes[best_tuned], policy=BEST_TUNED)
-            comparisons = _compare(outcomes, first)
-            wall_s = time.perf_counter() - start_s
-            coverage = compute_coverage(outcomes, test_seed, bound, progress) if bound else None
-            results[scenario.name] = ScenarioResult(
-                scenario, seed, first, outcomes, comparisons, wall_s, best_tuned=best_tuned, coverage=coverage
-            )
-    return BenchmarkResult(results)
+        return BenchmarkResult({line_up.scenario.name: match.play(line_up, progress) for line_up in line_ups})
+
+
+class _LineUp(NamedTuple):
+    """Who takes part in one scenario: policies, tuned rules (None if they are not wanted), and the reference."""
+
+    scenario: Scenario
+    policies: list[NamedPolicy]
+    tuned: list[NamedPolicy] | None
+    reference: str
+
+
+def _line_up(
+    scenario: Scenario,
+    policies: Sequence[str | Rule | NamedPolicy] | None,
+    reference: str | None,
+    *,
+    tuned: bool,
+    threads: int,
+) -> _LineUp:
+    own = [
+        policy if isinstance(policy, NamedPolicy) else load_policy(policy, scenario, threads=threads)
+        for policy in (fitting_baselines(scenario) if policies is None else policies)
+    ]
+    rules = [load_policy(rule, scenario) for rule in load_tuned(scenario.name).rules] if tuned else []
+    names = [named.name for named in (*own, *rules)] + [BEST_TUNED] * tuned
+    return _LineUp(scenario, own, rules if tuned else None, _choose_reference(names, reference))
+
+
+class _Match(NamedTuple):
+    """How each scenario of a benchmark is played; see `run_benchmark`."""
+
+    seed: int
+    episodes: int
+    validation_episodes: int
+    bound: int
+    threads: int
+    records: "RecordFolder | None"
+
+    def play(self, line_up: _LineUp, progress: Progress) -> ScenarioResult:
+        """Return what those of `line_up` achieve in its scenario."""
+        start_s = time.perf_counter()
+        best_tuned = None if line_up.tuned is None else self._choose_best(line_up.scenario, line_up.tuned, progress)
+        outcomes = self._play_test(line_up, progress)
+        if best_tuned is not None:
+            outcomes[BEST_TUNED] = replace(outcomes[best_tuned], policy=BEST_TUNED)
+        comparisons = _compare(outcomes, line_up.reference)
+        wall_s = time.perf_counter() - start_s
+        test_seed = demand_seeds(self.seed).test
+        return ScenarioResult(
+            line_up.scenario,
+            self.seed,
+            line_up.reference,
+            outcomes,
+            comparisons,
+            wall_s,
+            best_tuned=best_tuned,
+            coverage=compute_coverage(outcomes, test_seed, self.bound, progress) if self.bound else None,
+        )
+
+    def _choose_best(self, scenario: Scenario, rules: list[NamedPolicy], progress: Progress) -> str:
+        return choose_best(
+            rules,
+            scenario,
+            seed=self.seed,
+            episodes=self.validation_episodes,
+            threads=self.threads,
+            progress=progress,
+        )
+
+    def _play_test(self, line_up: _LineUp, progress: Progress) -> dict[str, Outcome]:
+        """Return the outcome of each policy on the test episodes, which all share."""
+        shared = Episodes(line_up.scenario, demand_seeds(self.seed).test, threads=self.threads)
+        outcomes = {}
+        for named in (*line_up.policies, *(line_up.tuned or ())):
+            recording = nullcontext() if self.records is None else self.records.open(line_up.scenario, named, self.seed)
+            with recording as recorder:
+                outcomes[named.name] = play(named, shared, self.episodes, progress=progress, recorder=recorder)
+        return outcomes
 
 
 def _choose_reference(names: list[str], reference: str | None) -> str:
     """Return the policy that the tables compare with the others, the names of all policies checked."""
-    _check_names("policy", names)
+    _check_names("policy", names, hint="; name one of them with name=...")
     chosen = reference or next((name for name in REFERENCES if name in names), names[0])
     if chosen not in names:
         raise ConfigurationError(f"reference = {chosen!r}: must be one of {', '.join(names)}")
     return chosen
 
 
-def _check_names(kind: str, names: list[str]) -> None:
+def _check_names(kind: str, names: Sequence[str], *, hint: str = "") -> None:
     if not names:
         raise ConfigurationError(f"a benchmark needs a {kind} at least")
+    require_different(kind, names, f"takes part twice: names must differ{hint}")
+
+
+def require_different(kind: str, names: Sequence[str], problem: str) -> None:
+    """Raise `ConfigurationError` if two of `names` are the same; `problem` says of that name what is wrong with it."""
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
-        hint = "; name one of them with name=..." if kind == "policy" else ""
-        raise ConfigurationError(f"{kind} {doubled[0]!r} takes part twice: names must differ{hint}")
+        raise ConfigurationError(f"{kind} {doubled[0]!r} {problem}")
 
 
 def _compare(outcomes: dict[str, Outcome], reference: str) -> list[Comparison]:

@@ -4,7 +4,6 @@ Room: `experiments.comparison`. Runs where neither torch nor Stable-Baselines3 i
 of import-linter.
 """
 
-import math
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from experiments.comparison.outcomes import Outcome, play
 from experiments.console import table_console
 from experiments.progress import episode_progress
 from experiments.seeds import demand_seeds
+from experiments.texts import digits_text, json_number
 
 if TYPE_CHECKING:
     from experiments.records.recorder import RecordFolder
@@ -95,7 +95,7 @@ def show(result: dict[str, Any], console: Console | None = None) -> None:
         table.add_column(heading, justify="right")
     table.add_column("unit")
     for key, found in result["metrics"].items():
-        table.add_row(key, *(_shown(found[end]) for end in ("mean", "low", "high")), found["unit"])
+        table.add_row(key, *(digits_text(found[end]) for end in ("mean", "low", "high")), found["unit"])
     console.print(table)
     if "default_mode" in result:
         costs = ", ".join(f"{mode} {cost:,.2f}" for mode, cost in result["validation_cost_usd"].items())
@@ -108,12 +108,8 @@ def _metrics_json(outcome: Outcome) -> dict[str, dict[str, Any]]:
     units = metric_glossary(outcome.scenario)
     return {
         key: {
-            **{end: None if math.isnan(value) else value for end, value in interval._asdict().items()},
+            **{end: json_number(value) for end, value in interval._asdict().items()},
             "unit": units[key][0],
         }
         for key, interval in outcome.intervals.items()
     }
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"

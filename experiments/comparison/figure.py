@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from envs.errors import ConfigurationError
 from experiments.comparison.tuned_rules import BEST_TUNED
+from experiments.run_folder import writing
 
 SUFFIXES = (".svg", ".png", ".pdf")
 MARKED = {"learned": ("#d55e00", "D"), BEST_TUNED: ("#0072b2", "s")}
@@ -42,10 +43,8 @@ def write_figure(result: Mapping[str, Any], file: Path) -> None:
     check_file(file)
     with mpl.rc_context({"svg.hashsalt": "blended routing", "font.size": 9}):
         figure = draw(result)
-        try:
+        with writing(f"--figure {file}"):
             figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix.lower() == ".svg" else None)
-        except OSError as error:
-            raise ConfigurationError(f"--figure {file}: cannot be written ({error.strerror})") from error
 
 
 def draw(result: Mapping[str, Any]) -> Figure:

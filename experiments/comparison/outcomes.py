@@ -16,9 +16,11 @@ from agents.checked_policy import CheckedPolicy
 from agents.episodes import EpisodeRecorder, Episodes
 from agents.policy import Policy
 from agents.rules.rule_policy import RulePolicy
-from envs.metrics import (
+from envs.counts import (
     Counts,
     add_counts,
+)
+from envs.metrics import (
     compute_metrics,
     metric_glossary,
 )

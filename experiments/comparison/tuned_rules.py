@@ -21,7 +21,7 @@ from envs.configuration.document import (
 from envs.errors import ConfigurationError, InvalidValueError
 from envs.scenario.scenario import Scenario
 from experiments.comparison.outcomes import play
-from experiments.run_folder import yaml_text
+from experiments.run_folder import writing, yaml_text
 from experiments.seeds import demand_seeds
 
 TUNED_FOLDER = REPOSITORY_FOLDER / "configs" / "benchmarks" / "tuned"
@@ -123,11 +123,9 @@ def ship(tuned: TunedRules) -> Path:
             scenario=tuned.scenario, rules=tuple(rules), origins={rule.name: origins[rule.name] for rule in rules}
         )
     text = f"# Written by `blended tune --ship`; costs in USD/day.\n{yaml_text(tuned)}"
-    try:
+    with writing(f"--ship {file}"):
         file.parent.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"--ship: {file} cannot be written ({error.strerror})") from error
     return file
 
 

@@ -109,9 +109,6 @@ def describe(scenario: Scenario) -> Description:
     )
 
 
-# --- channels, groups, segments -----------------------------------------------------------------------------
-
-
 def _channel(scenario: Scenario, q: int, load: OfferedLoad, sources: tuple[str, ...]) -> ChannelDescription:
     channel = scenario.channels[q]
     skilled = tuple(g for g, is_skilled in enumerate(load.skilled[q]) if is_skilled)
@@ -249,9 +246,6 @@ def _targets(part: BaseModel, path: str) -> Iterator[tuple[str, str]]:
             yield path, value
         elif isinstance(value, BaseModel):
             yield from _targets(value, f"{path}.{key}")
-
-
-# --- hours --------------------------------------------------------------------------------------------------
 
 
 def _day(scenario: Scenario, load: OfferedLoad, day: DistinctDay) -> DayDescription:

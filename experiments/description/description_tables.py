@@ -16,8 +16,6 @@ from experiments.description.scenario_description import (
 )
 from experiments.texts import duration_text, number_text
 
-# --- rendering ----------------------------------------------------------------------------------------------
-
 
 def show(description: Description, console: Console | None = None) -> None:
     """Print a description as tables, its warnings last."""

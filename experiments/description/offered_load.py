@@ -65,7 +65,8 @@ INTERVALS_PER_DAY = round(DAY_S / WEEK_INTERVAL_S)
 INTERVALS_PER_HOUR = round(HOUR_S / WEEK_INTERVAL_S)
 ARRIVAL_GRID_S = 300.0
 """Arrivals of an interval are placed this far apart where their due times are compared with the staffing."""
-KNOWN_KEYS: KnownKeys = mean_flows.KNOWN_KEYS | {
+KNOWN_KEYS: KnownKeys = {
+    **mean_flows.KNOWN_KEYS,
     Scenario: Keys(
         read={"horizon", "channels", "groups", "scripted_contacts", "replay"},
         # Who the customers are, what is paid and what the router may do changes no mean work, or depends on the policy.

@@ -29,12 +29,12 @@ MAX_SWEEPS = 200_000
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Average cost of a policy, USD a second, the relative value of every place, USD, and the number of states that
-    the policy reaches from the empty center."""
+    """Average cost of a policy, USD a second, the relative value of every state, USD, and the number of lasting states
+    that the policy reaches from the empty center."""
 
     cost_usd_per_s: float
     values_usd: NDArray[np.float64]
-    n_states: int
+    n_lasting_states: int
 
 
 @dataclass(frozen=True)
@@ -51,36 +51,36 @@ class Optimum:
 
 
 def evaluate_actions(chain: Chain, edges: NDArray[np.int64], *, everywhere: bool = False) -> Evaluation:
-    """Return what a policy costs that takes the way `edges[i]` (a place in `chain.actions`) in decision i.
+    """Return what a policy costs that takes the way `edges[i]` (an index of `chain.actions`) in decision i.
 
-    Values of places that the policy does not reach from the empty center are NaN, unless they are wanted `everywhere`.
+    Values of states that the policy does not reach from the empty center are NaN, unless they are wanted `everywhere`.
     Raises `ConfigurationError` if the average depends on where the chain starts.
     """
-    n_places = len(chain.is_decision)
-    following = np.arange(n_places)
-    passing_usd = np.zeros(n_places)
+    n_states = len(chain.is_decision)
+    following = np.arange(n_states)
+    passing_usd = np.zeros(n_states)
     following[chain.decisions] = chain.actions.end[edges]
     passing_usd[chain.decisions] = chain.actions.cost_usd[edges]
-    while True:  # every decision leads to a state within as many steps as there are questions in an instant
+    while True:  # every decision leads to a lasting state within as many steps as there are questions in an instant
         further = following[following]
         if (further == following).all():
             break
         passing_usd = passing_usd + passing_usd[following]
         following = further
     end = following[chain.events.end]
-    reached = ~chain.is_decision if everywhere else _reached(n_places, chain.events.start, end)
-    states = np.flatnonzero(reached)
-    place = np.full(n_places, -1)
-    place[states] = np.arange(len(states))
+    reached = ~chain.is_decision if everywhere else _reached(n_states, chain.events.start, end)
+    lasting = np.flatnonzero(reached)
+    row = np.full(n_states, -1)
+    row[lasting] = np.arange(len(lasting))
     kept = reached[chain.events.start]
-    start, stop, rate = place[chain.events.start[kept]], place[end[kept]], chain.events.weight[kept]
+    start, stop, rate = row[chain.events.start[kept]], row[end[kept]], chain.events.weight[kept]
     cost_usd = chain.events.cost_usd[kept] + passing_usd[chain.events.end[kept]]
-    cost_rate = chain.cost_usd_per_s[states] + np.bincount(start, rate * cost_usd, len(states))
+    cost_rate = chain.cost_usd_per_s[lasting] + np.bincount(start, rate * cost_usd, len(lasting))
     solution = _solve(start, stop, rate, cost_rate)
-    values = np.full(n_places, np.nan)
-    values[states] = solution
-    values[states[0]] = 0.0
-    return Evaluation(float(solution[0]), passing_usd + values[following], len(states))
+    values = np.full(n_states, np.nan)
+    values[lasting] = solution
+    values[lasting[0]] = 0.0
+    return Evaluation(float(solution[0]), passing_usd + values[following], len(lasting))
 
 
 def _solve(
@@ -112,10 +112,10 @@ def _solve(
     return solution
 
 
-def _reached(n_places: int, start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which states can be reached from state 0."""
-    ways = csr_matrix((np.ones(len(start), np.int8), (start, end)), (n_places, n_places))
-    reached = np.zeros(n_places, bool)
+def _reached(n_states: int, start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which lasting states can be reached from state 0."""
+    ways = csr_matrix((np.ones(len(start), np.int8), (start, end)), (n_states, n_states))
+    reached = np.zeros(n_states, bool)
     frontier = np.zeros(1, np.int64)
     while len(frontier):
         reached[frontier] = True
@@ -125,7 +125,7 @@ def _reached(n_places: int, start: NDArray[np.int64], end: NDArray[np.int64]) ->
 
 
 class _Decisions:
-    """The decisions of a chain, those that only lead to states first, then those before them."""
+    """The decisions of a chain, those that only lead to lasting states first, then those before them."""
 
     def __init__(self, chain: Chain) -> None:
         self._actions = chain.actions
@@ -145,7 +145,7 @@ class _Decisions:
             self._levels.append((chain.decisions[members], edges, np.append(0, np.cumsum(last - first)[:-1])))
 
     def fill(self, values: NDArray[np.float64]) -> None:
-        """Write the least cost to go of every decision, given that of the states."""
+        """Write the least cost to go of every decision, given that of the lasting states."""
         for decisions, edges, starts in self._levels:
             ahead = self._actions.cost_usd[edges] + values[self._actions.end[edges]]
             values[decisions] = np.minimum.reduceat(ahead, starts)
@@ -193,21 +193,21 @@ def find_optimum(chain: Chain, *, precision: float = 1e-9) -> Optimum:
 
 def _iterate_values(chain: Chain, decisions: _Decisions, precision: float) -> tuple[float, float, int]:
     """Return bounds of the least average cost, USD a second, and the number of sweeps that it took."""
-    n_places = len(chain.is_decision)
+    n_states = len(chain.is_decision)
     events = chain.events
-    states = np.flatnonzero(~chain.is_decision)
-    outflow = np.bincount(events.start, events.weight, n_places)
+    lasting = np.flatnonzero(~chain.is_decision)
+    outflow = np.bincount(events.start, events.weight, n_states)
     speed = 1.05 * float(outflow.max())  # above the largest, so that the uniformized chain is aperiodic
-    cost = chain.cost_usd_per_s + np.bincount(events.start, events.weight * events.cost_usd, n_places)
-    flow = csr_matrix((events.weight / speed, (events.start, events.end)), (n_places, n_places))
-    values = np.zeros(n_places)
+    cost = chain.cost_usd_per_s + np.bincount(events.start, events.weight * events.cost_usd, n_states)
+    flow = csr_matrix((events.weight / speed, (events.start, events.end)), (n_states, n_states))
+    values = np.zeros(n_states)
     low, high = -np.inf, np.inf
     for sweep in range(1, MAX_SWEEPS + 1):
         decisions.fill(values)
-        following = (cost / speed + flow @ values + (1.0 - outflow / speed) * values)[states]
-        change = (following - values[states]) * speed
+        following = (cost / speed + flow @ values + (1.0 - outflow / speed) * values)[lasting]
+        change = (following - values[lasting]) * speed
         low, high = max(low, float(change.min())), min(high, float(change.max()))
         if high - low <= precision * max(abs(high), 1e-12):
             return low, high, sweep
-        values[states] = following - following[0]
+        values[lasting] = following - following[0]
     return low, high, MAX_SWEEPS

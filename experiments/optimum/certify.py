@@ -29,6 +29,7 @@ from envs.errors import ConfigurationError
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import load_scenario_as
 from envs.simulator.machine.compilation import CACHE_FOLDER, is_cold
+from experiments.comparison.comparison import require_different
 from experiments.console import table_console
 from experiments.optimum.average_cost import (
     Optimum,
@@ -37,12 +38,13 @@ from experiments.optimum.average_cost import (
 )
 from experiments.optimum.markov_chain import Chain, explore
 from experiments.optimum.markovian_scenario import MarkovianScenario
+from experiments.run_folder import writing
 
 
 @dataclass(frozen=True)
 class Certified:
-    """The exact cost of one policy, USD a minute; of how many states the chain is that it makes of the center, and
-    whether the order of arrival had to be among them."""
+    """The exact cost of one policy, USD a minute; of how many lasting states the chain is that it makes of the center,
+    and whether the order of arrival had to be among them."""
 
     cost_usd_per_minute: float
     n_states: int
@@ -77,7 +79,7 @@ class Certificate:
             "optimal_bounds_per_minute": [60.0 * self.optimum.low_usd_per_s, 60.0 * self.optimum.high_usd_per_s],
             "improvements": self.optimum.n_improvements,
             "sweeps": self.optimum.n_sweeps,
-            "states": self.chain.n_states,
+            "states": self.chain.n_lasting_states,
             "decisions": len(self.chain.decisions),
             "wall_s": self.wall_s,
             "policies": {
@@ -99,7 +101,7 @@ class Certificate:
         table.add_column("policy", no_wrap=True)
         for heading in ("USD/minute", "above the optimum", "states"):
             table.add_column(heading, justify="right")
-        table.add_row("(optimum)", f"{self.optimal_cost_usd_per_minute:.6f}", "", f"{self.chain.n_states:,}")
+        table.add_row("(optimum)", f"{self.optimal_cost_usd_per_minute:.6f}", "", f"{self.chain.n_lasting_states:,}")
         for name, found in sorted(self.policies.items(), key=lambda entry: entry[1].cost_usd_per_minute):
             ordered = " in order of arrival" if found.is_ordered else ""
             gap = f"{max(100 * self.gap_frac(name), 0.0):.2f} %"  # rounding may put the optimum below itself
@@ -121,10 +123,8 @@ class Certificate:
         Raises `ConfigurationError` where the scenario has no such table.
         """
         table = {str(before): str(after) for before, after in self._optimal_table().items()}
-        try:
+        with writing(str(file)):
             file.write_text(json.dumps(table, indent=0) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise ConfigurationError(f"{file}: cannot be written ({error.strerror})") from error
 
     def _optimal_table(self) -> dict[tuple[int, ...], tuple[int, ...]]:
         space = StateSpace(self.scenario)
@@ -156,9 +156,7 @@ def certify(scenario_name: str | Path, policies: Sequence[str] = (), *, override
     scenario = load_scenario_as(MarkovianScenario, scenario_name, overrides)
     named = [load_policy(text, scenario) for text in policies or fitting_baselines(scenario)]
     names = [policy.name for policy in named]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigurationError(f"policy {name!r} takes part twice: names must differ; name one with name=...")
+    require_different("policy", names, "takes part twice: names must differ; name one of them with name=...")
     reasons = {policy.name: reason for policy in named if (reason := _why_refused(policy, scenario)) is not None}
     if policies and reasons:
         raise ConfigurationError("\n".join(f"policy {name}: {reason}" for name, reason in reasons.items()))
@@ -207,11 +205,11 @@ def _evaluate(policy: NamedPolicy, scenario: MarkovianScenario, chain: Chain) ->
     else:
         actions = checked.predict(chain.observations) if len(chain.decisions) else np.zeros(0, np.int64)
     found = evaluate_actions(chain, _edges_of(chain, actions))
-    return Certified(60.0 * found.cost_usd_per_s, found.n_states, is_ordered)
+    return Certified(60.0 * found.cost_usd_per_s, found.n_lasting_states, is_ordered)
 
 
 def _edges_of(chain: Chain, actions: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the place in `chain.actions` of each decision's action."""
+    """Return the index in `chain.actions` of each decision's action."""
     n_actions = 1 + int(chain.actions.weight.max(initial=0))
     keys = chain.actions.start * n_actions + chain.actions.weight.astype(np.int64)
     order = np.argsort(keys)

@@ -2,9 +2,9 @@
 
 Room: `experiments.optimum`. Touches `envs.simulator.forced_events`; knows nothing of optimality.
 
-*States* lie between two events; *decisions* follow an event within the same instant, one question after the other,
-until nobody is left to be asked. Events lead from a state, at a rate, to a state or a decision; actions lead from a
-decision, at once, to another decision or a state.
+A state of the chain is of one of two kinds. A *lasting* one lies between two events: nobody is left to be asked.
+*Decisions* follow an event within the same instant, one question after the other. Events lead from a lasting state, at
+a rate, to a lasting state or a decision; actions lead from a decision, at once, to another decision or a lasting state.
 """
 
 from collections.abc import Callable
@@ -37,14 +37,14 @@ from experiments.optimum.markovian_scenario import (
     event_rates,
 )
 
-MAX_PLACES = 400_000
-"""States and decisions of a chain, at most."""
+MAX_STATES = 400_000
+"""States of a chain, decisions included, at most."""
 _CHUNK = 128
 
 
 @dataclass(frozen=True)
 class Edges:
-    """Ways between places: `start` and `end`, int64 place numbers, and what each costs, USD. `weight` is the rate a
+    """Ways between states: `start` and `end`, int64 numbers of states, and what each costs, USD. `weight` is the rate a
     second of an event, the action (a whole number) of a decision."""
 
     start: NDArray[np.int64]
@@ -55,12 +55,12 @@ class Edges:
 
 @dataclass(frozen=True)
 class Chain:
-    """All places that can be reached from the empty center, which is number 0.
+    """All states that can be reached from the empty center, which is number 0.
 
     Attributes:
-        is_decision: bool (places,).
-        cost_usd_per_s: of being in a state, float64 (places,); 0 at decisions.
-        events: from states.
+        is_decision: bool (states,).
+        cost_usd_per_s: of being in a state, float64 (states,); 0 at decisions.
+        events: from lasting states.
         actions: from decisions, those of one decision side by side.
         observations: of the decisions, in order of their numbers.
         decisions: int64, their numbers.
@@ -74,8 +74,8 @@ class Chain:
     decisions: NDArray[np.int64]
 
     @property
-    def n_states(self) -> int:
-        """Number of states."""
+    def n_lasting_states(self) -> int:
+        """Number of states that are no decisions."""
         return int((~self.is_decision).sum())
 
 
@@ -95,7 +95,7 @@ def explore(
             full`.
 
     Raises:
-        ConfigurationError: the chain has more than `MAX_PLACES` places.
+        ConfigurationError: the chain has more than `MAX_STATES` states.
     """
     return _Exploration(scenario, is_ordered).run(choose)
 
@@ -133,31 +133,31 @@ class _Exploration:
                 usd_per_s = np.zeros(len(numbers))
                 read_cost_rates(states, self.parameters, usd_per_s)
                 rates.append((numbers, usd_per_s))
-                places, listed = self._list_events(states)
+                rows, listed = self._list_events(states)
                 weights = listed["rate_per_s"]
-                found = self._step(states[places], listed["kind"], listed["who"])
+                found = self._step(states[rows], listed["kind"], listed["who"])
                 edges = events
             else:
                 shown.append((numbers, observations))
                 if choose is None:
-                    places, chosen = np.nonzero(observations["action_mask"])
+                    rows, chosen = np.nonzero(observations["action_mask"])
                 else:
-                    places, chosen = np.arange(len(numbers)), choose(observations)
+                    rows, chosen = np.arange(len(numbers)), choose(observations)
                 weights = chosen.astype(np.float64)
-                found = self._step(states[places], np.full(len(chosen), ACTION), chosen)
+                found = self._step(states[rows], np.full(len(chosen), ACTION), chosen)
                 edges = actions
             reached, ends, costs_usd = found
-            edges.append((numbers[places], ends, weights, costs_usd))
+            edges.append((numbers[rows], ends, weights, costs_usd))
             waiting += reached
-            if len(self.asked) > MAX_PLACES:
+            if len(self.asked) > MAX_STATES:
                 raise ConfigurationError(
-                    f"scenario {self.name}: its chain has more than {MAX_PLACES:,} states and decisions: lower "
+                    f"scenario {self.name}: its chain has more than {MAX_STATES:,} states and decisions: lower "
                     "waiting_limit or the number of reps to certify it"
                 )
         return self._assemble(events, actions, rates, shown)
 
     def _list_events(self, states: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Return the events that may come next, and the place of each one's state in `states`."""
+        """Return the events that may come next, after the row in `states` from which each comes."""
         listed = np.zeros((len(states), MAX_EVENTS), EVENT)
         counts = np.zeros(len(states), np.int64)
         list_events(states, self.parameters, self.rates, self.is_ordered, listed, counts)
@@ -171,8 +171,8 @@ class _Exploration:
     ]:
         """Let one event or action happen in each of `states`, which change.
 
-        Returns the places that are new, in chunks of (numbers, states, observations, None for states between events),
-        the number of the place reached from each, and what each step cost, USD.
+        Returns the states reached that are new, in chunks of (numbers, records, observations, None for lasting states),
+        the number of the state reached from each, and what each step cost, USD.
         """
         count = len(states)
         observations: Observations = {
@@ -200,19 +200,19 @@ class _Exploration:
         ends, is_new = self._number(keys, asked)
         reached: list[tuple[NDArray[np.int64], NDArray[Any], Observations | None]] = []
         for is_decision in (False, True):
-            places = np.flatnonzero(is_new & (asked == is_decision))
-            for first in range(0, len(places), _CHUNK):
-                chunk = places[first : first + _CHUNK]
+            rows = np.flatnonzero(is_new & (asked == is_decision))
+            for first in range(0, len(rows), _CHUNK):
+                chunk = rows[first : first + _CHUNK]
                 seen = {key: values[chunk] for key, values in observations.items()} if is_decision else None
                 reached.append((ends[chunk], states[chunk], seen))
         return reached, ends, costs_usd
 
     def _number(self, keys: NDArray[np.int64], asked: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return the number of the place of each key, and whether it is new."""
+        """Return the number of the state of each key, and whether it is new."""
         ends = np.zeros(len(keys), np.int64)
         is_new = np.zeros(len(keys), bool)
         for i, (key, is_decision) in enumerate(zip(keys, asked.tolist(), strict=True)):
-            # A decision and a state may have the same key where nobody has said `wait` yet.
+            # A decision and a lasting state may have the same key where nobody has said `wait` yet.
             text = key.tobytes() + (b"?" if is_decision else b"")
             number = self.numbers.setdefault(text, len(self.asked))
             if number == len(self.asked):

@@ -46,6 +46,7 @@ from experiments.records.tabulation import (
     join_rows,
     tabulate_episode,
 )
+from experiments.run_folder import writing
 from experiments.seeds import demand_seeds
 
 ROWS_PER_GROUP = {"contacts": 65_536, "decisions": 8192, "phases": 65_536, "charges": 65_536}
@@ -67,7 +68,7 @@ class RecordFolder:
             raise ConfigurationError(f"records {folder}: cannot be written (no folder {self.folder.parent})")
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigurationError(f"records {folder}: must be a folder, is a file")
-        with _writing(self.folder):
+        with writing(f"records {self.folder}"):
             if self.folder.exists() and any(self.folder.iterdir()):
                 raise ConfigurationError(f"records {folder}: must be a new folder or an empty one, holds files")
 
@@ -83,12 +84,12 @@ class RecordFolder:
         facts = _facts(scenario, named, seed)
         writers: dict[str, pq.ParquetWriter] = {}
         try:
-            with _writing(folder):
+            with writing(f"records {folder}"):
                 folder.mkdir(parents=True, exist_ok=True)
                 for table, draft in drafts.items():
                     writers[table] = _open_writer(draft, make_schema(table, scenario, facts))
             yield Recorder(scenario, named, writers)
-            with _writing(folder):
+            with writing(f"records {folder}"):
                 for table, draft in drafts.items():
                     writers[table].close()
                     draft.replace(folder / f"{table}.parquet")
@@ -103,14 +104,6 @@ def _open_writer(file: Path, schema: pa.Schema) -> pq.ParquetWriter:
     # Observations hardly repeat: a dictionary of their numbers takes time and saves nothing.
     plain = [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
     return pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=plain)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ConfigurationError(f"records {path}: cannot be written ({error.strerror or error})") from error
 
 
 def _folder_name(name: str) -> str:
@@ -176,7 +169,7 @@ class Recorder:
         """Write `rows` as one row group; may be called from several threads."""
         writer = self._writers[table]
         arrays = [_as_array(rows[field.name], field) for field in writer.schema]
-        with self._lock, _writing(Path(writer.where)):
+        with self._lock, writing(f"records {writer.where}"):
             writer.write_table(pa.Table.from_arrays(arrays, schema=writer.schema))
 
 

@@ -173,6 +173,31 @@ def _charges(channels: NDArray[Any], entries: NDArray[Any]) -> Rows:
     }
 
 
+class _Notes:
+    """What was noted of the contacts of an episode; every number has a note."""
+
+    def __init__(self, entries: NDArray[Any]) -> None:
+        self.entries = entries[entries["contact"] != NOBODY]
+        self.numbers, firsts = np.unique(self.entries["contact"], return_index=True)
+        self.first = self.entries[firsts]
+        self.count = len(self.numbers)
+
+    def of_kind(self, *kinds: int) -> NDArray[Any]:
+        """Return the notes of these kinds, in order."""
+        return _of_kind(self.entries, *kinds)
+
+    def first_time_s(self, *kinds: int) -> NDArray[np.float64]:
+        """Return when the first note of these kinds was made of each contact; NaN where there is none."""
+        found = self.of_kind(*kinds)
+        times_s = np.full(self.count, np.nan)
+        times_s[found["contact"][::-1]] = found["time_s"][::-1]  # the first one stays
+        return times_s
+
+    def sums(self, rows: Rows, column: str, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return for each contact the sum of a column over its `chosen` rows of another table."""
+        return np.bincount(rows["contact"][chosen], rows[column][chosen], self.count).astype(np.float64)
+
+
 def _contacts(
     scenario: Scenario,
     channels: NDArray[Any],
@@ -182,43 +207,11 @@ def _contacts(
     phases: Rows,
     charges: Rows,
 ) -> Rows:
-    noted = entries[entries["contact"] != NOBODY]
-    numbers, firsts = np.unique(noted["contact"], return_index=True)  # every number has a note
-    first = noted[firsts]
-    count = len(numbers)
+    notes = _Notes(entries)
+    first = notes.first
     customers = demand[first["customer"] % max(len(demand), 1)]  # a list that was worked through starts over
-
-    def time_of(*kinds: int) -> NDArray[np.float64]:
-        found = _of_kind(noted, *kinds)
-        times_s = np.full(count, np.nan)
-        times_s[found["contact"][::-1]] = found["time_s"][::-1]  # the first one stays
-        return times_s
-
-    def total(values: NDArray[Any], chosen: NDArray[np.bool_], rows: Rows) -> NDArray[np.float64]:
-        return np.bincount(rows["contact"][chosen], values[chosen], count).astype(np.float64)
-
-    scheduled_s = time_of(NOTE_SCHEDULED)
-    was_scheduled = ~np.isnan(scheduled_s)
-    arrived_s = time_of(NOTE_JOINED, NOTE_BLOCKED)
-    started = _of_kind(noted, NOTE_WORKING, NOTE_PICKING_UP)
-    first_rep, last_rep, reached = (np.full(count, NOBODY) for _ in range(3))
-    first_rep[started["contact"][::-1]] = owner[started["rep"][::-1]]
-    last_rep[started["contact"]] = owner[started["rep"]]
-    attempted = _of_kind(noted, NOTE_ATTEMPTED)
-    reached[attempted["contact"]] = attempted["detail"]
-    overdue = np.zeros(count, np.int64)
-    np.maximum.at(overdue, noted["contact"], noted["overdue"])
-    disposition = np.full(count, None, object)
-    stood = _of_kind(noted, *_LEFT)
-    disposition[stood["contact"]] = [_LEFT[kind] for kind in stood["kind"].tolist()]  # the last one stays
-    disposition[_of_kind(noted, NOTE_LOST)["contact"]] = "lost"
-    ended = _of_kind(noted, NOTE_ENDED)
-    disposition[ended["contact"]] = [_ENDS[end] for end in ended["detail"].tolist()]
-    paid = _of_kind(noted, NOTE_PAID)
-    length_s = phases["end_s"] - phases["start_s"]
-    is_charged = charges["contact"] != NOBODY
     return {
-        "contact": numbers,
+        "contact": notes.numbers,
         "customer": first["customer"],
         "attempt": first["attempt"],
         "channel": _name(channels, first["queue"]),
@@ -227,29 +220,84 @@ def _contacts(
         "band": np.searchsorted(np.array(scenario.value_bands_usd), customers["value_usd"], side="right"),
         "preferred_rep": customers["preferred"],
         "owed_usd": customers["owed_usd"],
+        **_times(notes, customers),
+        "disposition": _dispositions(notes),
+        **_service(notes, owner),
+        **_rep_time(notes, phases),
+        **_money(notes, charges),
+    }
+
+
+def _times(notes: _Notes, customers: NDArray[Any]) -> Rows:
+    """Return when what happened to each contact, seconds; NaN where it did not."""
+    first = notes.first
+    scheduled_s = notes.first_time_s(NOTE_SCHEDULED)
+    was_scheduled = ~np.isnan(scheduled_s)
+    joined_s = notes.first_time_s(NOTE_JOINED, NOTE_BLOCKED)
+    return {
         "scheduled_s": scheduled_s,
         "opens_s": np.where(was_scheduled, first["opens_s"], np.nan),
-        "arrived_s": np.where(was_scheduled | np.isinf(customers["arrival_s"]), arrived_s, customers["arrival_s"]),
+        "arrived_s": np.where(was_scheduled | np.isinf(customers["arrival_s"]), joined_s, customers["arrival_s"]),
         "due_s": np.where(np.isinf(first["due_s"]), np.nan, first["due_s"]),
-        "due_passed_s": time_of(NOTE_DUE_PASSED),
-        "callback_offered_s": time_of(NOTE_CALLBACK_OFFERED),
-        "first_start_s": time_of(NOTE_WORKING, NOTE_PICKING_UP),
-        "ended_s": time_of(NOTE_ENDED, NOTE_BLOCKED),
-        "disposition": disposition,
+        "due_passed_s": notes.first_time_s(NOTE_DUE_PASSED),
+        "callback_offered_s": notes.first_time_s(NOTE_CALLBACK_OFFERED),
+        "first_start_s": notes.first_time_s(NOTE_WORKING, NOTE_PICKING_UP),
+        "ended_s": notes.first_time_s(NOTE_ENDED, NOTE_BLOCKED),
+    }
+
+
+def _dispositions(notes: _Notes) -> NDArray[Any]:
+    """Return how each contact ended, or how it was left at the horizon."""
+    disposition = np.full(notes.count, None, object)
+    stood = notes.of_kind(*_LEFT)
+    disposition[stood["contact"]] = [_LEFT[kind] for kind in stood["kind"].tolist()]  # the last one stays
+    disposition[notes.of_kind(NOTE_LOST)["contact"]] = "lost"
+    ended = notes.of_kind(NOTE_ENDED)
+    disposition[ended["contact"]] = [_ENDS[end] for end in ended["detail"].tolist()]
+    return disposition
+
+
+def _service(notes: _Notes, owner: NDArray[np.int32]) -> Rows:
+    """Return who served each contact, whether in time, and whether an outbound attempt reached the customer."""
+    first_rep, last_rep, reached = (np.full(notes.count, NOBODY) for _ in range(3))
+    started = notes.of_kind(NOTE_WORKING, NOTE_PICKING_UP)
+    first_rep[started["contact"][::-1]] = owner[started["rep"][::-1]]
+    last_rep[started["contact"]] = owner[started["rep"]]
+    attempted = notes.of_kind(NOTE_ATTEMPTED)
+    reached[attempted["contact"]] = attempted["detail"]
+    overdue = np.zeros(notes.count, np.int64)
+    np.maximum.at(overdue, notes.entries["contact"], notes.entries["overdue"])
+    return {
         "first_rep": first_rep,
         "last_rep": last_rep,
         "overdue": overdue != 0,
         "reached": np.where(reached == NOBODY, None, reached != 0),
-        "handle_s": total(length_s, np.isin(phases["phase"], ("working", "after_work")), phases),
-        "pick_up_s": total(length_s, phases["phase"] == "picking_up", phases),
-        "interruptions": np.bincount(_of_kind(noted, NOTE_SUSPENDED)["contact"], minlength=count),
-        "recovered_usd": np.bincount(paid["contact"], paid["amount_usd"], count),
-        "commission_usd": np.bincount(paid["contact"], paid["loss_usd"], count),
+    }
+
+
+def _rep_time(notes: _Notes, phases: Rows) -> Rows:
+    """Return the rep time that went into each contact, and how often it was interrupted."""
+    spans = {"contact": phases["contact"], "length_s": phases["end_s"] - phases["start_s"]}
+    suspended = notes.of_kind(NOTE_SUSPENDED)
+    return {
+        "handle_s": notes.sums(spans, "length_s", np.isin(phases["phase"], ("working", "after_work"))),
+        "pick_up_s": notes.sums(spans, "length_s", phases["phase"] == "picking_up"),
+        "interruptions": np.bincount(suspended["contact"], minlength=notes.count),
+    }
+
+
+def _money(notes: _Notes, charges: Rows) -> Rows:
+    """Return what each debtor paid, and what was charged for each contact, USD."""
+    paid = notes.of_kind(NOTE_PAID)
+    is_charged = charges["contact"] != NOBODY
+    return {
+        "recovered_usd": np.bincount(paid["contact"], paid["amount_usd"], notes.count),
+        "commission_usd": np.bincount(paid["contact"], paid["loss_usd"], notes.count),
         **{
-            f"cost_{term}_usd": total(charges["amount_usd"], is_charged & (charges["term"] == term), charges)
+            f"cost_{term}_usd": notes.sums(charges, "amount_usd", is_charged & (charges["term"] == term))
             for term in COST_TERMS
         },
-        "account_loss_usd": total(charges["account_loss_usd"], is_charged, charges),
+        "account_loss_usd": notes.sums(charges, "account_loss_usd", is_charged),
     }
 
 

@@ -14,17 +14,20 @@ from torch.utils.tensorboard import SummaryWriter
 
 from agents.catalog import fitting_baselines
 from agents.episodes import advance_rows, play_episodes
-from agents.learning.learned_policy import (
-    BEST_FILE,
-    SELECTION_FILE,
-    LearnedPolicy,
-    save_weights,
-)
+from agents.learning.learned_policy import LearnedPolicy, save_weights
 from agents.learning.maskable_policy import CandidateScoringPolicy
 from agents.learning.network import CandidateScorer
 from agents.rules.rule_policy import RulePolicy
+from agents.run_files import (
+    BEST_FILE,
+    SELECTION_FILE,
+    TENSORBOARD_FOLDER,
+    VALIDATION_FILE,
+    checkpoint_file,
+)
 from envs.center_rows import CenterRows
-from envs.metrics import add_counts, compute_metrics
+from envs.counts import add_counts
+from envs.metrics import compute_metrics
 from envs.scenario.scenario import Scenario
 from experiments.provenance import collect_provenance
 from experiments.run_folder import write_json
@@ -36,9 +39,17 @@ MODES = ("greedy", "sampled")
 
 @dataclass
 class Selection:
-    """The validations of a run so far; the best is the cheapest pair of checkpoint and mode."""
+    """The choice of a run so far: the cheapest pair of checkpoint and mode.
 
-    records: list[dict[str, float]] = field(default_factory=list)
+    Attributes:
+        validations: the steps of each checkpoint and what it cost in each mode, USD/day, in order.
+        best_cost_usd: of the cheapest pair.
+        best_steps: its checkpoint.
+        mode: its mode.
+        validation_cost_usd: what that checkpoint costs in each mode.
+    """
+
+    validations: list[dict[str, float]] = field(default_factory=list)
     best_cost_usd: float = np.inf
     best_steps: int = -1
     mode: str = "greedy"
@@ -47,7 +58,7 @@ class Selection:
     def add(self, steps: int, metrics: dict[str, dict[str, float]]) -> bool:
         """Note a validation (metrics by mode); return True if it is the best so far."""
         costs = {mode: metrics[mode]["total_cost_usd"] for mode in MODES}
-        self.records.append({"steps": steps} | costs)
+        self.validations.append({"steps": steps} | costs)
         mode = min(MODES, key=lambda name: costs[name])
         if costs[mode] >= self.best_cost_usd:
             return False
@@ -124,7 +135,7 @@ class ValidationCallback(BaseCallback):
         self._last = steps
         torch.set_num_threads(1)
         network = self._network()
-        save_weights(network, self._folder / f"checkpoints/step_{steps:09d}.pt")
+        save_weights(network, self._folder / checkpoint_file(steps))
         metrics = validate_network(
             network,
             self._scenario,
@@ -134,7 +145,7 @@ class ValidationCallback(BaseCallback):
         if self._selection.add(steps, metrics):
             save_weights(network, self._folder / BEST_FILE)
             self._write_selection()
-        self._write_records()
+        self._write_validations()
         for tag, value in tagged(metrics["greedy"]).items():
             self.logger.record(tag, value)
         self.logger.record("cost/total_sampled_usd", metrics["sampled"]["total_cost_usd"])
@@ -150,11 +161,11 @@ class ValidationCallback(BaseCallback):
             },
         )
 
-    def _write_records(self) -> None:
-        with (self._folder / "validation.csv").open("w", newline="", encoding="utf-8") as stream:
+    def _write_validations(self) -> None:
+        with (self._folder / VALIDATION_FILE).open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, ["steps", *MODES])
             writer.writeheader()
-            writer.writerows(self._selection.records)
+            writer.writerows(self._selection.validations)
 
 
 def write_baselines(folder: Path, scenario: Scenario, config: TrainingConfig) -> None:
@@ -164,7 +175,7 @@ def write_baselines(folder: Path, scenario: Scenario, config: TrainingConfig) ->
     for name in fitting_baselines(scenario):
         counts = play_episodes(scenario, RulePolicy(name, scenario), seed, episodes, threads=config.threads)
         metrics = compute_metrics(scenario, add_counts(counts), len(episodes))
-        with SummaryWriter(str(folder / "tensorboard" / name)) as writer:
+        with SummaryWriter(str(folder / TENSORBOARD_FOLDER / name)) as writer:
             for tag, value in tagged(metrics).items():
                 for step in (0, config.steps):
                     writer.add_scalar(tag, value, step)

@@ -5,11 +5,10 @@ Room: `experiments.training`. Needs the extra `train`; the work is done by `expe
 
 from pathlib import Path
 
+from agents.run_files import POLICY_FILE
 from envs.errors import ConfigurationError
 from experiments.extras import require_extra
 from experiments.progress import episode_progress
-
-FILE_NAME = "policy.onnx"
 
 
 def export_run(run_folder: str | Path, out: str | Path | None = None) -> tuple[Path, str]:
@@ -25,7 +24,7 @@ def export_run(run_folder: str | Path, out: str | Path | None = None) -> tuple[P
         from agents.learning.learned_policy import load_run
         from experiments.training.onnx_export import export_policy
     module, scenario, metadata = load_run(run_folder)
-    file = Path(out) if out is not None else run_folder / FILE_NAME
+    file = Path(out) if out is not None else run_folder / POLICY_FILE
     with episode_progress() as progress:
         progress.add_task("exporting, and comparing with torch", total=None)
         parity = export_policy(module, scenario, file, metadata)

@@ -23,11 +23,6 @@ from agents.exported_policy import ExportedPolicy
 from agents.learning.adjustment import fit_adjustment
 from agents.learning.elapsed_time_buffer import ElapsedTimeBuffer
 from agents.learning.learned_policy import (
-    ADJUSTED_FILE,
-    NETWORK_FILE,
-    SCENARIO_FILE,
-    SELECTION_FILE,
-    START_FILE,
     LearnedPolicy,
     load_network,
     save_weights,
@@ -37,7 +32,21 @@ from agents.learning.network import CandidateScorer
 from agents.learning.training_env import TrainingVecEnv
 from agents.rules.compiled.action_layout import action_layout
 from agents.rules.rule_policy import RulePolicy
+from agents.run_files import (
+    ADJUSTED_FILE,
+    BENCHMARK_CSV_FILE,
+    BENCHMARK_JSON_FILE,
+    CHECKPOINTS_FOLDER,
+    NETWORK_FILE,
+    POLICY_FILE,
+    SCENARIO_FILE,
+    SELECTION_FILE,
+    START_FILE,
+    TENSORBOARD_FOLDER,
+    TRAINING_FILE,
+)
 from envs.errors import ConfigurationError
+from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
@@ -77,7 +86,7 @@ def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device
         demand_seeds(config.seed).train,
         reward_scale_usd=ppo.reward_scale_usd,
         without_luck=ppo.without_luck,
-        potential_half_life_s=3600.0 * ppo.discount_half_life_h if ppo.shaped else 0.0,
+        potential_half_life_s=HOUR_S * ppo.discount_half_life_h if ppo.shaped else 0.0,
         starter=starter,
     )
     model = MaskablePPO(
@@ -94,15 +103,15 @@ def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device
         rollout_buffer_class=ElapsedTimeBuffer,
         rollout_buffer_kwargs={
             "source": env,
-            "discount_half_life_s": 3600.0 * ppo.discount_half_life_h,
-            "trace_half_life_s": 3600.0 * ppo.trace_half_life_h,
+            "discount_half_life_s": HOUR_S * ppo.discount_half_life_h,
+            "trace_half_life_s": HOUR_S * ppo.trace_half_life_h,
         },
         policy_kwargs={
             "fields": env.rows.fields,
             "layout": action_layout(scenario),
             **config.network.model_dump(),
         },
-        tensorboard_log=str(folder / "tensorboard"),
+        tensorboard_log=str(folder / TENSORBOARD_FOLDER),
         seed=config.seed % 2**32,
         device=device,
     )
@@ -151,8 +160,8 @@ def train(
     torch.set_num_threads(config.threads)
     quiet_distributions()
     folder = create_run_folder(Path(runs_folder), experiment, config.seed)
-    (folder / "checkpoints").mkdir()
-    write_yaml(folder / "training.yaml", config)
+    (folder / CHECKPOINTS_FOLDER).mkdir()
+    write_yaml(folder / TRAINING_FILE, config)
     write_yaml(folder / SCENARIO_FILE, scenario)
     write_json(folder / NETWORK_FILE, config.network.model_dump())
     write_provenance(folder, config.seed)
@@ -173,7 +182,7 @@ def train(
     try:
         model.learn(config.steps, callback=callback, tb_log_name="learner", progress_bar=progress_bar, log_interval=5)
     except KeyboardInterrupt:
-        console.print(f"Stopped; going on with the best of {len(selection.records)} checkpoints", highlight=False)
+        console.print(f"Stopped; going on with the best of {len(selection.validations)} checkpoints", highlight=False)
     else:
         callback.validate()
     return finish_run(folder, scenario, config, selection, console)
@@ -185,7 +194,7 @@ def finish_run(
     """Export the chosen policy and test it against its start and the baselines."""
     metadata = json.loads((folder / SELECTION_FILE).read_text(encoding="utf-8"))
     network, _ = load_network(folder)
-    file = folder / "policy.onnx"
+    file = folder / POLICY_FILE
     with episode_progress() as progress:
         progress.add_task("exporting, and comparing with torch", total=None)
         parity = export_policy(network, scenario, file, metadata, seed=config.seed)
@@ -199,8 +208,8 @@ def finish_run(
             seed=config.seed,
             threads=config.threads,
         )
-        result.write_json(folder / "benchmark.json")
-        result.write_csv(folder / "benchmark.csv")
+        result.write_json(folder / BENCHMARK_JSON_FILE)
+        result.write_csv(folder / BENCHMARK_CSV_FILE)
     return TrainingResult(folder, file, selection, result)
 
 
@@ -208,7 +217,7 @@ def test_policies(folder: Path, scenario: Scenario, config: TrainingConfig, mode
     """Return who takes part in the final benchmark: the exported policy in its chosen mode, the
     network before its first update, played greedily, and the baselines."""
     assert config.benchmark is not None
-    exported = ExportedPolicy(folder / "policy.onnx", scenario)
+    exported = ExportedPolicy(folder / POLICY_FILE, scenario)
     start, _ = load_network(folder, START_FILE)
     adjusted = []
     if config.adjustment is not None:

@@ -112,41 +112,17 @@ def search(
     Raises:
         ConfigurationError: nothing is free in the scenario, or a value of the rule is outside of the range to search.
     """
-    scenario = episodes.scenario
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    check_free(rule, scenario)
-    parameters = free_parameters(rule, scenario)
-    start = _whole_numbers(rule.values_of(parameters), parameters)
-    distributions = {parameter.key: _distribution(parameter) for parameter in parameters}
-    study = optuna.create_study(storage=storage, study_name=study_name, load_if_exists=True)
-    for stale in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(stale.number, state=TrialState.FAIL)  # a kill ended it
+    check_free(rule, episodes.scenario)
+    kept = optuna.create_study(storage=storage, study_name=study_name, load_if_exists=True)
+    study = _Study(rule, episodes, n_episodes, seed, kept)
     end_s = time.monotonic() + 60.0 * minutes
-    finished = _finished(study)
-    if finished and (finished[0].params, finished[0].distributions) != (start, distributions):
-        raise ConfigurationError(f"rule {rule.name}: is no longer the one whose tuning began")
+    finished = study.finished()
     if progress is not None:
         progress(len(finished))
     while len(finished) < trials and (not finished or time.monotonic() < end_s):
-        if not finished:
-            study.enqueue_trial(start, skip_if_exists=True)
-        study.sampler = _sampler(seed, len(finished))
-        trial = study.ask(distributions)
-        known = next((old for old in finished if old.params == trial.params), None)
-        if known is not None:
-            costs_usd = np.array(known.user_attrs[_COSTS])
-        else:
-            policy = rule.with_values(trial.params).make(scenario)
-            best = min(_complete(finished), key=_mean_usd, default=None)
-            against = None if best is None else np.array(best.user_attrs[_COSTS])
-            costs_usd = _race(lambda numbers: episode_costs_usd(episodes, policy, numbers), n_episodes, against)  # noqa: B023 (called at once)
-        trial.set_user_attr(_COSTS, costs_usd.tolist())
-        if len(costs_usd) == n_episodes:
-            study.tell(trial, float(costs_usd.mean()))
-        else:
-            trial.report(float(costs_usd.mean()), len(costs_usd))
-            study.tell(trial, state=TrialState.PRUNED)
-        finished = _finished(study)
+        study.play_next(finished)
+        finished = study.finished()
         if progress is not None:
             progress(1)
     best = min(_complete(finished), key=_mean_usd)
@@ -157,6 +133,54 @@ def search(
         pruned=len(finished) - len(_complete(finished)),
         is_complete=len(finished) >= trials,
     )
+
+
+class _Study:
+    """The trials of one rule, all on the same episodes, kept in a study of Optuna."""
+
+    def __init__(self, rule: Rule, episodes: Episodes, n_episodes: int, seed: int, study: optuna.Study) -> None:
+        self._rule = rule
+        self._episodes = episodes
+        self._n_episodes = n_episodes
+        self._seed = seed
+        self._study = study
+        parameters = free_parameters(rule, episodes.scenario)
+        self._start = _whole_numbers(rule.values_of(parameters), parameters)
+        self._distributions = {parameter.key: _distribution(parameter) for parameter in parameters}
+        for stale in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            study.tell(stale.number, state=TrialState.FAIL)  # a kill ended it
+        finished = self.finished()
+        if finished and (finished[0].params, finished[0].distributions) != (self._start, self._distributions):
+            raise ConfigurationError(f"rule {rule.name}: is no longer the one whose tuning began")
+
+    def finished(self) -> list[FrozenTrial]:
+        """Return the finished trials in their order."""
+        return self._study.get_trials(deepcopy=False, states=_FINISHED)
+
+    def play_next(self, finished: list[FrozenTrial]) -> None:
+        """Play one more trial after those `finished`; the first one is the rule as it was given."""
+        if not finished:
+            self._study.enqueue_trial(self._start, skip_if_exists=True)
+        self._study.sampler = _sampler(self._seed, len(finished))
+        trial = self._study.ask(self._distributions)
+        costs_usd = self._costs_usd(trial.params, finished)
+        trial.set_user_attr(_COSTS, costs_usd.tolist())
+        if len(costs_usd) == self._n_episodes:
+            self._study.tell(trial, float(costs_usd.mean()))
+        else:
+            trial.report(float(costs_usd.mean()), len(costs_usd))
+            self._study.tell(trial, state=TrialState.PRUNED)
+
+    def _costs_usd(self, values: dict[str, Any], finished: list[FrozenTrial]) -> NDArray[np.float64]:
+        """Return what the rule costs with these values on the episodes, of which a race may leave out the last ones;
+        values that were played before are not played again."""
+        known = next((old for old in finished if old.params == values), None)
+        if known is not None:
+            return np.array(known.user_attrs[_COSTS])
+        policy = self._rule.with_values(values).make(self._episodes.scenario)
+        best = min(_complete(finished), key=_mean_usd, default=None)
+        against = None if best is None else np.array(best.user_attrs[_COSTS])
+        return _race(lambda numbers: episode_costs_usd(self._episodes, policy, numbers), self._n_episodes, against)
 
 
 def _race(
@@ -195,10 +219,6 @@ def _distribution(parameter: FreeParameter) -> BaseDistribution:
 
 def _whole_numbers(values: Mapping[str, float], parameters: tuple[FreeParameter, ...]) -> dict[str, Any]:
     return {p.key: int(values[p.key]) if p.is_integer else values[p.key] for p in parameters}
-
-
-def _finished(study: optuna.Study) -> list[FrozenTrial]:
-    return study.get_trials(deepcopy=False, states=_FINISHED)
 
 
 def _complete(finished: list[FrozenTrial]) -> list[FrozenTrial]:

@@ -23,6 +23,12 @@ from agents.rules.registry import (
     default_rule,
 )
 from agents.rules.rule import Rule
+from agents.run_files import (
+    RESULT_FILE,
+    SCENARIOS_FOLDER,
+    STUDIES_FILE,
+    TUNING_FILE,
+)
 from envs.configuration.document import (
     apply_overrides,
     load_yaml,
@@ -31,6 +37,7 @@ from envs.configuration.document import (
 )
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario, load_scenario
+from experiments.comparison.comparison import require_different
 from experiments.comparison.outcomes import episode_costs_usd
 from experiments.comparison.tuned_rules import (
     PREFIX,
@@ -64,9 +71,7 @@ from experiments.tuning.tuning_result import (
     describe_result,
 )
 
-CONFIG_FILE = "tuning.yaml"
-RESULT_FILE = "result.json"
-STUDIES_FILE = "studies.journal"
+TWICE = "is to be tuned twice: names must differ"
 
 
 def tune(
@@ -82,10 +87,10 @@ def tune(
     scenarios, candidates, skipped = _prepare(config)
     _check_shipping(config, ships)
     folder = create_run_folder(Path(runs_folder), "tune", config.seed, name)
-    write_yaml(folder / CONFIG_FILE, _resolved(config))
-    (folder / "scenarios").mkdir()
+    write_yaml(folder / TUNING_FILE, _resolved(config))
+    (folder / SCENARIOS_FOLDER).mkdir()
     for scenario in scenarios:
-        write_yaml(folder / "scenarios" / f"{scenario.name}.yaml", scenario)
+        write_yaml(folder / SCENARIOS_FOLDER / f"{scenario.name}.yaml", scenario)
     write_provenance(folder, config.seed)
     return _run(folder, config, scenarios, candidates, skipped, threads, ships, console)
 
@@ -101,15 +106,15 @@ def resume(
 ) -> TuningResult:
     """Go on with the tuning of a run folder, perhaps with other limits; the same trials as without the break."""
     folder = Path(folder)
-    if not (folder / CONFIG_FILE).is_file():
-        raise ConfigurationError(f"--resume {folder}: is not the folder of a tuning (no {CONFIG_FILE})")
+    if not (folder / TUNING_FILE).is_file():
+        raise ConfigurationError(f"--resume {folder}: is not the folder of a tuning (no {TUNING_FILE})")
     limits = {"trials": trials, "minutes": minutes}
     texts = [f"{key}={value}" for key, value in limits.items() if value is not None]
-    config = validate(apply_overrides(load_yaml(folder / CONFIG_FILE), texts), TuningConfig, "tuning")
+    config = validate(apply_overrides(load_yaml(folder / TUNING_FILE), texts), TuningConfig, "tuning")
     scenarios, candidates, skipped = _prepare(config)
     _check_shipping(config, ships)
     for scenario in scenarios:
-        if yaml_text(scenario) != (folder / "scenarios" / f"{scenario.name}.yaml").read_text(encoding="utf-8"):
+        if yaml_text(scenario) != (folder / SCENARIOS_FOLDER / f"{scenario.name}.yaml").read_text(encoding="utf-8"):
             raise ConfigurationError(f"--resume {folder}: scenario {scenario.name} is no longer what was tuned in")
     return _run(folder, config, scenarios, candidates, skipped, threads, ships, console)
 
@@ -117,9 +122,9 @@ def resume(
 def _prepare(config: TuningConfig) -> tuple[list[Scenario], list[list[Candidate]], dict[str, dict[str, str]]]:
     """Return the scenarios, the rules to be tuned in each, and why others are left out; every mistake is found here."""
     scenarios = [load_scenario(name, tuple(config.overrides)) for name in config.scenarios]
-    _check_names("scenario", [scenario.name for scenario in scenarios])
+    require_different("scenario", [scenario.name for scenario in scenarios], TWICE)
     stated = [_load_rule(rule) for rule in (RULE_NAMES if config.rules is None else config.rules)]
-    _check_names("rule", [rule.name for rule, _ in stated])
+    require_different("rule", [rule.name for rule, _ in stated], TWICE)
     candidates: list[list[Candidate]] = []
     skipped: dict[str, dict[str, str]] = {}
     for scenario in scenarios:
@@ -156,12 +161,6 @@ def _resolved(config: TuningConfig) -> TuningConfig:
         loaded = [(text, *_load_rule(text)) for text in config.rules]
         data["rules"] = [text if is_named else rule.model_dump() for text, rule, is_named in loaded]
     return TuningConfig.model_validate(data)
-
-
-def _check_names(kind: str, names: list[str]) -> None:
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise ConfigurationError(f"{kind} {doubled[0]!r} is to be tuned twice: names must differ")
 
 
 def _check_shipping(config: TuningConfig, ships: bool) -> None:

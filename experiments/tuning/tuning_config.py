@@ -3,19 +3,13 @@
 Room: `experiments.tuning`. Checked and frozen; reads files, touches nothing else.
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.rules.registry import AnyRule
-from envs.configuration.document import (
-    Document,
-    find_config,
-    load_yaml,
-    validate,
-)
+from experiments.run_folder import load_config
 from experiments.seeds import LARGEST_SEED
 
 
@@ -39,9 +33,4 @@ class TuningConfig(BaseModel):
 def load_tuning(name_or_path: str | Path | None = None, **changes: Any) -> TuningConfig:
     """Return the checked tuning of that name in `configs/tuning/`, or of that file; without a name every key has its
     default. `changes` that are not None replace values of keys."""
-    document = Document({}, Path()) if name_or_path is None else load_yaml(find_config(name_or_path, "tuning"))
-    changes = {key: value for key, value in changes.items() if value is not None}
-    if changes and isinstance(document.data, dict):
-        overridden = frozenset((key,) for key in changes)
-        document = replace(document, data={**document.data, **changes}, overridden=overridden)
-    return validate(document, TuningConfig, "tuning")
+    return load_config(TuningConfig, "tuning", "tuning", name_or_path, changes)

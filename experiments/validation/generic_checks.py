@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from envs.counts import Counts
 from envs.errors import ConfigurationError
 from envs.interface.units import DAY_S, HOUR_S
-from envs.metrics import Counts
 from envs.scenario.channel import Channel
 from envs.scenario.customers import Arrivals
 from envs.scenario.parts import Horizon

@@ -26,10 +26,12 @@ from envs.configuration.document import (
     load_yaml,
     validate,
 )
-from envs.errors import ConfigurationError, InvalidValueError
-from envs.metrics import (
+from envs.counts import (
     Counts,
     add_counts,
+)
+from envs.errors import ConfigurationError, InvalidValueError
+from envs.metrics import (
     compute_metrics,
     metric_glossary,
 )

@@ -4,7 +4,6 @@ Room: `experiments.validation`. The models are those of `experiments.validation.
 and judges.
 """
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from envs.configuration.messages import did_you_mean
 from envs.errors import ConfigurationError
 from experiments.console import table_console
 from experiments.progress import episode_progress
+from experiments.texts import json_number
 from experiments.validation.decision_trace import (
     N_DECISIONS,
     Trace,
@@ -131,11 +131,6 @@ def describe_results(results: list[ModelResult]) -> dict[str, Any]:
     }
 
 
-def _number(value: float) -> float | None:
-    """Return `value`, or None where it is no number that JSON knows: a share of nothing, or z without any error."""
-    return value if math.isfinite(value) else None
-
-
 def _rows(result: ModelResult) -> list[dict[str, Any]]:
     rows = []
     for reference in result.model.references_of(result.tier):
@@ -148,9 +143,9 @@ def _rows(result: ModelResult) -> list[dict[str, Any]]:
                 "unit": reference.unit,
                 "source": reference.source,
                 "known": reference.value,
-                "simulated": _number(estimate.mean),
-                "standard_error": _number(estimate.standard_error),
-                "z": _number(verdict.z),
+                "simulated": json_number(estimate.mean),
+                "standard_error": json_number(estimate.standard_error),
+                "z": json_number(verdict.z),
                 "passed": verdict.failure is None,
                 "failure": verdict.failure,
             }

@@ -8,6 +8,7 @@ import pytest
 from envs.simulator.machine.compilation import COMPILED_FOLDERS, hash_sources, source_files
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("envs", "agents", "experiments")
 DECORATORS = {"compiled", "entry_point", "parallel_entry_point", "njit", "jit", "vectorize", "guvectorize"}
 
 
@@ -22,8 +23,7 @@ def decorators(tree: ast.AST) -> set[str]:
 
 
 def compiled_files() -> list[Path]:
-    packages = [ROOT / name for name in ("envs", "agents", "experiments")]
-    files = [path for package in packages for path in sorted(package.rglob("*.py"))]
+    files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
     return [path for path in files if decorators(ast.parse(path.read_text())) & DECORATORS]
 
 
@@ -74,11 +74,7 @@ def test_what_compiled_files_import_of_the_project_is_hashed():
     hashed = set(source_files())
     for path in compiled_files():
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in (
-                "envs",
-                "agents",
-                "experiments",
-            ):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:
                 assert node.module is not None
                 file = ROOT / f"{node.module.replace('.', '/')}.py"
                 assert file in hashed or file.with_suffix("") / "__init__.py" in hashed, (path, node.module)

@@ -249,7 +249,7 @@ def test_every_decision_comes_at_its_second_with_its_actions_and_costs(center):
 
 
 def test_the_hand_calculation_adds_up():
-    # These are worked by hand in tests/test_completion.py and tests/test_statement_of_work.py.
+    # These are worked by hand in tests/simulator/test_completion.py and test_statement_of_work.py.
     elsewhere = {"unresolved", "forgone", "sow_penalty", "fairness"}
     assert set(COST_TERMS) - set(COST_OF_DAY_USD) == elsewhere
     for term in COST_OF_DAY_USD:

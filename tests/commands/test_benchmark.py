@@ -15,10 +15,14 @@ from agents.episodes import play_episodes
 from agents.rules.compiled.choice import BASELINES
 from agents.rules.priority_rule import PriorityRule
 from agents.rules.rule_policy import RulePolicy
+from envs.counts import add_counts
 from envs.errors import ConfigurationError
 from envs.inputs.demand import DemandSampler
 from envs.interface.cost_terms import COST_TERMS
-from envs.metrics import add_counts, compute_metrics, metric_glossary
+from envs.metrics import (
+    compute_metrics,
+    metric_glossary,
+)
 from envs.scenario.scenario import load_scenario
 from experiments.cli.main import main
 from experiments.comparison import tuned_rules
@@ -389,6 +393,22 @@ def test_a_mistake_in_the_file_names_its_line(tmp_path):
     assert "did you mean 'policies'?" in str(caught.value)
 
 
+def test_what_changes_the_file_is_checked_as_the_file_is(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("scenarios: [bank]\nepisodes: 2\n")
+    for name in (None, file):
+        for changes, message in [
+            ({"episodes": 1}, "benchmark.episodes = 1: must be >= 2 (--set)"),
+            ({"bound": -1}, "benchmark.bound = -1: must be >= 0 (--set)"),
+            ({"polices": ["fifo"]}, "benchmark.polices: unknown key; did you mean 'policies'?"),
+            ({"scenarios": []}, "benchmark.scenarios: must have at least 1 item, has 0"),
+        ]:
+            with pytest.raises(ConfigurationError) as caught:
+                load_benchmark(name, **changes)
+            assert message in str(caught.value)
+    assert load_benchmark(file, episodes=3, seed=None).episodes == 3
+
+
 def blended(*arguments, folder):
     return subprocess.run([SCRIPT, "benchmark", *arguments], capture_output=True, text=True, cwd=folder, check=False)
 
@@ -429,7 +449,11 @@ def test_the_command(tmp_path):
         (("--tuned", "million_dollar_interrupt"), "no tuned rules of scenario million_dollar_interrupt"),
         (("--csv", "none/rows.csv"), "--csv none/rows.csv: cannot be written"),
         (("--reference", "nobody", "--policies", "fifo"), "reference = 'nobody': must be one of fifo"),
-        (("--seed", "9999999999999999999"), "seed = 9999999999999999999: must be >= 0 and <="),
+        (
+            ("--seed", "9999999999999999999"),
+            "benchmark.seed = 9999999999999999999: must be <= 2305843009213693952 (--set)",
+        ),
+        (("--policies", ""), "policy = ''"),
     ],
 )
 def test_mistakes_end_in_exit_code_2(tmp_path, monkeypatch, capsys, arguments, message):

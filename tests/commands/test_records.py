@@ -20,9 +20,13 @@ from agents.episodes import play_episodes
 from agents.policy import Observations, Policy
 from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows
+from envs.counts import (
+    Counts,
+    add_counts,
+)
 from envs.errors import ConfigurationError
 from envs.interface.cost_terms import COST_TERMS
-from envs.metrics import Counts, add_counts, compute_metrics
+from envs.metrics import compute_metrics
 from envs.scenario.scenario import Scenario, load_scenario
 from envs.simulator.machine.record_types import MAX_NOTES
 from experiments.cli.main import main
@@ -388,7 +392,7 @@ def test_recording_goes_on_from_a_snapshot_of_rows_that_do_not_record():
 
 
 def test_there_is_nothing_to_drain_where_nothing_is_recorded():
-    with pytest.raises(RuntimeError, match="record=True"):
+    with pytest.raises(RuntimeError, match="journal=True"):
         CenterRows(load_scenario("tiny"), 1).drain(0)
 
 

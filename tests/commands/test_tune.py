@@ -20,6 +20,7 @@ from envs.inputs.demand import DemandSampler
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.cli import main as cli
 from experiments.comparison import tuned_rules
+from experiments.comparison.benchmark import load_benchmark
 from experiments.seeds import demand_seeds
 from experiments.tuning import search as tuning
 from experiments.tuning import tune
@@ -370,3 +371,10 @@ def test_every_key_has_a_default():
     assert load_tuning().trials >= 1
     with pytest.raises(ConfigurationError, match=r"tuning\.trials = 0"):
         load_tuning(trials=0)
+
+
+def test_the_shipped_tuning_is_that_of_the_suite():
+    suite = load_benchmark("suite")
+    config = load_tuning("suite")
+    assert config.scenarios == suite.scenarios
+    assert (config.trials, config.episodes, config.rules) == (80, 24, None)

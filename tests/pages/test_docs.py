@@ -15,6 +15,8 @@ from typer.main import get_command
 
 from agents.catalog import NamedPolicy, load_policy
 from agents.episodes import play_episodes
+from agents.rules.index_rule import IndexRule
+from agents.rules.registry import RULES
 from agents.rules.rule_policy import RulePolicy
 from envs import metrics
 from envs.center import BlendedCenter
@@ -33,7 +35,12 @@ from experiments.training import training_config
 from experiments.tuning import tuning_config
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "envs/simulator/README.md",
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+]
 
 
 def read(page: str) -> str:
@@ -125,6 +132,15 @@ def test_actions():
             meaning = f"{row.meaning} {which.meaning}"
             expected.append([f"`{row.name}{channel}:{which.name}`", row.subject, meaning, which.needs])
     assert table(section("docs/decision.md", "Actions")) == expected
+
+
+def test_the_readme_counts_the_index_rules():
+    named, more = re.search(r"an index rule \((.*?) and\s+(\d+) more\)", read("README.md")).groups()
+    names = re.findall(r"`(\w+)`", named)
+    index_rules = [kind for kind in RULES if issubclass(kind, IndexRule)]
+    known = {name for kind in index_rules for name in typing.get_args(kind.model_fields["rule"].annotation)}
+    assert set(names) <= known
+    assert len(names) + int(more) == len(known)
 
 
 def test_the_glossary_leaves_no_metric_out():

@@ -1,4 +1,4 @@
-"""Breaks and absence (D12). Shifts themselves: tests/test_decision.py and tests/test_charges.py."""
+"""Breaks and absence (D12). Shifts themselves: tests/simulator/test_decision.py and test_charges.py."""
 
 import numpy as np
 import pytest

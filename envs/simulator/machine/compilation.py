@@ -15,7 +15,7 @@ from typing import Any
 import numba
 
 _ROOT_FOLDER = Path(__file__).resolve().parents[3]
-COMPILED_FOLDERS = ("envs", "agents", "experiments")
+COMPILED_FOLDERS = ("envs", "agents/rules/compiled")
 """Folders below the repository's in which compiled functions may stand, with all that these import: what decides over
 the compiled code. A test keeps it true."""
 

@@ -112,7 +112,7 @@ QUANTILE_SHAPE = (OCTAVES, CELLS + 1)
 
 
 def parameters_type(sizes: Sizes) -> np.dtype:
-    """Return the record type of all that a scenario fixes for one environment of `sizes`."""
+    """Return the record type of all that a scenario fixes for one environment of these `sizes`."""
     return record_type(
         [
             ("n_queues", np.int64),

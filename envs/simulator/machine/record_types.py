@@ -27,7 +27,7 @@ MAX_NOTES = 64
 
 
 class Sizes(NamedTuple):
-    """Capacities of the records. A scenario takes the first sizes that holds it."""
+    """Capacities of the records. A scenario takes the first of `SIZES` that hold it."""
 
     reps: int
     queues: int

@@ -2,8 +2,8 @@
 
 Room: `envs.simulator.machine`. Touches numpy only. Everything that happens in one environment is in one `State`
 record: a snapshot is a copy of it, a checkpoint its bytes. What a scenario fixes is in one `Parameters` record. What
-an episode brings is an array of `DEMAND` records. Sizes come in sizes, so that all scenarios of a sizes share the
-compiled code.
+an episode brings is an array of `DEMAND` records. Sizes come in steps (`SIZES`), so that all scenarios of a step share
+the compiled code.
 
 Times are seconds since the start of the horizon, money is USD, -1 stands for "no contact", "no rep", "no queue".
 """
@@ -177,7 +177,7 @@ QUEUE = record_type(
 
 
 def state_type(sizes: Sizes) -> np.dtype:
-    """Return the record type of all that happens in one environment of `sizes`."""
+    """Return the record type of all that happens in one environment of these `sizes`."""
     return record_type(
         [
             ("key", np.uint64),  # of the episode: the luck that belongs to no customer
@@ -241,12 +241,12 @@ def state_type(sizes: Sizes) -> np.dtype:
 
 
 JOURNAL_PER_CONTACT = 16
-"""Notes that one step may leave, for each contact that a sizes has room for: an open contact leaves a handful at the
+"""Notes that one step may leave, for each contact that there is room for: an open contact leaves a handful at the
 horizon."""
 
 
 def journal_type(sizes: Sizes) -> np.dtype:
-    """Return the record type of what was noted in one environment of `sizes`."""
+    """Return the record type of what was noted in one environment of these `sizes`."""
     entries = ("entries", ENTRY, (JOURNAL_PER_CONTACT * sizes.contacts,))
     return record_type([("n_entries", np.int64), ("n_lost", np.int64), entries])
 

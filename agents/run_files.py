@@ -1,0 +1,46 @@
+"""The names of the files in a run folder: what a training or a tuning writes, and what reads it again.
+
+Room: `agents`. Constants only; imports nobody. Names are relative to the folder of the run (`experiments.run_folder`).
+"""
+
+# Of every run.
+PROVENANCE_FILE = "provenance.json"
+"""Command, versions, date and commit."""
+
+# Of a training (`experiments.training.train`).
+TRAINING_FILE = "training.yaml"
+"""The configuration, resolved."""
+SCENARIO_FILE = "scenario.yaml"
+NETWORK_FILE = "network.json"
+"""The settings of the network, which its weights need."""
+CHECKPOINTS_FOLDER = "checkpoints"
+START_FILE = f"{CHECKPOINTS_FOLDER}/start.pt"
+"""Weights before anything was learned."""
+ADJUSTED_FILE = f"{CHECKPOINTS_FOLDER}/adjusted.pt"
+"""Weights after the prior was adjusted."""
+BEST_FILE = f"{CHECKPOINTS_FOLDER}/best.pt"
+"""Weights that cost least on validation episodes."""
+VALIDATION_FILE = "validation.csv"
+"""What each validation cost, in both modes."""
+SELECTION_FILE = "selection.json"
+"""Which checkpoint and mode were chosen, and what they cost on validation episodes."""
+TENSORBOARD_FOLDER = "tensorboard"
+POLICY_FILE = "policy.onnx"
+"""The chosen policy, exported."""
+BENCHMARK_JSON_FILE = "benchmark.json"
+BENCHMARK_CSV_FILE = "benchmark.csv"
+"""The test of the chosen policy."""
+
+# Of a tuning (`experiments.tuning.tune`).
+TUNING_FILE = "tuning.yaml"
+"""The configuration, resolved."""
+SCENARIOS_FOLDER = "scenarios"
+STUDIES_FILE = "studies.journal"
+"""Optuna's studies."""
+RESULT_FILE = "result.json"
+"""Costs before and after."""
+
+
+def checkpoint_file(steps: int) -> str:
+    """Return the file of the weights after `steps` decisions."""
+    return f"{CHECKPOINTS_FOLDER}/step_{steps:09d}.pt"
