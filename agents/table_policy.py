@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.action_layout import action_layout
 from agents.policy import Observations
-from agents.rules.compiled.action_layout import action_layout
 from envs.errors import ConfigurationError
 from envs.interface.actions import (
     ASSIGN,

@@ -13,7 +13,7 @@ import numpy as np
 from cmaes import CMA
 from numpy.typing import NDArray
 
-from agents.rules.compiled.action_layout import action_layout
+from agents.action_layout import action_layout
 from agents.rules.compiled.choice import EXPECTED_LOSS
 from agents.rules.compiled.expected_loss import ADJUSTMENTS
 from agents.rules.compiled.loop import play_rule

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from agents.rules.compiled.action_layout import ActionLayout
 from agents.rules.compiled.expected_loss import (
     ADJUSTMENTS,
     DUE_SCALE_H,
@@ -19,6 +18,7 @@ from agents.rules.compiled.expected_loss import (
     REP_HOUR_USD,
     VALUE_UNIT_USD,
 )
+from agents.rules.compiled.reading import ActionLayout
 from envs.interface.actions import (
     ASSIGN,
     INTERRUPT,

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from agents.action_layout import action_layout
 from agents.learning.network import CandidateScorer
 from agents.policy import Observations
-from agents.rules.compiled.action_layout import action_layout
 from agents.run_files import (
     BEST_FILE,
     NETWORK_FILE,

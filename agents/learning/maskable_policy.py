@@ -13,7 +13,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor
 
 from agents.learning.network import CandidateScorer
-from agents.rules.compiled.action_layout import ActionLayout
+from agents.rules.compiled.reading import ActionLayout
 from envs.interface.fields import FieldTable
 
 

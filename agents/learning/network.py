@@ -18,7 +18,7 @@ from agents.learning.expected_loss_prior import (
     ExpectedLossPrior,
     preferences,
 )
-from agents.rules.compiled.action_layout import ActionLayout
+from agents.rules.compiled.reading import ActionLayout
 from envs.interface.fields import FieldTable
 
 MASKED_LOGIT = -1e8

@@ -6,8 +6,8 @@ Room: `agents.rules`. Touches the rules, `CenterRows` and numpy.
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.action_layout import action_layout
 from agents.policy import Observations
-from agents.rules.compiled.action_layout import action_layout
 from agents.rules.compiled.choice import (
     BASELINES,
     INDEX_RULE,

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from envs.errors import ConfigurationError
 from envs.metrics import calendar_days
 from envs.scenario.scenario import Scenario
+from experiments.bounds.assumptions import key_text, unknown_keys
 from experiments.bounds.clairvoyant_bound import ClairvoyantBound
+from experiments.bounds.clairvoyant_keys import KNOWN_KEYS
 from experiments.bounds.occupation_bound import expected_bound_usd, reason_against
 from experiments.intervals import Interval, mean_interval
 
@@ -70,16 +72,27 @@ class BoundResult:
         return Interval(*(float(self.usd_per_day[0]),) * 3)
 
 
+def reason_against_bound(scenario: Scenario) -> str | None:
+    """Return why no bound is known for `scenario`, None where there is one: it states a key that no proof has thought
+    of."""
+    unknown = next(unknown_keys(scenario, KNOWN_KEYS), None)
+    return None if unknown is None else f"the proof does not know {key_text(scenario, unknown)}"
+
+
 def episode_bounds(
     scenario: Scenario, seed: int, episodes: Iterable[int], *, progress: Callable[[int], None] | None = None
 ) -> BoundResult:
     """Return the lower bounds of `episodes`, one at least, of `scenario` under the demand `seed`.
 
-    `progress` is told the number of episodes just finished. Raises `ConfigurationError` without any episode.
+    `progress` is told the number of episodes just finished. Raises `ConfigurationError` without any episode,
+    and for a scenario that the proof does not cover.
     """
     numbers = np.array(list(episodes), np.int64)
     if len(numbers) == 0:
         raise ConfigurationError("a bound needs an episode at least")
+    reason = reason_against_bound(scenario)
+    if reason is not None:
+        raise ConfigurationError(f"scenario {scenario.name}: no lower bound: {reason}")
     start_s = time.perf_counter()
     expected_usd = expected_bound_usd(scenario) if reason_against(scenario) is None else None
     clairvoyant = ClairvoyantBound(scenario)

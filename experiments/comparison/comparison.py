@@ -8,6 +8,7 @@ Room: `experiments.comparison`. What `benchmark` and `train` share; touches file
 """
 
 import itertools
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -26,9 +27,10 @@ from agents.episodes import Episodes
 from agents.rules.rule import Rule
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario
+from experiments.bounds.bound import reason_against_bound
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.benchmark_tables import compared_metrics
-from experiments.comparison.bound_coverage import check_bound, compute_coverage
+from experiments.comparison.bound_coverage import Coverage, check_bound, compute_coverage
 from experiments.comparison.outcomes import Outcome, play
 from experiments.comparison.scenario_result import Comparison, ScenarioResult
 from experiments.comparison.tuned_rules import (
@@ -138,7 +140,6 @@ class _Match(NamedTuple):
             outcomes[BEST_TUNED] = replace(outcomes[best_tuned], policy=BEST_TUNED)
         comparisons = _compare(outcomes, line_up.reference)
         wall_s = time.perf_counter() - start_s
-        test_seed = demand_seeds(self.seed).test
         return ScenarioResult(
             line_up.scenario,
             self.seed,
@@ -147,8 +148,16 @@ class _Match(NamedTuple):
             comparisons,
             wall_s,
             best_tuned=best_tuned,
-            coverage=compute_coverage(outcomes, test_seed, self.bound, progress) if self.bound else None,
+            coverage=self._cover(line_up.scenario, outcomes, progress) if self.bound else None,
         )
+
+    def _cover(self, scenario: Scenario, outcomes: dict[str, Outcome], progress: Progress) -> Coverage | None:
+        """Return what the policies reach of the lower bound; None, and a word to the user, where none is known."""
+        reason = reason_against_bound(scenario)
+        if reason is not None:
+            print(f"{scenario.name}: no lower bound: {reason}", file=sys.stderr)
+            return None
+        return compute_coverage(outcomes, demand_seeds(self.seed).test, self.bound, progress)
 
     def _choose_best(self, scenario: Scenario, rules: list[NamedPolicy], progress: Progress) -> str:
         return choose_best(

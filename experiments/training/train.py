@@ -18,6 +18,7 @@ import torch
 from rich.console import Console
 from sb3_contrib import MaskablePPO
 
+from agents.action_layout import action_layout
 from agents.catalog import NamedPolicy, fitting_baselines
 from agents.exported_policy import ExportedPolicy
 from agents.learning.adjustment import fit_adjustment
@@ -30,7 +31,6 @@ from agents.learning.learned_policy import (
 from agents.learning.maskable_policy import CandidateScoringPolicy, quiet_distributions
 from agents.learning.network import CandidateScorer
 from agents.learning.training_env import TrainingVecEnv
-from agents.rules.compiled.action_layout import action_layout
 from agents.rules.rule_policy import RulePolicy
 from agents.run_files import (
     ADJUSTED_FILE,

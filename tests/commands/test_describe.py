@@ -322,6 +322,7 @@ def test_preferred_reps_are_shown_where_there_are_any():
     text = shown(described)
     rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines()]
     assert ["client", "25.0%", "5,000", "0.0%", "40.0%"] in rows
+    assert "have a preferred rep" in text
     assert "A preferred rep handles a contact 1.33 times as fast" in text
 
 

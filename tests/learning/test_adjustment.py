@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from agents.action_layout import action_layout
 from agents.episodes import play_episodes
 from agents.learning.adjustment import AdjustedPlay, fit_adjustment
 from agents.learning.learned_policy import LearnedPolicy, make_network
-from agents.rules.compiled.action_layout import action_layout
 from agents.rules.compiled.choice import EXPECTED_LOSS, choose_rows
 from agents.rules.compiled.expected_loss import ADJUSTMENTS
 from agents.rules.rule_policy import RulePolicy

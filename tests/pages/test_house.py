@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -212,3 +213,33 @@ def test_types_are_left_out_where_numba_has_none():
     overrides = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["overrides"]
     (untyped,) = [entry["module"] for entry in overrides if entry.get("allow_untyped_defs")]
     assert set(untyped) == {"agents.rules.compiled.*", "envs.inputs.foresight", "envs.simulator.*"}
+
+
+def contract(name: str) -> dict[str, Any]:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    return next(contract for contract in contracts if contract["id"] == name)
+
+
+def places_below(folder: Path) -> set[str]:
+    """Return the dotted names of the files and rooms that stand in a folder."""
+    found = [
+        path.with_suffix("") for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    ]
+    return {".".join(path.relative_to(ROOT).parts) for path in found if path.name != "__init__"}
+
+
+def test_the_contracts_that_list_the_center_leave_nothing_out():
+    simulator, machine = ROOT / "envs" / "simulator", ROOT / "envs" / "simulator" / "machine"
+    forbidden = {module for module in contract("compiled-rules")["forbidden_modules"] if module.startswith("envs")}
+    all_but = {"envs.interface", "envs.simulator", "envs.simulator.machine", "envs.simulator.machine.compilation"}
+    assert forbidden == (places_below(ROOT / "envs") | places_below(simulator) | places_below(machine)) - all_but
+
+    doors = {
+        "envs.simulator.forced_events",
+        *(f"envs.simulator.machine.{name}" for name in ("compilation", "journal", "luck", "state")),
+        *(f"envs.simulator.machine.{name}" for name in ("parameters_record", "record_types", "tables")),
+        "envs.simulator.service.promise_clock",
+    }
+    closed = set(contract("doors-to-the-simulator")["forbidden_modules"])
+    inside = places_below(simulator) | places_below(machine) | places_below(simulator / "service")
+    assert closed == inside - doors - {"envs.simulator.machine", "envs.simulator.service"}

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from playing import EMAIL, VOICE, Center, bank_day, channel, contact, day
 
+from agents.action_layout import action_layout
 from agents.catalog import load_policy
 from agents.episodes import play_episodes
-from agents.rules.compiled.action_layout import action_layout
 from agents.rules.compiled.choice import BASELINES
 from agents.rules.compiled.expected_loss import ADJUSTMENTS
 from agents.rules.compiled.index import index_of, reserve_of

@@ -12,9 +12,11 @@ from envs.scenario.channel import Channel, Harm
 from envs.scenario.customers import Arrivals
 from envs.scenario.scenario import Scenario, load_scenario
 from envs.scenario.staff import Group
-from experiments.bounds import occupation_bound
+from experiments.bounds import clairvoyant_keys, occupation_bound
 from experiments.bounds.assumptions import constant_rate_per_hour, unknown_keys
+from experiments.bounds.bound import episode_bounds, reason_against_bound
 from experiments.bounds.occupation_bound import reason_against
+from experiments.comparison.comparison import run_benchmark
 from experiments.description import mean_flows, offered_load
 from experiments.description.describe import describe
 from experiments.optimum import markovian_scenario
@@ -24,6 +26,7 @@ from experiments.validation.generic_checks import check_batches, require_known_k
 
 EVERYTHING = Path(__file__).parents[1] / "everything.yaml"
 TABLES = {
+    "clairvoyant_bound": clairvoyant_keys.KNOWN_KEYS,
     "occupation_bound": occupation_bound.KNOWN_KEYS,
     "markovian_scenario": markovian_scenario.KNOWN_KEYS,
     "generic_checks": generic_checks.KNOWN_KEYS,
@@ -87,7 +90,7 @@ def test_every_key_is_known_and_no_other(name):
         assert not keys.read & keys.harmless, kind
 
 
-@pytest.mark.parametrize("name", ["generic_checks", "offered_load"])
+@pytest.mark.parametrize("name", ["clairvoyant_bound", "generic_checks", "offered_load"])
 def test_nothing_of_a_center_with_everything_is_unknown(name):
     assert list(unknown_keys(load_scenario(EVERYTHING), TABLES[name])) == []
 
@@ -105,6 +108,21 @@ def test_the_bound_in_expectation_has_no_proof_for_an_unknown_key(place):
     assert reason_against(Scenario.model_validate(parts_with(place, 0.0))) is None
     found = reason_against(Scenario.model_validate(parts_with(place, 0.5)))
     assert found == f"the proof does not know {NAMED[place]}"
+
+
+@pytest.mark.parametrize("place", NAMED)
+def test_the_bound_per_episode_has_no_proof_for_an_unknown_key(place):
+    assert reason_against_bound(Scenario.model_validate(parts_with(place, 0.0))) is None
+    scenario = Scenario.model_validate(parts_with(place, 0.5))
+    with pytest.raises(ConfigurationError, match=f"no lower bound: the proof does not know {NAMED[place]}"):
+        episode_bounds(scenario, 0, [0])
+
+
+def test_a_benchmark_goes_on_without_a_bound_and_says_why(capsys):
+    scenario = Scenario.model_validate(parts_with("channel", 0.5))
+    result = run_benchmark([scenario], ["fifo"], seed=0, episodes=2, bound=1)
+    assert result.scenarios["certify_interrupt"].coverage is None
+    assert "no lower bound: the proof does not know tailwind of channel email" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

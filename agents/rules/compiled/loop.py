@@ -9,8 +9,8 @@ call per decision two threads were slower than one.
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.rules.compiled.action_layout import ActionLayout
 from agents.rules.compiled.choice import choose
+from agents.rules.compiled.reading import ActionLayout
 from envs.center_rows import CenterRows
 from envs.interface.actions import WAIT
 from envs.simulator.machine.compilation import compiled, entry_point
@@ -66,7 +66,7 @@ def play_rule(
 
     Args:
         rule: its code (`agents.rules.compiled.choice`).
-        layout: of the scenario (`agents.rules.compiled.action_layout`).
+        layout: of the scenario (`agents.action_layout`).
         settings: of the rule, float64 with one line for each of the rows.
         rows: `CenterRows`; afterwards as if every action had been a `step`.
         running: int64 indices.

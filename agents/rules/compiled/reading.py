@@ -3,6 +3,11 @@
 Room: `agents.rules.compiled`. Reads one observation; changes nothing.
 """
 
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
 from envs.interface.actions import (
     ASSIGN,
     INTERRUPT,
@@ -22,6 +27,15 @@ from envs.interface.fields import (
     N_QUEUE_FIELDS,
 )
 from envs.simulator.machine.compilation import compiled
+
+
+class ActionLayout(NamedTuple):
+    """Kind, queue and lens of every action (int64; -1 where there is none); which queues are real-time (int64)."""
+
+    kind: NDArray[np.int64]
+    queue: NDArray[np.int64]
+    lens: NDArray[np.int64]
+    real_time: NDArray[np.int64]
 
 
 @compiled

@@ -1,24 +1,13 @@
-"""The action table as arrays, for rules that look up what an index means.
+"""The action table of a scenario as arrays, for rules that look up what an index means.
 
-Room: `agents.rules.compiled`. Reads the table of `envs.interface.actions`.
+Room: `agents`. Reads the scenario.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
+from agents.rules.compiled.reading import ActionLayout
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
-
-
-class ActionLayout(NamedTuple):
-    """Kind, queue and lens of every action (int64; -1 where there is none); which queues are real-time (int64)."""
-
-    kind: NDArray[np.int64]
-    queue: NDArray[np.int64]
-    lens: NDArray[np.int64]
-    real_time: NDArray[np.int64]
 
 
 def action_layout(scenario: Scenario) -> ActionLayout:
