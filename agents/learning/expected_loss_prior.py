@@ -50,6 +50,7 @@ from envs.interface.fields import (
     Q_FORECAST_NOW,
     Q_WAITING,
 )
+from envs.interface.units import HOUR_S
 
 MASKED_SCORE = -1e9
 ADJUSTMENT_RATE = 20.0
@@ -140,10 +141,10 @@ def _index_per_hour(rows: Tensor, due_scale_h: Tensor) -> Tensor:
     stake, loss_rate = rows[:, C_STAKE], rows[:, C_LOSS_RATE]
     slack_s = rows[:, C_SLACK]
     real_time = stake * rows[:, C_ABANDON_RATE] + torch.where(slack_s < 0.0, loss_rate, 0.0)
-    tardiness = stake / due_scale_h * torch.exp(-(slack_s / 3600.0).clamp(min=0.0) / due_scale_h)
+    tardiness = stake / due_scale_h * torch.exp(-(slack_s / HOUR_S).clamp(min=0.0) / due_scale_h)
     deferred = torch.where(rows[:, C_OVERDUE] > 0, loss_rate, tardiness)
     rate = torch.where(rows[:, C_REAL_TIME] > 0, real_time, deferred)
-    work_h = rows[:, C_EXPECTED_WORK].clamp(min=1.0) / 3600.0
+    work_h = rows[:, C_EXPECTED_WORK].clamp(min=1.0) / HOUR_S
     return rate / work_h + 1e-3 + 1e-9 * rows[:, C_WAITED]
 
 
@@ -157,7 +158,7 @@ def _expected_loss_usd(rows: Tensor, release_per_hour: Tensor) -> Tensor:
 def _interruption_usd(rows: Tensor, release_per_hour: Tensor) -> tuple[Tensor, Tensor]:
     """Return (gain, price) of each interruption, USD."""
     pick_up_s = rows[:, C_PICK_UP]
-    slack_h = ((rows[:, C_DISTURBED_SLACK] - pick_up_s - rows[:, C_EXPECTED_WORK]) / 3600.0).clamp(min=0.0)
-    price = rows[:, C_ACTION_COST] + rows[:, C_DISTURBED_ERROR] + pick_up_s / 3600.0 * REP_HOUR_USD
+    slack_h = ((rows[:, C_DISTURBED_SLACK] - pick_up_s - rows[:, C_EXPECTED_WORK]) / HOUR_S).clamp(min=0.0)
+    price = rows[:, C_ACTION_COST] + rows[:, C_DISTURBED_ERROR] + pick_up_s / HOUR_S * REP_HOUR_USD
     price = price + rows[:, C_DISTURBED_STAKE] * torch.exp(-slack_h / DUE_SCALE_H)
     return _expected_loss_usd(rows, release_per_hour), price

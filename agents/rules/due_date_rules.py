@@ -18,6 +18,7 @@ from agents.rules.index_rule import (
 from agents.rules.markov_needs import slack_tells_more
 from agents.rules.queue_facts import QueueFacts
 from agents.rules.rule import FreeParameter
+from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario
 
 
@@ -60,7 +61,7 @@ class ApparentTardinessRule(IndexRule):
         if not any(weights):
             weights = [1.0] * len(facts)
         mean_s = float(np.average([fact.work_s for fact in facts], weights=weights))
-        settings[settings_of.I_LOOK_AHEAD_H] = self.look_ahead * mean_s / 3600.0
+        settings[settings_of.I_LOOK_AHEAD_H] = self.look_ahead * mean_s / HOUR_S
 
     def _check_sense(self, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
         self._require_due_times(scenario, facts)

@@ -144,9 +144,7 @@ class IndexRule(Rule):
         block[s.B_LOSS_PER_VALUE_H] = fact.loss_per_value_hour
         block[s.B_HAS_HOME] = fact.has_home
 
-    def _fill(
-        self, settings: Floats, blocks: Floats, scenario: Scenario, facts: tuple[QueueFacts, ...]
-    ) -> None:
+    def _fill(self, settings: Floats, blocks: Floats, scenario: Scenario, facts: tuple[QueueFacts, ...]) -> None:
         """Write what the ranking itself needs into the settings and their `blocks` (queues, `N_BLOCK`)."""
 
     @abstractmethod

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envs.interface.units import HOUR_S
 from envs.scenario.channel import Channel
 from envs.scenario.scenario import Scenario
 from envs.scenario.week import week_forecast
@@ -120,10 +121,10 @@ def _facts_of(scenario: Scenario, channel: Channel) -> QueueFacts:
         loss_fixed_per_hour=holding_per_hour + costs.overdue_waiting_usd_per_hour,
         loss_per_value_hour=loss_per_value,
         holding_per_hour=holding_per_hour,
-        promise_per_hour=3600.0 / promise_s if promise_s > 0.0 else 0.0,
+        promise_per_hour=HOUR_S / promise_s if promise_s > 0.0 else 0.0,
         lead_s=lead_s,
         work_s=work_s,
-        services_per_hour=3600.0 / work_s,
+        services_per_hour=HOUR_S / work_s,
         after_work_s=0.0 if channel.after_work is None else channel.after_work.mean_duration_s,
         pick_up_s=0.0 if channel.pick_up is None else channel.pick_up.mean_duration_s,
         arrivals_per_hour=float(forecast[forecast > 0.0].mean()) if (forecast > 0.0).any() else 0.0,

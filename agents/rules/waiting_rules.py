@@ -20,6 +20,7 @@ from agents.rules.index_rule import (
 )
 from agents.rules.queue_facts import QueueFacts
 from agents.rules.rule import FreeParameter
+from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario
 
 FRESH_CALL_PRIORITY = 10.0
@@ -74,7 +75,7 @@ class WeightBasedRule(IndexRule):
         settings[s.I_FLOOR] = 0.0
         settings[s.I_IDLE_PER_S] = self.idle_per_min / 60.0
         for block, channel, fact in zip(blocks, scenario.channels, facts, strict=True):
-            per_min = self.wait_per_min.get(channel.name, 60.0 / (fact.lead_s or 3600.0 * self.leave_h))
+            per_min = self.wait_per_min.get(channel.name, 60.0 / (fact.lead_s or HOUR_S * self.leave_h))
             block[s.B_CONSTANT] = self.constant.get(channel.name, 0.0)
             block[s.B_SLOPE_PER_S] = per_min / 60.0
 
@@ -180,7 +181,7 @@ class ExpandingRingsRule(_WithPriorities):
             self._refuse(scenario, "no group has a home_channel")
 
     def _own_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
-        return (FreeParameter("expand_after_s", 1.0, 3600.0, is_log=True),)
+        return (FreeParameter("expand_after_s", 1.0, HOUR_S, is_log=True),)
 
 
 class PreferredRepRule(IndexRule):
@@ -204,7 +205,7 @@ class PreferredRepRule(IndexRule):
             self._refuse(scenario, "no customer has a preferred rep")
 
     def _own_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
-        return (FreeParameter("expiry_s", 1.0, 3600.0, is_log=True),)
+        return (FreeParameter("expiry_s", 1.0, HOUR_S, is_log=True),)
 
     def _own_hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:
         return ("waited_s",)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.inputs.parameters import build_parameters
-from envs.interface.units import DAY_S, NOBODY
+from envs.interface.units import DAY_S, HOUR_S, NOBODY
 from envs.scenario.channel import Channel
 from envs.scenario.customers import (
     Arrivals,
@@ -82,7 +82,7 @@ class DemandSampler:
         per_day = round(DAY_S / interval_s)
         n_days = int(np.ceil(self._scenario.horizon.days))
         rates = np.concatenate([channel.arrivals.rates_on(weekday_of(self._scenario, day)) for day in range(n_days)])
-        return rates * interval_s / 3600.0, np.repeat(np.arange(n_days), per_day), interval_s
+        return rates * interval_s / HOUR_S, np.repeat(np.arange(n_days), per_day), interval_s
 
     def sample(self, seed: int, episode: int) -> NDArray[Any]:
         """Return the demand of `episode` (0, 1, ...) under `seed`: `DEMAND` records in order of arrival.

@@ -276,9 +276,9 @@ def _set_events(states, parameters, demand, impatient, returning, after_work_end
     """Put the next arrival, the ends of the reps' phases and the clocks of the contacts `impatient` and `returning`
     (slots) on the event list; `after_work_ends_s` says for each seat when its after-contact work ends, seconds."""
     state = states[0]
-    limits = parameters[0]
+    fixed = parameters[0]
     expect_arrival(state, demand)
-    for rep in range(limits.n_seats):
+    for rep in range(fixed.n_seats):
         person = state.reps[rep]
         contact = np.int64(person.contact)
         if person.status == RESUMING:
@@ -286,12 +286,12 @@ def _set_events(states, parameters, demand, impatient, returning, after_work_end
             set_rep_event(state, rep, max(until_s, state.now_s))
         elif person.status == AFTER_WORK:
             set_rep_event(state, rep, after_work_ends_s[rep])
-        elif person.status == WORKING and not was_missed(state, limits, contact):
+        elif person.status == WORKING and not was_missed(state, fixed, contact):
             until_s = person.phase_start_s + state.contacts[contact].work_left_s / person.speed
             set_rep_event(state, rep, max(until_s, state.now_s))
     for i in range(impatient.shape[0]):
-        set_waiting_clock(state, limits, impatient[i])
+        set_waiting_clock(state, fixed, impatient[i])
     for i in range(returning.shape[0]):
         person = state.contacts[returning[i]]
-        return_s, due_s = window_of_request(state, limits, returning[i], person.queue)
+        return_s, due_s = window_of_request(state, fixed, returning[i], person.queue)
         expect_return(state, returning[i], return_s, due_s)

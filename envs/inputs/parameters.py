@@ -21,6 +21,7 @@ from envs.interface.actions import ASSIGN, INTERRUPT, LENSES, OFFER_CALLBACK, OL
 from envs.interface.cost_terms import COST_TERMS
 from envs.interface.units import (
     DAY_S,
+    HOUR_S,
     NOBODY,
     WEEK_S,
 )
@@ -130,9 +131,9 @@ def build_parameters(scenario: Scenario, sizes: Sizes | None = None) -> NDArray[
     record.at_risk_multiplier = scenario.churn.at_risk_multiplier
     costs = scenario.costs
     record.interruption_usd = costs.interruption_usd
-    record.pick_up_usd_per_s = costs.pick_up_usd_per_hour / 3600.0
+    record.pick_up_usd_per_s = costs.pick_up_usd_per_hour / HOUR_S
     record.callback_usd = costs.callback_usd
-    record.overtime_usd_per_s = costs.overtime_usd_per_hour / 3600.0
+    record.overtime_usd_per_s = costs.overtime_usd_per_hour / HOUR_S
     record.term_weight[:] = [costs.weights.get(term, 1.0) for term in COST_TERMS]
     record.n_censuses = len(scenario.census_at_s)
     record.census_s[: len(scenario.census_at_s)] = scenario.census_at_s

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from envs.errors import InvalidValueError
-from envs.scenario.customers import Arrivals, Backlog
+from envs.scenario.customers import Arrivals, InitialBacklog
 from envs.scenario.distributions import AccountValue, Duration
 from envs.scenario.outcomes import (
     CallbackOffer,
@@ -194,7 +194,7 @@ class Channel(Part):
     interruptible: bool = False
     pick_up: Duration | None = None
     pick_up_mode: Literal["restart", "accumulate"] = "restart"
-    initial_backlog: Backlog | None = None
+    initial_backlog: InitialBacklog | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "Channel":

@@ -78,7 +78,7 @@ class Arrivals(Part):
         return (self.rate_per_hour,) * count
 
 
-class Backlog(Part):
+class InitialBacklog(Part):
     """Deferred work already there at the start: a Poisson number of mean `mean_contacts`, ages uniform up to
     `max_age_s` seconds."""
 

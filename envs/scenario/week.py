@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from envs.interface.units import (
     DAY_S,
+    HOUR_S,
     N_WEEK_INTERVALS,
     WEEK_INTERVAL_S,
     WEEK_S,
@@ -72,7 +73,7 @@ def recorded_forecast(scenario: Scenario, channel: Channel) -> NDArray[np.float6
     contacts = np.concatenate(scenario.recording.days)
     at_s = contacts["at_s"][contacts["queue"] == scenario.channel_index(channel.name)]
     count = np.bincount(interval[(at_s / WEEK_INTERVAL_S).astype(np.int64)], minlength=N_WEEK_INTERVALS)
-    recorded_h = np.bincount(interval, _covered(starts_s, 0.0, horizon_s), N_WEEK_INTERVALS) * WEEK_INTERVAL_S / 3600.0
+    recorded_h = np.bincount(interval, _covered(starts_s, 0.0, horizon_s), N_WEEK_INTERVALS) * WEEK_INTERVAL_S / HOUR_S
     recorded_h *= len(scenario.recording.days)
     of_week, of_day = count.reshape(len(WEEKDAYS), -1), recorded_h.reshape(len(WEEKDAYS), -1)
     same_time = of_week.sum(axis=0) / np.maximum(of_day.sum(axis=0), 1e-9)
@@ -128,7 +129,7 @@ def spare_reps(scenario: Scenario) -> NDArray[np.float64]:
     real_time, deferred = np.zeros(N_WEEK_INTERVALS), 0.0
     for channel in scenario.channels:
         handle_s = channel.mean_rep_time_s * scenario.attention_frac(channel)
-        load = week_forecast(scenario, channel) * handle_s / 3600.0
+        load = week_forecast(scenario, channel) * handle_s / HOUR_S
         if channel.is_real_time:
             real_time += load
         else:

@@ -3,8 +3,8 @@
 Room: `envs.simulator`. Calls what the kernel calls when an event's time has come, so that decisions and costs are those
 of the simulator; draws nothing and lets no time pass.
 
-A *place* is a state between two events (nobody is left to be asked) or at a decision. Its key is an int64 array, equal
-for places that have the same future:
+A *chain state* is one between two events (nobody is left to be asked) or at a decision. Its key is an int64 array,
+equal for chain states that have the same future:
 
 * of each queue the waiting contacts that are not overdue, and those that are;
 * of every rep the class, what is in hand, and what is suspended; reps with equal codes are interchangeable, so the
@@ -123,8 +123,8 @@ def _rep_code(state, parameters, rep, is_ordered):
 
 @compiled
 def _write_key(state, parameters, is_ordered, key):
-    """Write the key of the present place into `key`, int64 (`KEY_LENGTH`,); if `is_ordered`, the order of arrival and
-    of idle times is part of it."""
+    """Write the key of the present chain state into `key`, int64 (`KEY_LENGTH`,); if `is_ordered`, the order of
+    arrival and of idle times is part of it."""
     key[:] = 0
     is_asked = state.subject_kind != NO_SUBJECT
     place = K_ORDER
@@ -159,8 +159,8 @@ def _write_key(state, parameters, is_ordered, key):
 
 @compiled
 def _arrive(state, parameters, is_ordered, center, candidates, mask, key):
-    """Find out whether anybody is asked at the place reached, and write its observation and key. Returns what the step
-    cost, USD."""
+    """Find out whether anybody is asked in the chain state reached, and write its observation and key. Returns what
+    the step cost, USD."""
     if find_subject(state, parameters):
         list_actions(state, parameters)
         write_observation(state, parameters, center, candidates, mask)
@@ -207,7 +207,8 @@ def start_empty(states, parameters, is_ordered, keys):
 @compiled
 def _step(state, parameters, customers, is_ordered, kind, who, center, candidates, mask, key):
     """Let the event `kind` happen to `who` (queue, slot or seat, as `_force` says), or, if `kind` is ACTION, take the
-    open action of index `who`. Writes the observation and key of the place reached; returns what the step cost, USD."""
+    open action of index `who`. Writes the observation and key of the chain state reached; returns what the step cost,
+    USD."""
     for term in range(N_TERMS):
         state.step_cost_usd[term] = 0.0
     if kind == ACTION:
@@ -218,14 +219,14 @@ def _step(state, parameters, customers, is_ordered, kind, who, center, candidate
 
 
 @entry_point
-def step_places(
+def step_chain(
     states, parameters, customers, is_ordered, kinds, whos, centers, candidates, masks, keys, costs_usd, asked
 ):
     """Let event `kinds[i]` of queue, contact (slot) or rep (seat) `whos[i]` happen in `states[i]`, which lies between
     two events; or, where the kind is `ACTION`, take the open action of index `whos[i]` in it, a decision.
 
-    Writes the places reached: the observation (of rows that were zero) and True in `asked` if somebody is asked, the
-    key, and what the step cost, USD. `customers` has one `DEMAND` record a queue.
+    Writes the chain states reached: the observation (of rows that were zero) and True in `asked` if somebody is asked,
+    the key, and what the step cost, USD. `customers` has one `DEMAND` record a queue.
     """
     for i in range(states.shape[0]):
         costs_usd[i] = _step(

@@ -6,7 +6,7 @@ somebody has seen to it that `experiments.bounds.clairvoyant_bound` stays below 
 
 from envs.scenario.agreements import Client, Costs, Fairness, Target
 from envs.scenario.channel import Channel, ChannelCosts, Collection, Concurrency, Due, Harm, Reach
-from envs.scenario.customers import Arrivals, Backlog, Churn, PreferredRep, Replay, ScriptedContact, Segment
+from envs.scenario.customers import Arrivals, Churn, InitialBacklog, PreferredRep, Replay, ScriptedContact, Segment
 from envs.scenario.outcomes import CallbackOffer, Error, Escalation, FollowUp, Redial, Resolution, Return, Rework
 from envs.scenario.parts import Horizon
 from envs.scenario.scenario import Scenario
@@ -18,7 +18,7 @@ KNOWN_KEYS: KnownKeys = {
     Segment: Keys({"name", "share_frac", "account_value", "at_risk_prob", "preferred_rep_prob"}),
     PreferredRep: Keys({"speed", "resolution"}),
     Arrivals: Keys({"interval_s", "rate_per_hour", "day_factor_cv"}),
-    Backlog: Keys({"mean_contacts", "max_age_s"}),
+    InitialBacklog: Keys({"mean_contacts", "max_age_s"}),
     ScriptedContact: Keys(
         {
             "channel", "at_s", "handle_time", "patience", "account_value", "at_risk_prob", "preferred_rep",

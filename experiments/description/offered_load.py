@@ -28,7 +28,7 @@ from envs.interface.units import (
 from envs.scenario.channel import Channel, Due
 from envs.scenario.customers import (
     Arrivals,
-    Backlog,
+    InitialBacklog,
     Replay,
     ScriptedContact,
 )
@@ -78,7 +78,7 @@ KNOWN_KEYS: KnownKeys = {
     ),
     Horizon: Keys(read={"days", "start_weekday"}, harmless={"warm_up_days"}),
     Arrivals: Keys(read={"interval_s", "rate_per_hour"}, harmless={"day_factor_cv"}),
-    Backlog: Keys(read={"mean_contacts"}, harmless={"max_age_s"}),
+    InitialBacklog: Keys(read={"mean_contacts"}, harmless={"max_age_s"}),
     Due: Keys(read={"clock", "after_s", "hidden_after"}, harmless={"met_by", "opens_after_s"}),
     ScriptedContact: Keys(
         read={"channel", "at_s", "handle_time"},

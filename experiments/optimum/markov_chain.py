@@ -28,7 +28,7 @@ from envs.simulator.forced_events import (
     list_events,
     read_cost_rates,
     start_empty,
-    step_places,
+    step_chain,
 )
 from envs.simulator.machine.state import state_type
 from experiments.optimum.markovian_scenario import (
@@ -183,7 +183,7 @@ class _Exploration:
         keys = np.zeros((count, KEY_LENGTH), np.int64)
         costs_usd = np.zeros(count)
         asked = np.zeros(count, bool)
-        step_places(
+        step_chain(
             states,
             self.parameters,
             self.customers,

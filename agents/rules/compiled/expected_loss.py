@@ -41,6 +41,7 @@ from envs.interface.fields import (
     Q_FORECAST_NOW,
     Q_WAITING,
 )
+from envs.interface.units import HOUR_S
 from envs.simulator.machine.compilation import compiled
 
 DUE_SCALE_H = 1.0
@@ -106,7 +107,7 @@ def loss_rate_usd_per_hour(row, due_scale_h):
         return rate
     if row[C_OVERDUE]:
         return row[C_LOSS_RATE]
-    slack_h = max(row[C_SLACK] / 3600.0, 0.0)
+    slack_h = max(row[C_SLACK] / HOUR_S, 0.0)
     return row[C_STAKE] / due_scale_h * math.exp(-slack_h / due_scale_h)
 
 
@@ -114,7 +115,7 @@ def loss_rate_usd_per_hour(row, due_scale_h):
 def index_per_hour(row, due_scale_h):
     """Return the loss rate of a candidate row per hour of its expected work (the c-mu form), with a trifle for age so
     that work without any stake is served oldest first."""
-    work_h = max(row[C_EXPECTED_WORK], 1.0) / 3600.0
+    work_h = max(row[C_EXPECTED_WORK], 1.0) / HOUR_S
     return loss_rate_usd_per_hour(row, due_scale_h) / work_h + 1e-3 + 1e-9 * row[C_WAITED]
 
 
@@ -130,8 +131,8 @@ def caller_loss_usd(row, release_per_hour):
 def interruption_price_usd(row, rep_hour_usd):
     """Return the price of an `interrupt` row, USD: its direct cost, the likelier error, the pick-up time at
     `rep_hour_usd`, and the disturbed work's stake discounted by its slack."""
-    slack_h = max((row[C_DISTURBED_SLACK] - row[C_PICK_UP] - row[C_EXPECTED_WORK]) / 3600.0, 0.0)
-    price = row[C_ACTION_COST] + row[C_DISTURBED_ERROR] + row[C_PICK_UP] / 3600.0 * rep_hour_usd
+    slack_h = max((row[C_DISTURBED_SLACK] - row[C_PICK_UP] - row[C_EXPECTED_WORK]) / HOUR_S, 0.0)
+    price = row[C_ACTION_COST] + row[C_DISTURBED_ERROR] + row[C_PICK_UP] / HOUR_S * rep_hour_usd
     return price + row[C_DISTURBED_STAKE] * math.exp(-slack_h / DUE_SCALE_H)
 
 

@@ -32,6 +32,7 @@ from envs.interface.fields import (
     C_STAKE,
     C_WAITED,
 )
+from envs.interface.units import HOUR_S
 from envs.simulator.machine.compilation import compiled
 
 COMPONENT_MODES = ("never", "always", "priced")
@@ -131,7 +132,7 @@ def _marginal_cost(settings, block, row, age_h):
 def generalized_cmu(settings, block, row):
     """Return C'(a) mu, USD per hour squared, at age a (Van Mieghem 1995, Annals of Applied Probability 5(3); Mandelbaum
     and Stolyar 2004, Operations Research 52(6)), with the delay cost C(a) = stake (a / tau)^p + running a."""
-    return _marginal_cost(settings, block, row, row[C_WAITED] / 3600.0) * block[B_SERVICES_PER_H]
+    return _marginal_cost(settings, block, row, row[C_WAITED] / HOUR_S) * block[B_SERVICES_PER_H]
 
 
 @compiled
@@ -141,7 +142,7 @@ def whittle(settings, block, row):
     `generalized_cmu`; the expectation by Gauss-Laguerre quadrature."""
     mean = 0.0
     for i in range(LAGUERRE_NODES.shape[0]):
-        age_h = row[C_WAITED] / 3600.0 + LAGUERRE_NODES[i] / block[B_DRAIN_PER_H]
+        age_h = row[C_WAITED] / HOUR_S + LAGUERRE_NODES[i] / block[B_DRAIN_PER_H]
         mean += LAGUERRE_WEIGHTS[i] * _marginal_cost(settings, block, row, age_h)
     return mean * block[B_SERVICES_PER_H]
 
@@ -196,10 +197,10 @@ def apparent_tardiness(settings, block, row):
     """Return stake / work x exp(-max(slack, 0) / K), K = k times the mean work (Vepsalainen and Morton 1987, Management
     Science 33(8)), USD per hour; once overdue running x K / work."""
     look_ahead_h = settings[I_LOOK_AHEAD_H]
-    work_h = max(row[C_EXPECTED_WORK], 1.0) / 3600.0
+    work_h = max(row[C_EXPECTED_WORK], 1.0) / HOUR_S
     if row[C_OVERDUE]:
         return row[C_LOSS_RATE] * look_ahead_h / work_h
-    slack_h = max(row[C_SLACK] / 3600.0, 0.0)
+    slack_h = max(row[C_SLACK] / HOUR_S, 0.0)
     return row[C_STAKE] / work_h * math.exp(-slack_h / look_ahead_h)
 
 

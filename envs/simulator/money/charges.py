@@ -14,7 +14,7 @@ from envs.interface.cost_terms import (
     TERM_LATENESS,
     TERM_WAIT,
 )
-from envs.interface.units import NEVER
+from envs.interface.units import HOUR_S, NEVER
 from envs.simulator.machine.compilation import compiled
 from envs.simulator.machine.journal import note_charge
 from envs.simulator.machine.luck import LUCK_CHURN, uniform
@@ -162,9 +162,9 @@ def loss_usd_per_hour(state, parameters, contact):
     person = state.contacts[contact]
     limits = parameters.queues[person.queue]
     rise_per_s = limits.wait_rise_per_s if limits.real_time else limits.late_rise_per_s
-    loss_usd = account_loss_usd(state, parameters, contact, rise_per_s * 3600.0)
+    loss_usd = account_loss_usd(state, parameters, contact, rise_per_s * HOUR_S)
     waiting_usd_per_s = limits.holding_usd_per_s + limits.waiting_usd_per_s + limits.overdue_waiting_usd_per_s
-    return loss_usd + 3600.0 * waiting_usd_per_s
+    return loss_usd + HOUR_S * waiting_usd_per_s
 
 
 @compiled

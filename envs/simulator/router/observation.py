@@ -85,6 +85,7 @@ from envs.interface.fields import (
 )
 from envs.interface.units import (
     DAY_S,
+    HOUR_S,
     N_WEEK_INTERVALS,
     NOBODY,
     WEEK_INTERVAL_S,
@@ -237,7 +238,7 @@ def _write_center(state, parameters, center):
     week_s -= WEEK_S * int(week_s / WEEK_S)
     interval = min(int(week_s / WEEK_INTERVAL_S), N_WEEK_INTERVALS - 1)
     later_interval = (interval + 2) % N_WEEK_INTERVALS
-    passed_h = (week_s - interval * WEEK_INTERVAL_S) / 3600.0
+    passed_h = (week_s - interval * WEEK_INTERVAL_S) / HOUR_S
     center[G_TIME_OF_DAY] = week_s - DAY_S * int(week_s / DAY_S)
     center[G_TIME_OF_WEEK] = week_s
     center[G_TIME_LEFT] = parameters.horizon_s - state.now_s

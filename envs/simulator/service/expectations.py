@@ -4,7 +4,7 @@ Room: `envs.simulator.service`. Reads one contact and the tables of its queue; c
 """
 
 from envs.interface.fields import FAR_S
-from envs.interface.units import NEVER
+from envs.interface.units import HOUR_S, NEVER
 from envs.simulator.machine.compilation import compiled
 from envs.simulator.machine.state import IN_SERVICE
 from envs.simulator.machine.tables import interpolate
@@ -26,7 +26,7 @@ def abandonment_rate_per_hour(parameters, queue, waited_s):
     position = waited_s * parameters.queues[queue].hazard_cells_per_s
     last = parameters.hazard_per_s.shape[1] - 1
     cell = last if position >= last else int(position)
-    return 3600.0 * parameters.hazard_per_s[queue, cell]
+    return HOUR_S * parameters.hazard_per_s[queue, cell]
 
 
 @compiled
@@ -67,7 +67,7 @@ def release_per_hour(state, parameters):
     for q in range(parameters.n_queues):
         rate += state.queues[q].in_service * parameters.queues[q].completions_per_hour
         if state.queues[q].after_work > 0:
-            rate += state.queues[q].after_work * 3600.0 / parameters.queues[q].after_work_mean_s
+            rate += state.queues[q].after_work * HOUR_S / parameters.queues[q].after_work_mean_s
     return rate
 
 

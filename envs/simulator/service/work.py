@@ -5,7 +5,7 @@ Room: `envs.simulator.service`. Touches one contact, the rep who works on it, an
 """
 
 from envs.interface.cost_terms import TERM_INTERRUPTION
-from envs.interface.units import HOURS_OF_DAY
+from envs.interface.units import HOUR_S, HOURS_OF_DAY
 from envs.simulator.machine.compilation import compiled
 from envs.simulator.machine.journal import NOTE_ATTEMPTED, note
 from envs.simulator.machine.luck import (
@@ -82,7 +82,7 @@ def finish_pick_up(state, parameters, rep):
 def reach_prob(state, parameters, queue):
     """Return the chance that an outbound attempt of `queue`, a channel's number, reaches the customer at this hour of
     the day."""
-    hour = int((parameters.week_start_s + state.now_s) / 3600.0) % HOURS_OF_DAY
+    hour = int((parameters.week_start_s + state.now_s) / HOUR_S) % HOURS_OF_DAY
     return parameters.reach_prob[hour, queue]
 
 
