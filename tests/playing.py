@@ -4,9 +4,12 @@ import copy
 from typing import Any
 
 import numpy as np
+import pytest
 
+from agents.rules.rule import Rule
 from envs.center import BlendedCenter
 from envs.counts import read_counts
+from envs.inputs.demand import DemandSampler
 from envs.metrics import compute_metrics
 from envs.scenario.scenario import Scenario, load_scenario
 
@@ -118,3 +121,43 @@ class Center(BlendedCenter):
 def finish(center: Center) -> dict[str, float]:
     """Answer wait until the horizon, and return the metrics."""
     return center.wait_until(np.inf).metrics
+
+
+def play(scenario: Scenario, policy: Rule) -> list[tuple[float, str, str]]:
+    """Return (second, subject's kind, action) of every decision of the episode in which a rule routes."""
+    center = Center(scenario)
+    made = policy.make(scenario)
+    choices = []
+    while not center.is_done:
+        action = int(made.predict(center._rows.observation())[0])
+        choices.append((center.time_s, center.subject[0], center.action_names[action]))
+        center.do(center.action_names[action])
+    return choices
+
+
+def starts(scenario: Scenario, policy: Rule) -> list[tuple[float, int]]:
+    """Return (second, place in the demand) of every start of a contact, in order, in the episode in which a rule
+    routes."""
+    center = Center(scenario)
+    made = policy.make(scenario)
+    found = []
+    while not center.is_done:
+        action = int(made.predict(center._rows.observation())[0])
+        if action != 0:
+            slot = int(center.record["action_contact"][action])
+            found.append((center.time_s, int(center.record["contacts"]["customer"][slot])))
+        center.do(center.action_names[action])
+    return found
+
+
+def meet_demand(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Return a list that fills with (seed, episode) of all demand that is drawn from now on, in that order."""
+    met: list[tuple[int, int]] = []
+    sample = DemandSampler.sample
+
+    def note(self: DemandSampler, seed: int, episode: int) -> Any:
+        met.append((seed, episode))
+        return sample(self, seed, episode)
+
+    monkeypatch.setattr(DemandSampler, "sample", note)
+    return met

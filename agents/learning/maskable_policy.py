@@ -3,6 +3,7 @@
 Room: `agents.learning`. Touches torch, SB3 and sb3-contrib.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,37 +14,25 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor
 
 from agents.learning.network import CandidateScorer
-from agents.rules.compiled.reading import ActionLayout
-from envs.interface.fields import FieldTable
 
 
 class CandidateScoringPolicy(MaskableActorCriticPolicy):
     """Actor and critic of one `CandidateScorer`; the mask is read from the observation itself.
 
-    `policy_kwargs`: `fields`, `layout`, `width`, `prior_weight` and `residual_weight` of the scorer.
+    `policy_kwargs`: `scorer`, the arguments of `CandidateScorer` by name.
     """
 
     def __init__(
         self,
         *args: Any,
-        fields: FieldTable,
-        layout: ActionLayout,
-        width: int = 64,
-        prior_weight: float = 0.0,
-        residual_weight: float = 1.0,
+        scorer: Mapping[str, Any],
         **kwargs: Any,
     ) -> None:
-        self._scorer_arguments = {
-            "fields": fields,
-            "layout": layout,
-            "width": width,
-            "prior_weight": prior_weight,
-            "residual_weight": residual_weight,
-        }
+        self._scorer_arguments = scorer
         super().__init__(*args, **kwargs)
 
     def _build(self, lr_schedule: Schedule) -> None:
-        self.scorer_network = CandidateScorer(**self._scorer_arguments)  # type: ignore[arg-type]
+        self.scorer_network = CandidateScorer(**self._scorer_arguments)
         self.action_dist = MaskableCategoricalDistribution(int(self.action_space.n))  # type: ignore[attr-defined]
         self.optimizer = self.optimizer_class(
             self.scorer_network.parameters(),

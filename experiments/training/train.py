@@ -107,9 +107,11 @@ def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device
             "trace_half_life_s": HOUR_S * ppo.trace_half_life_h,
         },
         policy_kwargs={
-            "fields": env.rows.fields,
-            "layout": action_layout(scenario),
-            **config.network.model_dump(),
+            "scorer": {
+                "fields": env.rows.fields,
+                "layout": action_layout(scenario),
+                **config.network.model_dump(),
+            }
         },
         tensorboard_log=str(folder / TENSORBOARD_FOLDER),
         seed=config.seed % 2**32,

@@ -11,12 +11,12 @@ import numpy as np
 import optuna
 import pytest
 import yaml
+from playing import meet_demand
 
 from agents.catalog import load_policy
 from agents.episodes import Episodes
 from agents.rules.priority_rule import PriorityRule
 from envs.errors import ConfigurationError
-from envs.inputs.demand import DemandSampler
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.cli import main as cli
 from experiments.comparison import tuned_rules
@@ -155,15 +155,8 @@ SMALL = ("--rule", "priority", "--set", "horizon.days=0.5", "--seed", SEED, "--e
 def run(tmp_path_factory):
     """The folder of a tuning in `bank`, its demand in the order in which it was drawn, and its JSON result."""
     folder = tmp_path_factory.mktemp("tune")
-    met: list[tuple[int, int]] = []
-    sample = DemandSampler.sample
-
-    def record(self, seed, episode):
-        met.append((seed, episode))
-        return sample(self, seed, episode)
-
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(DemandSampler, "sample", record)
+        met = meet_demand(monkeypatch)
         file = folder / "small.yaml"
         file.write_text(yaml.safe_dump({"trials": 16, "validation_episodes": 5, "test_episodes": 6}))
         options = ("--config", file, "--runs", folder, "--name", "whole", "--threads", 1, "--json", folder / "r.json")

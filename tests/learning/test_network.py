@@ -1,16 +1,19 @@
 """The candidate-scoring network: its two forms agree, it starts as its rule, and masks hold."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
 from playing import bank_day
 
 from agents.learning.learned_policy import LearnedPolicy, make_network
-from agents.learning.network import MASKED_LOGIT
+from agents.learning.network import MASKED_LOGIT, CandidateScorer
 from agents.rules.rule_policy import RulePolicy
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import load_scenario
 from experiments.training.onnx_export import visit_states
+from experiments.training.training_config import Network
 
 TIE = 1e-5
 """Relative difference of the rule's two best scores below which either action is as good."""
@@ -155,3 +158,12 @@ def test_samples_follow_the_probabilities():
     wanted = policy.action_probabilities({key: value[:1] for key, value in batch.items()})[0]
     found = np.bincount(policy.predict(batch, False), minlength=len(wanted)) / 20_000
     np.testing.assert_allclose(found, wanted, atol=4 * 0.5 / np.sqrt(20_000))
+
+
+def test_the_network_of_a_training_has_the_defaults_of_the_network():
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(CandidateScorer).parameters.items()
+        if parameter.default is not parameter.empty
+    }
+    assert Network().model_dump() == defaults

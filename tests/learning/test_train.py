@@ -10,12 +10,12 @@ import onnx
 import pytest
 import torch
 import yaml
+from playing import meet_demand
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents.exported_policy import ExportedPolicy
 from agents.learning.learned_policy import LearnedPolicy, load_network, load_run
 from agents.rules.rule_policy import RulePolicy
-from envs.inputs.demand import DemandSampler
 from envs.scenario.scenario import load_scenario
 from experiments.cli import main as cli
 from experiments.seeds import demand_seeds
@@ -57,15 +57,8 @@ def blended(monkeypatch, *arguments) -> int:
 def run(tmp_path_factory):
     """The folder of a finished run, the episodes that it met as (seed, episode), in order, and its JSON result."""
     folder = tmp_path_factory.mktemp("train")
-    met: list[tuple[int, int]] = []
-    sample = DemandSampler.sample
-
-    def record(self, seed, episode):
-        met.append((seed, episode))
-        return sample(self, seed, episode)
-
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(DemandSampler, "sample", record)
+        met = meet_demand(monkeypatch)
         file = write_training(folder)
         result = folder / "result.json"
         assert blended(monkeypatch, "train", file, "--runs", folder / "runs", "--device", "cpu", "--json", result) == 0

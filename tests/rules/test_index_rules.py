@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from playing import EMAIL, VOICE, Center, bank_day, channel, contact, day
+from playing import EMAIL, VOICE, Center, bank_day, channel, contact, day, play, starts
 
 from agents.action_layout import action_layout
 from agents.catalog import load_policy
@@ -215,32 +215,6 @@ def test_without_segments_the_stake_is_that_of_the_scripted_contacts():
 
 
 # --- components ---------------------------------------------------------------------------------------------
-
-
-def play(scenario: Scenario, policy: Rule) -> list[tuple[float, str, str]]:
-    """Return (second, subject's kind, action) of every decision of the episode."""
-    center = Center(scenario)
-    baseline = policy.make(scenario)
-    choices = []
-    while not center.is_done:
-        action = int(baseline.predict(center._rows.observation())[0])
-        choices.append((center.time_s, center.subject[0], center.action_names[action]))
-        center.do(center.action_names[action])
-    return choices
-
-
-def starts(scenario: Scenario, policy: Rule) -> list[tuple[float, int]]:
-    """Return (second, place in the demand) of every start of a contact, in order."""
-    center = Center(scenario)
-    baseline = policy.make(scenario)
-    found = []
-    while not center.is_done:
-        action = int(baseline.predict(center._rows.observation())[0])
-        if action != 0:
-            slot = int(center.record["action_contact"][action])
-            found.append((center.time_s, int(center.record["contacts"]["customer"][slot])))
-        center.do(center.action_names[action])
-    return found
 
 
 GOLD = channel(VOICE, name="gold", handle_time=100, costs={"abandonment_usd": 9})

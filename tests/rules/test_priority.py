@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from playing import EMAIL, VOICE, Center, bank_day, channel, contact, day
+from playing import EMAIL, VOICE, bank_day, channel, contact, day, play, starts
 
 from agents.catalog import load_policy
 from agents.rules.priority_rule import PriorityRule
 from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
-from envs.scenario.scenario import Scenario, load_scenario
+from envs.scenario.scenario import load_scenario
 from experiments.comparison.benchmark import BenchmarkConfig, benchmark
 
 GOLD = channel(VOICE, name="gold", handle_time=100)
@@ -19,32 +19,6 @@ LETTER = channel(EMAIL, name="letter", handle_time=50)
 
 def rule(**parts) -> PriorityRule:
     return PriorityRule.model_validate({"rule": "priority"} | parts)
-
-
-def play(scenario: Scenario, policy: PriorityRule) -> list[tuple[float, str, str]]:
-    """Return (time, subject's kind, action) of every decision of the episode."""
-    center = Center(scenario)
-    baseline = policy.make(scenario)
-    choices = []
-    while not center.is_done:
-        action = int(baseline.predict(center._rows.observation())[0])
-        choices.append((center.time_s, center.subject[0], center.action_names[action]))
-        center.do(center.action_names[action])
-    return choices
-
-
-def starts(scenario: Scenario, policy: PriorityRule) -> list[tuple[float, int]]:
-    """Return (second, place in the demand) of every start of a contact, in order."""
-    center = Center(scenario)
-    baseline = policy.make(scenario)
-    found = []
-    while not center.is_done:
-        action = int(baseline.predict(center._rows.observation())[0])
-        if action != 0:
-            slot = int(center.record["action_contact"][action])
-            found.append((center.time_s, int(center.record["contacts"]["customer"][slot])))
-        center.do(center.action_names[action])
-    return found
 
 
 def test_channels_are_served_in_the_order_and_contacts_of_a_channel_as_they_came():
