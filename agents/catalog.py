@@ -1,7 +1,6 @@
 """The catalog of policies: from what a user writes to an object that predicts.
 
-Room: `agents`. Touches the baselines; onnxruntime only when a file is asked for, and never the training
-    stack.
+Room: `agents`. Touches the baselines; onnxruntime only when a file is asked for, and never the training stack.
 """
 
 import importlib

@@ -1,7 +1,7 @@
 """The center as a Gymnasium environment.
 
-Room: `envs`. One row of `CenterRows` behind the environment contract; with `vector_center` the only file here that
-imports gymnasium.
+Room: `envs`. One row of `CenterRows` behind the environment contract; with `vector_center` and `spaces` the only files
+here that import gymnasium.
 """
 
 from pathlib import Path

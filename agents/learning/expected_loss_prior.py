@@ -1,7 +1,7 @@
 """The rule `expected_loss` as a torch function, so that it can be a prior inside a network and in its exported graph.
 
-Room: `agents.learning`. Touches torch. The rule itself is written in `agents.rules.compiled.baselines`; a test holds
-the two equal on visited states. This form scores whole batches.
+Room: `agents.learning`. Touches torch. The rule itself is written in `agents.rules.compiled.expected_loss`; a test
+holds the two equal on visited states. This form scores whole batches.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """The rule `expected_loss` as a user states it: its adjustments.
 
-Room: `agents.rules`. Touches the scenario and the settings of `agents.rules.compiled.baselines`; runs nothing.
+Room: `agents.rules`. Touches the scenario and the settings of `agents.rules.compiled.expected_loss`; runs nothing.
 """
 
 from typing import Literal

@@ -1,6 +1,6 @@
 """The rule `priority` as a user states it: an order of channels, and what goes with it.
 
-Room: `agents.rules`. Touches the scenario and the settings of `agents.rules.compiled.baselines`; runs nothing.
+Room: `agents.rules`. Touches the scenario and the settings of `agents.rules.compiled.priority`; runs nothing.
 
 Of these parts are made the policies of which theory has exact answers: non-preemptive priority (Cobham 1954, Journal
 of the Operations Research Society of America 2(1)), interrupting priority, threshold reservation (Gans and Zhou 2003,

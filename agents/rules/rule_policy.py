@@ -1,6 +1,6 @@
-"""Baselines: the compiled rules as policies.
+"""A policy made of a compiled rule: its code, its line of settings, and what it is shown.
 
-Room: `agents.rules`. Touches the rules, `CenterRows` and numpy.
+Room: `agents.rules`. Touches the compiled rules, rows of environments and numpy.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ WITH_SETTINGS = {"priority": PRIORITY, "index_rule": INDEX_RULE}
 
 
 class RulePolicy:
-    """A rule of `agents.rules.compiled.baselines` for one scenario. Sees what a learned policy sees; deterministic in
+    """A rule of `agents.rules.compiled` for one scenario. Sees what a learned policy sees; deterministic in
     either mode.
 
     `settings`: of `expected_loss` the values of `agents.rules.compiled.expected_loss.ADJUSTMENTS`, by default 0; of

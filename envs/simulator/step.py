@@ -1,12 +1,8 @@
-"""The kernel: one transition, and its serial and parallel use over many environments.
+"""One transition, from a question of the router to the next, and its serial and parallel use over many environments.
 
-Room: `envs.simulator`. This is the only compiled code that Python calls; one step function serves the scalar
-environment, the vector environment and the compiled loop of the baselines.
-
-Order of events at the same second: the end of the warm-up, a rep's completion or end of pick-up, a change of shift, an
-arrival, a contact's clock (due time, patience, threshold, review, return), a review of reps. So a caller whose
-patience ends as a rep comes free may still be served, and work completed at its due time is on time. The horizon comes
-before all else at its second. What happens at the second at which the warm-up ends, or later, counts.
+Room: `envs.simulator`. What Python calls of the running center; one step function serves the scalar environment, the
+vector environment and the compiled loop of the rules. The order of events at the same second stands in
+`envs.simulator.events`.
 """
 
 from numba import prange

@@ -1,9 +1,6 @@
-"""The life of a contact until it is served: arrival, wait, start, abandonment, callback, and coming back.
+"""How a wait ends: by a start, by hanging up, or by a callback (D1, D5); and what a contact's clock may bring.
 
-Room: `envs.simulator.contacts`. Touches contacts, queues and counters; reps only through `staffing` and `interruption`.
-
-A customer keeps one slot through all its contacts, so that retention and luck follow the customer: an abandoned caller
-who dials again, an accepted callback and an error's rework are the next `attempt` of the same customer.
+Room: `envs.simulator.contacts`. Touches contacts, queues and counters; reps only through `service.work`.
 """
 
 from envs.interface.cost_terms import (

@@ -1,7 +1,7 @@
 """The journal: what happens to contacts and reps, noted where it is counted or charged (D16).
 
 Room: `envs.simulator.machine`. Touches the notes of the state, and the journal that is handed in; costs nothing unless
-the state is recording.
+the state keeps a journal.
 
 Notes are `ENTRY` records. They gather in a small buffer of the state, since what happens deep in the center has no
 other array at hand; after every event and every action the kernel moves them to the journal of the environment, which

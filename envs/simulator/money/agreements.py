@@ -1,4 +1,5 @@
-"""What the center owes its clients and its customers over the whole horizon: fees forgone, targets, fairness (D7, D17).
+"""What the center owes its clients and its customers over the whole horizon: targets, fairness, lists offered (D7,
+D17).
 
 Room: `envs.simulator.money`. Touches the cost fields; reads the counters.
 

@@ -1,7 +1,6 @@
-"""The decision: whom the router is asked about, which actions are open, and what an action does.
+"""Whom the router is asked about, and when nobody.
 
-Room: `envs.simulator.router`. Touches the subject and action fields of the state; everything else through the domain
-files.
+Room: `envs.simulator.router`. Touches the subject of the state; reads who waits and who is free.
 
 Epochs (DESIGN section 3). After every event one pass: the real-time contact that just arrived, then of each real-time
 queue the oldest and the most valuable, then free reps with eligible work, longest idle first. `wait` closes a subject

@@ -1,6 +1,6 @@
 """Business hours: the clock that stands still while the center is closed (D2).
 
-Room: `envs.simulator.service`. Touches the scenario's opening hours and the parameters made of them.
+Room: `envs.simulator.service`. Reads the opening hours in the parameters; changes nothing.
 
 A due time by business hours counts the seconds in which the center is open. Work that arrives while it is closed starts
 its clock at the next opening; a promise that ends with the day is due at closing time, not at the next opening.
