@@ -1,5 +1,4 @@
 """What the center owes its clients and its customers over the horizon: targets, fairness, lists offered (D7, D17).
-D17).
 
 Room: `envs.simulator.money`. Touches the cost fields; reads the counters.
 
