@@ -209,7 +209,7 @@ FAULTS = (
         (
             Edit(
                 "envs/simulator/service/shifts.py",
-                "        count_interruptible(state, parameters, rep, -1)\n        person.on_shift = 0\n"
+                "        count_interruptible(state, parameters, rep, -1)\n        worker.on_shift = 0\n"
                 "        state.n_overtime += 1\n",
                 "        state.n_overtime += 1\n",
             ),
