@@ -270,7 +270,7 @@ except ModuleNotFoundError:
     pass
 else:
     raise SystemExit("torch is not blocked")
-from experiments.cli import main
+from experiments.cli.main import main
 main()
 """
 
