@@ -224,16 +224,12 @@ def _fill_harm(record: Record, queue: int, channel: Channel) -> None:
 
 
 def _fill_costs(record: Record, queue: int, channel: Channel) -> None:
-    """Write the direct costs."""
-    target, costs = record.queues[queue], channel.costs
-    target.abandonment_usd = costs.abandonment_usd
-    target.blocked_usd = costs.blocked_usd
-    target.late_usd = costs.late_usd
-    target.error_usd = costs.error_usd
-    target.unresolved_usd = costs.unresolved_usd
-    target.holding_usd_per_s = costs.holding_usd_per_hour / HOUR_S
-    target.waiting_usd_per_s = costs.waiting_usd_per_hour / HOUR_S
-    target.overdue_waiting_usd_per_s = costs.overdue_waiting_usd_per_hour / HOUR_S
+    """Write the direct costs: each price into the field of its name, those per hour per second."""
+    for key, price_usd in channel.costs:
+        if key.endswith("_per_hour"):
+            setattr(record.queues[queue], f"{key.removesuffix('hour')}s", price_usd / HOUR_S)
+        else:
+            setattr(record.queues[queue], key, price_usd)
 
 
 def _fill_forecast(record: Record, scenario: Scenario, queue: int, channel: Channel) -> None:

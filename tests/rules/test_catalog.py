@@ -1,5 +1,6 @@
 """The catalog: names, files and the user's own classes."""
 
+import re
 import sys
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 from agents.catalog import fitting_baselines, load_policy
 from agents.checked_policy import CheckedPolicy
 from agents.rules.compiled.choice import BASELINES
+from agents.rules.registry import RULE_NAMES, default_rule
 from agents.rules.rule_policy import RulePolicy
+from envs.configuration.document import REPOSITORY_FOLDER
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import load_scenario
 
@@ -65,6 +68,13 @@ def test_every_baseline_by_its_name():
         assert found.deterministic
         assert isinstance(found.policy, RulePolicy)
         assert found.policy.name == name
+
+
+@pytest.mark.parametrize("name", RULE_NAMES)
+def test_every_rule_by_its_name_and_on_its_page(name):
+    assert default_rule(name).rule == name
+    page = (REPOSITORY_FOLDER / "docs" / "policies.md").read_text(encoding="utf-8")
+    assert re.search(rf"^(\| .*|#+ .*|\* .*)`{name}`", page, re.MULTILINE), "docs/policies.md has no row for it"
 
 
 def test_a_policy_may_have_another_name(tiny):

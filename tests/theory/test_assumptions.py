@@ -84,9 +84,10 @@ NAMED = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_key_is_known_and_no_other(name):
+def test_every_listed_key_is_there(name):
+    # A key that is listed nowhere is refused wherever it does not have its default.
     for kind, keys in TABLES[name].items():
-        assert keys.read | keys.harmless == set(kind.model_fields), kind
+        assert keys.read | keys.harmless <= set(kind.model_fields), kind
         assert not keys.read & keys.harmless, kind
 
 
