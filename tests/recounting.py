@@ -23,10 +23,10 @@ BUSY = ("working", "picking_up", "after_work")
 
 
 def read_records(folder: Path) -> dict[str, Rows]:
-    """Return the tables in a policy's folder: columns as arrays, null as NaN in numbers and None in texts."""
+    """Return the tables in a folder of records: columns as arrays, null as NaN in numbers and None in texts."""
     tables = {}
     for name in ("contacts", "decisions", "phases", "charges"):
-        table = pq.read_table(folder / f"{name}.parquet")
+        table = pq.read_table(folder / name)
         tables[name] = {
             column: table[column].to_numpy()
             for column in table.column_names

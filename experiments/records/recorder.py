@@ -10,14 +10,18 @@ describes the tables, and a test holds that page equal to `TABLES`.
 The kernel's journal (`envs.simulator.machine.journal`) tells what happened; here it becomes rows. They are written
 whenever enough of them have gathered, so that memory stays bounded: decisions as they are made, the others when a
 batch of episodes ends.
+
+A table is one folder, so that what reads a folder as one table is right. Scenario and policy are columns of it. In the
+folders' names they would be guessed at: pyarrow, polars and duckdb all make a number of `scenario=2024`.
 """
 
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
@@ -49,14 +53,24 @@ from experiments.records.tabulation import (
 from experiments.run_folder import writing
 from experiments.seeds import demand_seeds
 
+READ_ME = "README.md"
 ROWS_PER_GROUP = {"contacts": 65_536, "decisions": 8192, "phases": 65_536, "charges": 65_536}
 """Rows that are written together: of decisions some 30 MB before compression, in the scenario `bank`."""
+_READ_ME_TEXT = """\
+Records of `blended`. Each folder here is one table, with the columns `scenario` and `policy`; read it whole:
+
+    pandas.read_parquet("contacts")
+    polars.read_parquet("contacts/**/*.parquet")
+    pyarrow.parquet.read_table("contacts")
+    duckdb.sql("SELECT * FROM 'contacts/**/*.parquet'")
+"""
 
 
 class RecordFolder:
-    """Where the records of a command go: `FOLDER/<scenario>/<policy>/<table>.parquet`.
+    """Where the records of a command go: `FOLDER/<table>/<scenario>/<policy>.parquet`.
 
-    In names of folders whatever is not a letter, a digit or one of `_.-~` is written as in a URL.
+    In names of files whatever is not a letter, a digit or one of `_.-~` is written as in a URL, and so is a leading `_`
+    or `.`, since readers take such files for hidden ones.
 
     Raises:
         ConfigurationError: the folder is not empty, is a file, or would lie in a folder that does not exist.
@@ -76,38 +90,42 @@ class RecordFolder:
     def open(self, scenario: Scenario, named: NamedPolicy, seed: int) -> Iterator["Recorder"]:
         """Give a recorder of the test episodes that `named` plays in `scenario` under the user's `seed`.
 
-        The files have their names when the block ends well; otherwise nothing stays of them. Raises
-        `ConfigurationError` if they cannot be written.
+        The files have their names when the block ends well; otherwise nothing stays of them, and if the process is
+        killed, files outside the tables' folders. Raises `ConfigurationError` if they cannot be written.
         """
-        folder = self.folder / _folder_name(scenario.name) / _folder_name(named.name)
-        drafts = {table: folder / f".{table}.parquet.draft" for table in TABLES}
+        files = {table: self.file(table, scenario.name, named.name) for table in TABLES}
         facts = _facts(scenario, named, seed)
-        writers: dict[str, pq.ParquetWriter] = {}
-        try:
-            with writing(f"records {folder}"):
-                folder.mkdir(parents=True, exist_ok=True)
-                for table, draft in drafts.items():
-                    writers[table] = _open_writer(draft, make_schema(table, scenario, facts))
+        with ExitStack() as stack:
+            with writing(f"records {self.folder}"):
+                self.folder.mkdir(exist_ok=True)
+                drafts = Path(stack.enter_context(TemporaryDirectory(prefix=".draft-", dir=self.folder)))
+                writers = {
+                    table: stack.enter_context(_open_writer(drafts / table, make_schema(table, facts)))
+                    for table, file in files.items()
+                }
             yield Recorder(scenario, named, writers)
-            with writing(f"records {folder}"):
-                for table, draft in drafts.items():
+            with writing(f"records {self.folder}"):
+                # No Parquet, and the first file in order: who reads the whole folder as one table gets an error.
+                (self.folder / READ_ME).write_text(_READ_ME_TEXT, encoding="utf-8")
+                for table, file in files.items():
                     writers[table].close()
-                    draft.replace(folder / f"{table}.parquet")
-        finally:
-            for writer in writers.values():
-                writer.close()
-            for draft in drafts.values():
-                draft.unlink(missing_ok=True)
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    (drafts / table).replace(file)
+
+    def file(self, table: str, scenario: str, policy: str) -> Path:
+        """Return the file that holds what `table` says of a policy in a scenario, both by name."""
+        return self.folder / table / _file_name(scenario) / f"{_file_name(policy)}.parquet"
 
 
 def _open_writer(file: Path, schema: pa.Schema) -> pq.ParquetWriter:
     # Observations hardly repeat: a dictionary of their numbers takes time and saves nothing.
-    plain = [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
+    plain = [field.name for field in schema if not pa.types.is_list(field.type)]
     return pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=plain)
 
 
-def _folder_name(name: str) -> str:
-    return quote(name, safe="") if name.strip(".") else name.replace(".", "%2E")
+def _file_name(name: str) -> str:
+    quoted = quote(name, safe="")
+    return f"%{ord(name[0]):02X}{quoted[1:]}" if name[:1] in ("_", ".") else quoted
 
 
 def _facts(scenario: Scenario, named: NamedPolicy, seed: int) -> dict[str, str]:
@@ -126,21 +144,14 @@ def _facts(scenario: Scenario, named: NamedPolicy, seed: int) -> dict[str, str]:
     }
 
 
-def make_schema(table: str, scenario: Scenario, facts: Mapping[str, str]) -> pa.Schema:
-    """Return the Arrow schema of one of `TABLES` in `scenario`, with `facts` as its metadata."""
-    fields = fields_as_data(scenario)
-    n_actions = len(action_names(scenario))
-    sizes = {
-        "center fields": len(fields["center"]),
-        "actions": n_actions,
-        "actions × candidate fields": n_actions * len(fields["candidates"]),
-    }
+def make_schema(table: str, facts: Mapping[str, str]) -> pa.Schema:
+    """Return the Arrow schema of one of `TABLES`, with `facts` as its metadata; else the same in every scenario."""
     columns = []
     for column in TABLES[table]:
-        plain, _, size = column.type.removesuffix(OR_NULL).rstrip("]").partition(" [")
+        plain, _, length = column.type.removesuffix(OR_NULL).partition(" [")
         kind = pa.type_for_alias(plain)
-        if size:
-            kind = pa.list_(pa.field("element", kind), sizes[size])  # the name that Parquet gives it
+        if length:  # a list without a length in its type: scenarios differ in it, and are read as one table
+            kind = pa.list_(pa.field("element", kind))  # the name that Parquet gives it
         nullable = column.type.endswith(OR_NULL)
         columns += [pa.field(name, kind, nullable) for name in _expand(column.name)]
     return pa.schema(columns, metadata=dict(facts))
@@ -155,7 +166,7 @@ class Recorder:
 
     def __init__(self, scenario: Scenario, named: NamedPolicy, writers: Mapping[str, pq.ParquetWriter]) -> None:
         self.scenario = scenario
-        self.policy_name = named.name
+        self.names = {"scenario": scenario.name, "policy": named.name}
         self.stochastic = named.policy if isinstance(named.policy, StochasticPolicy) else None
         self.channels = [channel.name for channel in scenario.channels]
         self._writers = writers
@@ -168,7 +179,13 @@ class Recorder:
     def write(self, table: str, rows: Rows) -> None:
         """Write `rows` as one row group; may be called from several threads."""
         writer = self._writers[table]
-        arrays = [_as_array(rows[field.name], field) for field in writer.schema]
+        n_rows = len(rows["episode"])
+        arrays = [
+            pa.repeat(self.names[field.name], n_rows)
+            if field.name in self.names
+            else _as_array(rows[field.name], field)
+            for field in writer.schema
+        ]
         with self._lock, writing(f"records {writer.where}"):
             writer.write_table(pa.Table.from_arrays(arrays, schema=writer.schema))
 
@@ -224,7 +241,7 @@ class BatchRecord:
         probabilities = np.asarray(self._recorder.stochastic.action_probabilities(observation))
         if probabilities.shape != observation["action_mask"].shape:
             raise ConfigurationError(
-                f"policy {self._recorder.policy_name}: action_probabilities returned shape {probabilities.shape}: "
+                f"policy {self._recorder.names['policy']}: action_probabilities returned shape {probabilities.shape}: "
                 f"must be {observation['action_mask'].shape}, one row per observation and one column per action"
             )
         return probabilities[np.arange(len(actions)), actions].astype(np.float64)
@@ -270,9 +287,10 @@ class BatchRecord:
 
 def _as_array(values: NDArray[Any], field: pa.Field) -> pa.Array:
     """Return an Arrow array; NaN, -1 and None become null where the column may be null."""
-    if pa.types.is_fixed_size_list(field.type):
+    if pa.types.is_list(field.type):
         flat = pa.array(np.ascontiguousarray(values).reshape(-1), field.type.value_type)
-        return pa.FixedSizeListArray.from_arrays(flat, type=field.type)
+        starts = pa.array(np.arange(len(values) + 1) * values[0].size, pa.int32())
+        return pa.ListArray.from_arrays(starts, flat, type=field.type)
     missing = None
     if field.nullable and values.dtype.kind == "f":
         missing = np.isnan(values)

@@ -5,7 +5,7 @@ Room: `experiments.records`. Data only. `docs/records.md` follows it by test.
 
 from typing import NamedTuple
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 TERM_COLUMN = "cost_<term>_usd"
 OR_NULL = " or null"
 
@@ -13,7 +13,7 @@ OR_NULL = " or null"
 class Column(NamedTuple):
     """One column of a table: its type, its unit and what it means.
 
-    The name `cost_<term>_usd` stands for one column per cost term, a size in brackets for a list of that size.
+    The name `cost_<term>_usd` stands for one column per cost term, a length in brackets means a list of that length.
     """
 
     name: str
@@ -22,9 +22,13 @@ class Column(NamedTuple):
     meaning: str
 
 
-_EPISODE = Column("episode", "int32", "", "number of the episode")
+_PLAYED = (
+    Column("scenario", "string", "", "name of the scenario"),
+    Column("policy", "string", "", "name of the policy"),
+    Column("episode", "int32", "", "number of the episode"),
+)
 CONTACTS = (
-    _EPISODE,
+    *_PLAYED,
     Column("contact", "int32", "", "number in the episode: one for each visit of a customer to a queue"),
     Column("customer", "int32", "", "the customer's place in the order of arrivals, lists last; same for all visits"),
     Column("attempt", "int32", "", "earlier contacts of the customer; a repeated outbound attempt keeps the number"),
@@ -56,7 +60,7 @@ CONTACTS = (
     Column("account_loss_usd", "float64", "USD", "expected account value lost, before weights"),
 )
 DECISIONS = (
-    _EPISODE,
+    *_PLAYED,
     Column("step", "int32", "", "number of the decision in its episode, from 0 on"),
     Column("time_s", "float64", "s", "when the router was asked"),
     Column("subject", "string", "", "whom the question was about: `contact` or `rep`"),
@@ -76,7 +80,7 @@ DECISIONS = (
     Column(TERM_COLUMN, "float64", "USD", "cost by term in that time, after its weight; minus the reward in all"),
 )
 PHASES = (
-    _EPISODE,
+    *_PLAYED,
     Column(
         "phase",
         "string",
@@ -92,7 +96,7 @@ PHASES = (
     Column("end_s", "float64", "s", "end, or the horizon"),
 )
 CHARGES = (
-    _EPISODE,
+    *_PLAYED,
     Column("time_s", "float64", "s", "when it was charged"),
     Column("term", "string", "", "the cost term"),
     Column("channel", "string or null", "", "the queue that it counts for; null: the floor of fairness"),

@@ -1,11 +1,15 @@
 """Records: every metric counted again from them alone, their rows by hand, their files, and the command."""
 
+import importlib
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute  # registers pa.compute
 import pyarrow.parquet as pq
 import pytest
 from auditing import check_exact_laws
@@ -73,12 +77,12 @@ class Script:
 def record(
     scenario: Scenario, policy: Policy, folder: Path, episodes: int = 1, seed: int = 0, **keys: Any
 ) -> tuple[list[Counts], Path]:
-    """Play test episodes with a recorder; return their counters and the folder of the files."""
+    """Play test episodes with a recorder; return their counters and the folder of the records."""
     with RecordFolder(folder).open(scenario, NamedPolicy("played", policy), seed) as recorder:
         counts = play_episodes(
             scenario, policy, demand_seeds(seed).test, np.arange(episodes), recorder=recorder, **keys
         )
-    return counts, folder / scenario.name / "played"
+    return counts, folder
 
 
 def check_recount(scenario: Scenario, counts: list[Counts], folder: Path) -> None:
@@ -170,7 +174,7 @@ HARM = {"late_prob": 0.01}
 
 
 def rows_of(folder: Path, table: str, *columns: str) -> list[tuple[Any, ...]]:
-    read = pq.read_table(folder / f"{table}.parquet")
+    read = pq.read_table(folder / table)
     return list(zip(*(read[column].to_pylist() for column in columns), strict=True))
 
 
@@ -300,7 +304,7 @@ def test_decisions_hold_question_answer_and_what_it_cost(interrupted):
     # The observation is the one that the policy was shown.
     rows = CenterRows(scenario, 1)
     rows.start(rows.all_rows, np.array([demand_seeds(0).test]), np.array([0]))
-    shown = pq.read_table(folder / "decisions.parquet")
+    shown = pq.read_table(folder / "decisions")
     for step, action in enumerate(shown["action"].to_pylist()):
         assert shown["center"][step].as_py() == rows.center[0].tolist()
         assert shown["candidates"][step].as_py() == rows.candidates[0].reshape(-1).tolist()
@@ -346,7 +350,7 @@ def test_recorded_results_are_those_without_records(name, threads, tmp_path):
     for first, second in zip(plain, recorded, strict=True):
         for key in first:
             assert first[key].tobytes() == second[key].tobytes(), key
-    check_recount(scenario, recorded, tmp_path / "records" / "bank" / name)
+    check_recount(scenario, recorded, tmp_path / "records")
 
 
 def fill_journal(rows: CenterRows) -> None:
@@ -403,9 +407,9 @@ def test_files_say_where_they_come_from(tmp_path):
     scenario = load_scenario("tiny")
     _, folder = record(scenario, RulePolicy("fifo", scenario), tmp_path / "records", seed=4)
     for table in TABLES:
-        schema = pq.read_schema(folder / f"{table}.parquet")
+        schema = pq.read_schema(folder / table / "tiny" / "played.parquet")
         facts = {key.decode(): value.decode() for key, value in schema.metadata.items()}
-        assert schema.equals(make_schema(table, scenario, facts), check_metadata=True)
+        assert schema.equals(make_schema(table, facts), check_metadata=True)
         assert Scenario.model_validate_json(facts["scenario"]) == scenario
         assert (facts["scenario_name"], facts["policy"], facts["mode"]) == ("tiny", "played", "greedy")
         assert (facts["seed"], facts["demand_seed"]) == ("4", "14")
@@ -418,12 +422,12 @@ def test_decisions_come_in_row_groups_of_bounded_size(tmp_path, monkeypatch):
     monkeypatch.setitem(ROWS_PER_GROUP, "decisions", 10)
     scenario = load_scenario("tiny")
     counts, folder = record(scenario, RulePolicy("fifo", scenario), tmp_path / "records", episodes=6, batch=2)
-    file = pq.ParquetFile(folder / "decisions.parquet")
+    file = pq.ParquetFile(folder / "decisions" / "tiny" / "played.parquet")
     sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
     assert sum(sizes) == sum(count["center_count"]["decisions"] for count in counts)
     assert len(sizes) > 3
     assert max(sizes) <= 11  # two rows are stepped at once
-    assert pq.ParquetFile(folder / "contacts.parquet").metadata.num_row_groups == 3
+    assert pq.ParquetFile(folder / "contacts" / "tiny" / "played.parquet").metadata.num_row_groups == 3
 
 
 class Failing:
@@ -446,15 +450,79 @@ def test_nothing_stays_of_records_that_were_broken_off(tmp_path):
     assert [path for path in (tmp_path / "records").rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize(
-    ("name", "folder"),
-    [("mine", "mine"), ("runs/a b.onnx", "runs%2Fa%20b.onnx"), ("mine:Class", "mine%3AClass"), ("..", "%2E%2E")],
-)
-def test_folders_are_named_after_policies(name, folder, tmp_path):
-    scenario = load_scenario("tiny")
-    with RecordFolder(tmp_path / "records").open(scenario, NamedPolicy(name, RulePolicy("fifo", scenario)), 0):
-        pass
-    assert (tmp_path / "records" / "tiny" / folder / "decisions.parquet").is_file()
+NAMES = [
+    "mine",
+    "runs/a b.onnx",
+    "mine:Class",
+    "..",
+    "_hidden",
+    ".hidden",
+    "a=b",
+    "2024",
+    "null",
+    "Größe 中",
+    "50%",
+    "*?[x]",
+]
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory) -> Path:
+    """Return the records of one episode of `tiny`, there called 2024, with a policy of each of `NAMES`, and of a
+    scenario with fewer actions."""
+    folder = tmp_path_factory.mktemp("compared") / "records"
+    records = RecordFolder(folder)
+    tiny = load_scenario("tiny").model_copy(update={"name": "2024"})
+    small = scripted(contact(100), contact(200), channels=[VOICE, EMAIL]).model_copy(update={"name": "small/ü"})
+    for scenario, names in ((tiny, NAMES), (small, ["mine"])):
+        for name in names:
+            policy = RulePolicy("fifo", scenario)
+            with records.open(scenario, NamedPolicy(name, policy), 0) as recorder:
+                play_episodes(scenario, policy, demand_seeds(0).test, np.arange(1), recorder=recorder)
+    return folder
+
+
+PLAYED = {("2024", name) for name in NAMES} | {("small/ü", "mine")}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_tables_folder_is_one_table_with_scenario_and_policy(compared, table):
+    whole = pq.read_table(compared / table)
+    assert whole.schema.equals(make_schema(table, {}))
+    found = set(zip(whole["scenario"].to_pylist(), whole["policy"].to_pylist(), strict=True))
+    assert found == (PLAYED - {("small/ü", "mine")} if table == "charges" else PLAYED)  # the two calls cost nothing
+    files = sorted((compared / table).rglob("*.parquet"))
+    assert len(files) == len(PLAYED)
+    assert whole.num_rows == sum(pq.ParquetFile(file).metadata.num_rows for file in files)
+    # Every policy is `fifo`: row by row they say the same, in the same order.
+    parts = [whole.filter(pa.compute.equal(whole["policy"], name)) for name in NAMES[1:]]
+    assert all(part.drop(["policy"]).equals(parts[0].drop(["policy"])) for part in parts)
+
+
+def test_lists_have_the_length_of_their_scenario(compared):
+    whole = pq.read_table(compared / "decisions")
+    for scenario in (load_scenario("tiny"), scripted(channels=[VOICE, EMAIL])):
+        name = "2024" if scenario.name == "tiny" else "small/ü"
+        masks = whole.filter(pa.compute.equal(whole["scenario"], name))["action_mask"]
+        assert {len(mask) for mask in masks.to_pylist()} == {len(CenterRows(scenario, 1).action_names)}
+
+
+def test_the_whole_folder_is_not_taken_for_one_table(compared):
+    with pytest.raises(pa.ArrowInvalid, match=r"README\.md"):
+        pq.read_table(compared)
+
+
+def test_the_calls_of_the_page_read_a_table(compared, monkeypatch):
+    """With every library that is installed: `docs/records.md` shows one line for each."""
+    page = (Path(__file__).parents[2] / "docs" / "records.md").read_text(encoding="utf-8")
+    calls = re.findall(r"^\| (\w+) \| `(.+)` \|$", page, re.MULTILINE)
+    assert [library for library, _ in calls] == ["pandas", "polars", "pyarrow", "duckdb"]
+    monkeypatch.chdir(compared.parent)
+    n_rows = pq.read_table(compared / "contacts").num_rows
+    for library, call in calls:
+        if importlib.util.find_spec(library) is None:
+            continue
+        assert len(eval(call, {library: importlib.import_module(library)})) == n_rows
 
 
 # The command --------------------------------------------------------------------------------------
@@ -476,10 +544,11 @@ def test_benchmark_and_evaluate_write_records(tmp_path, monkeypatch):
     ):
         assert run(monkeypatch, *command, "--episodes", "2", "--record", command[0]) == 0
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    names = {"benchmark": ("fifo", "value_first"), "evaluate": ("fifo",)}
     assert files == sorted(
-        f"{folder}/{table}.parquet"
-        for folder in ("benchmark/tiny/fifo", "benchmark/tiny/value_first", "evaluate/tiny/fifo")
-        for table in TABLES
+        f"{folder}/{file}"
+        for folder, policies in names.items()
+        for file in ("README.md", *(f"{table}/tiny/{policy}.parquet" for policy in policies for table in TABLES))
     )
 
 
