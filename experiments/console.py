@@ -1,9 +1,14 @@
-"""The console on which commands print their tables.
+"""The console on which commands print their tables, and what they say beside them.
 
 Room: `experiments`. Touches rich only.
 """
 
+from collections.abc import Iterable
+
 from rich.console import Console
+
+from envs.inputs.record_doubts import record_doubts
+from envs.scenario.scenario import Scenario
 
 
 def table_console() -> Console:
@@ -11,3 +16,11 @@ def table_console() -> Console:
     folded."""
     console = Console()
     return console if console.is_terminal else Console(width=160)
+
+
+def say_doubts(scenarios: Iterable[Scenario], console: Console | None = None) -> None:
+    """Print what of the scenarios' records disagrees with their laws, on standard error unless a console is given."""
+    console = console or Console(stderr=True)
+    for scenario in scenarios:
+        for doubt in record_doubts(scenario):
+            console.print(f"{scenario.name}: {doubt}", highlight=False, soft_wrap=True, markup=False)

@@ -311,13 +311,10 @@ class DemandSampler:
 
     def _sample_replay(self, seed: int, episode: int, from_s: float = -np.inf) -> list[NDArray[Any]]:
         """Return what the recorded day of an episode brings after `from_s` seconds."""
-        replay, recording = self._scenario.replay, self._scenario.recording
-        if replay is None or recording is None:
+        recording = self._scenario.recording
+        if recording is None:
             return []
-        place = episode % len(recording.days)
-        if replay.order == "drawn" or episode == _NO_EPISODE:
-            place = int(_generator(seed, episode, _REPLAY_CHANNEL, "day").integers(len(recording.days)))
-        day = recording.days[place]
+        day = recording.days[recorded_day(self._scenario, seed, episode)]
         parts = []
         for index, channel in enumerate(self._scenario.channels):
             contacts = day[(day["queue"] == index) & (day["at_s"] > from_s)]
@@ -336,6 +333,16 @@ class DemandSampler:
                 part[target][is_known] = contacts[column][is_known]
             parts.append(part)
         return parts
+
+
+def recorded_day(scenario: Scenario, seed: int, episode: int) -> int:
+    """Return which recorded day, 0 the first, `episode` replays under `seed`; NOBODY without a record."""
+    replay, recording = scenario.replay, scenario.recording
+    if replay is None or recording is None:
+        return NOBODY
+    if replay.order == "drawn" or episode == _NO_EPISODE:
+        return int(_generator(seed, episode, _REPLAY_CHANNEL, "day").integers(len(recording.days)))
+    return episode % len(recording.days)
 
 
 def _generator(seed: int, episode: int, place: int, variable: str) -> np.random.Generator:

@@ -5,7 +5,7 @@ Room: `envs.scenario`. Checked and frozen; reads nothing.
 
 from typing import Literal, cast
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from envs.errors import InvalidValueError
 from envs.interface.units import DAY_S
@@ -16,6 +16,7 @@ from envs.scenario.parts import (
     RatePerHour,
     Weekday,
 )
+from envs.scenario.recording import Formats, check_date_format, check_time_format
 
 
 class Segment(Part):
@@ -107,11 +108,26 @@ class Replay(Part):
 
     A recorded day is as long as the horizon. `in_turn` gives episode k the k-th day and begins again after the last,
     whatever the seed; `drawn` takes any day, all equally likely, by seed and episode. A relative `file` begins in the
-    folder of the scenario file that names it.
+    folder of the scenario file that names it. The formats are those of `datetime.strptime`; without them dates and
+    clock times are ISO.
     """
 
     file: str
     order: Literal["in_turn", "drawn"] = "in_turn"
+    date_format: str | None = None
+    time_format: str | None = None
+
+    @field_validator("date_format", "time_format")
+    @classmethod
+    def _check_format(cls, form: str | None, info: ValidationInfo) -> str | None:
+        if form is not None:
+            (check_date_format if info.field_name == "date_format" else check_time_format)(form)
+        return form
+
+    @property
+    def formats(self) -> Formats:
+        """How the file writes dates and clock times."""
+        return Formats(self.date_format, self.time_format)
 
 
 class Churn(Part):

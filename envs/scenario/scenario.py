@@ -83,6 +83,7 @@ class Scenario(Part):
             {channel.name: channel.is_real_time for channel in self.channels},
             self.horizon.days * DAY_S,
             sum(group.count for group in self.groups),
+            self.replay.formats,
         )
         for i, channel in enumerate(self.channels):
             if channel.is_unlimited and any((day["queue"] == i).any() for day in self._recording.days):

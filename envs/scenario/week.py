@@ -4,6 +4,7 @@ Room: `envs.scenario`. Reads the scenario; writes nothing.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -65,17 +66,36 @@ def recorded_forecast(scenario: Scenario, channel: Channel) -> NDArray[np.float6
     will come. If only one day is recorded, the forecast is that day itself, smoothed to half-hours. A half-hour of the
     week outside the horizon takes the mean of the same time of day within it.
     """
+    return _recorded_per_hour(scenario, channel, lambda contacts: np.ones(len(contacts)))
+
+
+def recorded_handle_h(scenario: Scenario, channel: Channel) -> NDArray[np.float64]:
+    """Return the mean handle time, hours, that recorded contacts of `channel` bring per hour [336], as
+    `recorded_forecast` counts them: the recorded one, and the mean of the law where none is recorded."""
+    law_s = channel.handle_time.mean_duration_s
+
+    def handle_h(contacts: NDArray[Any]) -> NDArray[np.float64]:
+        return np.where(np.isnan(contacts["handle_s"]), law_s, contacts["handle_s"]) / HOUR_S
+
+    return _recorded_per_hour(scenario, channel, handle_h)
+
+
+def _recorded_per_hour(
+    scenario: Scenario, channel: Channel, weigh: Callable[[NDArray[Any]], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Return what recorded contacts of `channel` weigh per hour [336] in each half-hour of the week, Sunday first."""
     if scenario.recording is None:
         return np.zeros(N_WEEK_INTERVALS)
     horizon_s = scenario.horizon.days * DAY_S
     starts_s = np.arange(math.ceil(horizon_s / WEEK_INTERVAL_S)) * WEEK_INTERVAL_S
     interval = (round(week_start_s(scenario) / WEEK_INTERVAL_S) + np.arange(len(starts_s))) % N_WEEK_INTERVALS
     contacts = np.concatenate(scenario.recording.days)
-    at_s = contacts["at_s"][contacts["queue"] == scenario.channel_index(channel.name)]
-    count = np.bincount(interval[(at_s / WEEK_INTERVAL_S).astype(np.int64)], minlength=N_WEEK_INTERVALS)
+    mine = contacts[contacts["queue"] == scenario.channel_index(channel.name)]
+    places = interval[(mine["at_s"] / WEEK_INTERVAL_S).astype(np.int64)]
+    weight = np.bincount(places, weigh(mine), N_WEEK_INTERVALS)
     recorded_h = np.bincount(interval, _covered(starts_s, 0.0, horizon_s), N_WEEK_INTERVALS) * WEEK_INTERVAL_S / HOUR_S
     recorded_h *= len(scenario.recording.days)
-    of_week, of_day = count.reshape(len(WEEKDAYS), -1), recorded_h.reshape(len(WEEKDAYS), -1)
+    of_week, of_day = weight.reshape(len(WEEKDAYS), -1), recorded_h.reshape(len(WEEKDAYS), -1)
     same_time = of_week.sum(axis=0) / np.maximum(of_day.sum(axis=0), 1e-9)
     return np.where(of_day > 0.0, of_week / np.maximum(of_day, 1e-9), same_time).ravel()
 

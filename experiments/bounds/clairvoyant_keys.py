@@ -25,7 +25,7 @@ KNOWN_KEYS: KnownKeys = {
             "amount_owed",
         }
     ),
-    Replay: Keys({"file", "order"}),
+    Replay: Keys({"file", "order", "date_format", "time_format"}),
     Churn: Keys({"mode", "at_risk_multiplier"}),
     Redial: Keys({"prob", "delay"}),
     CallbackOffer: Keys({"to", "accept_prob", "approval_delay_s", "refusal_prob"}),

@@ -12,6 +12,7 @@ from agents.rules.registry import AnyRule
 from envs.scenario.scenario import load_scenario
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
+from experiments.console import say_doubts
 from experiments.run_folder import load_config
 from experiments.seeds import LARGEST_SEED
 
@@ -69,6 +70,7 @@ def load_benchmark(name_or_path: str | Path | None = None, **changes: Any) -> Be
 def benchmark(config: BenchmarkConfig, *, threads: int = 1, records: "RecordFolder | None" = None) -> BenchmarkResult:
     """Run a benchmark; with `records` every contact and decision is written there (`experiments.records.recorder`)."""
     scenarios = [load_scenario(name, tuple(config.overrides)) for name in config.scenarios]
+    say_doubts(scenarios)
     return run_benchmark(
         scenarios,
         config.policies,

@@ -19,7 +19,7 @@ from envs.errors import ConfigurationError
 from envs.metrics import metric_glossary
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.outcomes import Outcome, play
-from experiments.console import table_console
+from experiments.console import say_doubts, table_console
 from experiments.progress import episode_progress
 from experiments.seeds import demand_seeds
 from experiments.texts import digits_text, json_number
@@ -63,6 +63,7 @@ def evaluate(
     named = load_policy(str(policy), checked, threads=threads)
     if mode is not None:
         named = replace(named, deterministic=mode == "greedy")
+    say_doubts([checked])
     recording = nullcontext() if records is None else records.open(checked, named, seed)
     with episode_progress() as progress, recording as recorder:
         test_episodes = Episodes(checked, demand_seeds(seed).test, threads=threads)

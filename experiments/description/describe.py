@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
+from envs.inputs.record_doubts import record_doubts
 from envs.interface.actions import action_meaning
 from envs.interface.fields import field_table
 from envs.interface.units import WEEKDAYS
@@ -100,6 +101,7 @@ def describe(scenario: Scenario) -> Description:
             for field in fields
         ),
         warnings=(
+            *record_doubts(scenario),
             *overloaded_channels(scenario, load, days),
             *endless_channels(load),
             *keys_left_out(scenario),

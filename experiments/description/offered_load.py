@@ -3,10 +3,10 @@
 Room: `experiments.description`. Reads a scenario; simulates nothing.
 
 Work is counted in reps: arrivals an hour × mean rep time in hours is how many reps it keeps busy. By the half-hour
-arrivals, the mean recorded day and scripted contacts are counted, each with all its outbound attempts. Over the horizon
-the initial backlog is counted too, and what comes back of all these, whenever it does
-(`experiments.description.mean_flows`, which says what is left out): when depends on the policy. Lists that never run
-out are no load; differences in speed between groups are left out.
+arrivals, the mean recorded day with the handle times that it states, and scripted contacts are counted, each with all
+its outbound attempts. Over the horizon the initial backlog is counted too, and what comes back of all these, whenever
+it does (`experiments.description.mean_flows`, which says what is left out): when depends on the policy. Lists that
+never run out are no load; differences in speed between groups are left out.
 """
 
 import math
@@ -41,6 +41,8 @@ from envs.scenario.staff import (
 )
 from envs.scenario.week import (
     planned_reps,
+    recorded_forecast,
+    recorded_handle_h,
     week_forecast,
     week_start_s,
     weekday_of,
@@ -84,7 +86,7 @@ KNOWN_KEYS: KnownKeys = {
         read={"channel", "at_s", "handle_time"},
         harmless={"patience", "account_value", "at_risk_prob", "preferred_rep", "amount_owed"},
     ),
-    Replay: Keys(read={"file"}, harmless={"order"}),
+    Replay: Keys(read={"file"}, harmless={"order", "date_format", "time_format"}),
     Group: Keys(
         read={"count", "skills", "shifts", "absence_prob", "capacity_units"},
         harmless={"name", "home_channel", "proficiency"},
@@ -160,10 +162,12 @@ def offered_load(scenario: Scenario) -> OfferedLoad:
     first = Flows(backlog.contacts.copy(), backlog.handle_h.copy())
     for q, channel in enumerate(scenario.channels):
         rate_per_hour = week_forecast(scenario, channel)[week_interval]
-        handle_h = channel.handle_time.mean_duration_s / HOUR_S
-        load_reps[:, q] = rep_time_h(scenario, channel, rate_per_hour, rate_per_hour * handle_h)
+        drawn_per_hour = rate_per_hour - recorded_forecast(scenario, channel)[week_interval]
+        work_h = drawn_per_hour * channel.handle_time.mean_duration_s / HOUR_S
+        work_h += recorded_handle_h(scenario, channel)[week_interval]
+        load_reps[:, q] = rep_time_h(scenario, channel, rate_per_hour, work_h)
         first.contacts[q] += rate_per_hour @ length_h
-        first.handle_h[q] += rate_per_hour @ length_h * handle_h
+        first.handle_h[q] += work_h @ length_h
     for contact in scenario.scripted_contacts:
         q = scenario.channel_index(contact.channel)
         handle_h = (contact.handle_time or scenario.channels[q].handle_time).mean_duration_s / HOUR_S

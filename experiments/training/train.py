@@ -50,6 +50,7 @@ from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
+from experiments.console import say_doubts
 from experiments.progress import episode_progress
 from experiments.run_folder import (
     create_run_folder,
@@ -167,6 +168,7 @@ def train(
     write_yaml(folder / SCENARIO_FILE, scenario)
     write_json(folder / NETWORK_FILE, config.network.model_dump())
     write_provenance(folder, config.seed)
+    say_doubts([scenario], console)
     console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
     console.print(f"Training in {scenario.name} on {chosen_device.type}, seed {config.seed}", highlight=False)
 

@@ -46,6 +46,7 @@ from experiments.comparison.tuned_rules import (
     TunedRules,
     ship,
 )
+from experiments.console import say_doubts
 from experiments.intervals import difference_interval, mean_interval
 from experiments.progress import episode_progress
 from experiments.provenance import collect_provenance
@@ -189,6 +190,7 @@ def _run(
     for name, reasons in skipped.items():
         for rule_name, reason in reasons.items():
             console.print(f"{name}: {rule_name} left out: {reason}", highlight=False, soft_wrap=True)
+    say_doubts(scenarios, console)
     results: dict[str, list[RuleResult]] = {}
     with episode_progress() as progress:
         for scenario, chosen in zip(scenarios, candidates, strict=True):

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,12 @@ def replayed(tmp_path):
     """Write a record and return a scenario that replays it: channels voice and email, two reps with both skills."""
 
     def build(
-        text: str, voice: dict[str, Any] | None = None, order: str = "in_turn", name: str = "calls.csv", **keys: Any
+        text: str,
+        voice: dict[str, Any] | None = None,
+        order: str = "in_turn",
+        name: str = "calls.csv",
+        formats: dict[str, str] | None = None,
+        **keys: Any,
     ) -> Scenario:
         file = tmp_path / name
         file.write_text(text, encoding="utf-8")
@@ -42,7 +48,7 @@ def replayed(tmp_path):
             "name": "replayed",
             "channels": [channel(VOICE, **({"patience": PATIENCE} | (voice or {}))), EMAIL],
             "groups": [{"name": "all", "count": 2, "skills": ["voice", "email"]}],
-            "replay": {"file": str(file), "order": order},
+            "replay": {"file": str(file), "order": order, **(formats or {})},
         }
         return Scenario.model_validate(content | keys)
 
@@ -211,10 +217,39 @@ def test_episodes_take_the_days_in_turn(replayed):
     assert played == [[1, 9], [2], [3], [1, 9]]
 
 
-def test_days_named_by_text_follow_each_other_as_text(replayed):
+def test_days_may_be_iso_dates(replayed):
     record = "day,channel,at_s\n1999-02-10,voice,3\n1999-01-31,voice,1\n1999-02-02,voice,2\n"
     sampler = DemandSampler(replayed(record))
     assert [sampler.sample(0, episode)["arrival_s"].tolist() for episode in range(3)] == [[1], [2], [3]]
+
+
+DATES = (
+    "day,channel,at_s\n1/2/2021,voice,1\n1/10/2021,voice,2\n2/1/2021,voice,3\n10/1/2021,voice,4\n01/02/2021,voice,5\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "keys", "expected"),
+    [
+        # 2 January (twice), 10 January, 1 February, 1 October.
+        (DATES, {"date_format": "%m/%d/%Y"}, [[1, 5], [2], [3], [4]]),
+        # 2 January, 10 January, 1 February (twice), 1 October: here the day comes first.
+        (DATES, {"date_format": "%d/%m/%Y"}, [[3], [4], [1, 5], [2]]),
+        ("day,channel,at_s\n20211001,voice,1\n20210110,voice,2\n", {}, [[2], [1]]),
+        ("day,channel,at_s\n31.12.99,voice,1\n1.1.00,voice,2\n", {"date_format": "%d.%m.%y"}, [[1], [2]]),
+        ("day,channel,at_s\n10.0,voice,1\n9,voice,2\n", {}, [[2], [1]]),  # as tables write a column with gaps
+        ("channel,at_s\nvoice,08:00:05\nvoice,7\nvoice,00:00:01.5\n", {}, [[1.5, 7, 8 * 3600 + 5]]),
+        (
+            "channel,at_s\nvoice,12:00:00 AM\nvoice,8:00:05 AM\nvoice,12:00:00 PM\n",
+            {"time_format": "%I:%M:%S %p"},
+            [[0, 8 * 3600 + 5, 12 * 3600]],
+        ),
+        ("channel,at_s\nvoice,9:05\n", {"time_format": "%H:%M"}, [[9 * 3600 + 5 * 60]]),
+    ],
+)
+def test_dates_and_clock_times_are_read_as_iso_or_in_the_stated_format(replayed, record, keys, expected):
+    scenario = replayed(record, formats=keys)
+    assert [day["at_s"].tolist() for day in scenario.recording.days] == expected
 
 
 def test_days_may_be_drawn_by_seed_and_episode(replayed):
@@ -409,6 +444,13 @@ def test_a_replay_that_cannot_be_is_refused(folder, replay, expected):
     assert "base.yaml:4)" in str(caught.value)
 
 
+NO_DAYS = (
+    "1/2/2021", "2021-02-30", "2021-1-2", "01022021", "2021-02-01 00:00:00", "monday", "1.5", "-1", "W05-2021",
+)  # fmt: skip
+NO_TIMES = (
+    "8:00:05", "08:00", "24:00:00", "08:61:00", "08:00:05Z", "2021-01-01T08:00:05", "01:42.3", "8:00:05 AM", "1_000",
+)  # fmt: skip
+
 # Mistakes in the record ---------------------------------------------------------------------------
 
 
@@ -462,6 +504,14 @@ def test_a_replay_that_cannot_be_is_refused(folder, replay, expected):
             "column preferred_rep = '-1': must be a whole number >= 0 and < 2",
         ),
         ("channel,at_s,day\nvoice,1,\n", "row 2, column day = '': must not be empty"),
+        ("channel,at_s,handle_s\nvoice,1,1_000\n", "column handle_s = '1_000': must be a finite number (seconds)"),
+        *((f"channel,at_s\nvoice,{at}\n", f"row 2, column at_s = '{at}': must be ") for at in NO_TIMES),
+        *((f"day,channel,at_s\n{day},voice,1\n", f"row 2, column day = '{day}': must be a whole") for day in NO_DAYS),
+        (
+            "day,channel,at_s\n1,voice,1\n2021-01-02,voice,1\n",
+            "row 3, column day = '2021-01-02': must be a whole number",
+        ),
+        ("day,channel,at_s\n2021-01-02,voice,1\n3,voice,1\n", "row 3, column day = '3': must be a date"),
     ],
 )
 def test_mistakes_in_a_record_name_file_row_column_value_and_rule(replayed, monkeypatch, tmp_path, text, expected):
@@ -472,6 +522,45 @@ def test_mistakes_in_a_record_name_file_row_column_value_and_rule(replayed, monk
     assert message.startswith("calls.csv")
     assert expected in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "formats", "expected"),
+    [
+        (
+            "day,channel,at_s\n13/1/2021,voice,1\n",
+            {"date_format": "%m/%d/%Y"},
+            "column day = '13/1/2021': must be a date",
+        ),
+        ("day,channel,at_s\n7,voice,1\n", {"date_format": "%m/%d/%Y"}, "column day = '7': must be a date in the form"),
+        (
+            "day,channel,at_s\n2021-01-02 08:00,voice,1\n",
+            {"date_format": "%Y-%m-%d %H:%M"},
+            "column day = '2021-01-02 08:00': must be a date without a time of day",
+        ),
+        ("channel,at_s\nvoice,28800\n", {"time_format": "%H:%M"}, "column at_s = '28800': must be a time of the day"),
+    ],
+)
+def test_what_has_not_the_stated_format_is_refused(replayed, text, formats, expected):
+    with pytest.raises(ConfigurationError, match=re.escape(expected)):
+        replayed(text, formats=formats)
+
+
+@pytest.mark.parametrize("form", ["%d/%m", "%m/%Y", "%Q", "", "%H:%M", "text"])
+def test_a_format_that_says_no_day_is_refused(replayed, form):
+    with pytest.raises(ValueError, match="must say year, month and day"):
+        replayed("channel,at_s\nvoice,1\n", formats={"date_format": form})
+
+
+@pytest.mark.parametrize("form", ["%I:%M", "%M:%S", "%H", "%Y-%m-%d %H:%M", "%H:%M %z", ""])
+def test_a_format_that_says_no_minute_is_refused(replayed, form):
+    with pytest.raises(ValueError, match="must say hour and minute and no date"):
+        replayed("channel,at_s\nvoice,1\n", formats={"time_format": form})
+
+
+def test_a_clock_time_says_no_day_of_a_longer_horizon(replayed):
+    with pytest.raises(ConfigurationError, match="column at_s = '08:00:00': must be seconds: a clock time says no day"):
+        replayed("channel,at_s\nvoice,08:00:00\n", horizon={"days": 2})
 
 
 @pytest.mark.parametrize(
