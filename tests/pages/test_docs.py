@@ -39,6 +39,7 @@ PAGES = [
     "README.md",
     "CONTRIBUTING.md",
     "envs/simulator/README.md",
+    "findings/README.md",
     *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 ]
 

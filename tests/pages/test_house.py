@@ -21,6 +21,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "envs" / "simulator" / "README.md",
+    ROOT / "findings" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 

@@ -6,6 +6,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from typer.main import get_command
@@ -86,3 +87,29 @@ def test_the_contract_of_independent_commands_is_complete():
 def test_the_version_is_the_same_everywhere():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == PYPROJECT["project"]["version"]
+
+
+FINDINGS = sorted((ROOT / "findings").glob("*.sh"))
+
+
+def test_the_page_of_findings_lists_every_script():
+    page = (ROOT / "findings" / "README.md").read_text()
+    assert re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE) != []
+    assert sorted(re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE)) == [path.name for path in FINDINGS]
+
+
+@pytest.mark.parametrize("path", FINDINGS, ids=lambda path: path.stem)
+def test_a_finding_stands_by_itself_on_pinned_packages(path: Path):
+    assert os.access(path, os.X_OK)
+    script = path.read_text()
+    assert "\nset -euo pipefail\n" in script
+    assert "folder=$(mktemp -d)\ntrap 'rm -rf \"$folder\"' EXIT\n" in script
+    installs = re.findall(r"/bin/pip\" install --quiet --quiet (.+)$", script, re.MULTILINE)
+    assert installs
+    for package in " ".join(installs).replace('"', "").split():
+        assert re.fullmatch(r"[\w,\[\]-]+==[\w.$]+", package), package
+    assert not re.search(r"^\s*(import|from) (envs|agents|experiments)\b", script, re.MULTILINE)
+    # What needs torch gets the one version that this project is tested with.
+    if re.search(r"stable-baselines3|torchrl|tianshou|rllib", " ".join(installs)):
+        assert installs[0] == "torch==2.13.0"
+        assert all("torch==2.13.0" in line for line in installs)
