@@ -10,17 +10,18 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.arguments import check_actions, check_each, check_rows, check_whole
 from envs.counts import (
     Counts,
     read_counts,
 )
-from envs.errors import ConfigurationError
+from envs.errors import ArgumentError, NotRunningError
 from envs.inputs.demand import DemandSampler
 from envs.inputs.foresight import redraw
 from envs.inputs.parameters import build_parameters, choose_sizes
 from envs.interface.cost_terms import COST_TERMS
 from envs.interface.fields import FieldTable, field_table
-from envs.metrics import compute_metrics
+from envs.metrics import compute_metrics, metric_glossary
 from envs.rendering import render_state
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
@@ -37,18 +38,6 @@ from envs.simulator.step import (
 )
 
 Observation = dict[str, NDArray[Any]]
-
-MASKED_ACTION_MODES = ("substitute", "raise")
-"""What is done with an action whose mask is 0: `wait` instead, or an error."""
-
-
-def check_mode(on_masked_action: str) -> str:
-    """Return the mode; raises `ConfigurationError` for an unknown one."""
-    if on_masked_action not in MASKED_ACTION_MODES:
-        raise ConfigurationError(
-            f"on_masked_action = {on_masked_action!r}: must be one of {', '.join(MASKED_ACTION_MODES)}"
-        )
-    return on_masked_action
 
 
 class RowSnapshot(NamedTuple):
@@ -89,7 +78,8 @@ class CenterRows:
         journal: bool = False,
     ) -> None:
         self.scenario = scenario
-        self.n_rows = n_rows
+        self.n_rows = check_whole("n_rows", n_rows, low=1)
+        self.metric_names: tuple[str, ...] = tuple(metric_glossary(scenario))
         self.action_names: tuple[str, ...] = tuple(action.name for action in action_table(scenario))
         self.fields: FieldTable = field_table(tuple(channel.name for channel in scenario.channels))
         self.parameters = build_parameters(scenario)
@@ -104,10 +94,11 @@ class CenterRows:
         self.demand_counts = np.zeros(n_rows, np.int64)
         self.keys = np.zeros(n_rows, np.uint64)
         self.all_rows = np.arange(n_rows)
+        self._were_started = np.zeros(n_rows, bool)
         self._has_journal = journal
         self.journals = np.zeros(n_rows if journal else 1, journal_type(sizes))
         self._sampler = DemandSampler(scenario) if sampler is None else sampler
-        self._threads = min(threads, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+        self._threads = min(check_whole("threads", threads, low=1), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
     @property
     def n_actions(self) -> int:
@@ -115,14 +106,28 @@ class CenterRows:
         return len(self.action_names)
 
     def start(self, rows: NDArray[np.int64], seeds: NDArray[np.int64], episodes: NDArray[np.int64]) -> None:
-        """Start episode `episodes[i]` under `seeds[i]` in environment `rows[i]` and run to its first decision."""
+        """Start episode `episodes[i]` under `seeds[i]` in environment `rows[i]` and run to its first decision.
+
+        Raises `ArgumentError`, before anything moves, unless `rows` are indices in ascending order, with a seed and an
+        episode each, whole numbers >= 0.
+        """
+        rows = check_rows(rows, self.n_rows)
+        seeds, episodes = check_each("seeds", seeds, len(rows)), check_each("episodes", episodes, len(rows))
         for row, seed, episode in zip(rows, seeds, episodes, strict=True):
             self.load_demand(int(row), self._sampler.sample(int(seed), int(episode)))
             self.keys[row] = self._sampler.episode_key(int(seed), int(episode))
         self.restart(rows)
 
     def load_demand(self, row: int, demand: NDArray[Any]) -> None:
-        """Give environment `row` its demand, `DEMAND` records in order of arrival."""
+        """Give environment `row` its demand, `DEMAND` records in order of arrival; raises `ArgumentError` for anything
+        else."""
+        if demand.dtype != DEMAND or demand.ndim != 1:
+            raise ArgumentError(f"demand of shape {demand.shape}, {demand.dtype}: must be (n,) records of {DEMAND}")
+        if len(demand) and not 0 <= demand["queue"].min() <= demand["queue"].max() < len(self.scenario.channels):
+            raise ArgumentError(
+                f"demand: queues {demand['queue'].min()} to {demand['queue'].max()}: must be >= 0 and "
+                f"< {len(self.scenario.channels)}, the number of channels"
+            )
         if len(demand) > self.demands.shape[1]:
             wider = np.zeros((self.n_rows, len(demand) + len(demand) // 4), DEMAND)
             wider[:, : self.demands.shape[1]] = self.demands
@@ -132,6 +137,7 @@ class CenterRows:
 
     def restart(self, rows: NDArray[np.int64]) -> None:
         """Start the environments `rows` again with the demand they have."""
+        rows = check_rows(rows, self.n_rows)
         state_bytes = self.states.view(np.uint8).reshape(self.n_rows, -1)
         for row in rows:
             state_bytes[row] = 0
@@ -149,12 +155,21 @@ class CenterRows:
             self._results,
             self.journals,
         )
+        self._were_started[rows] = True
 
     def step(self, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
         """Carry out `actions` (one per environment, read at `rows` only) and run each of `rows` to its next decision.
 
         Results are in `center`, `candidates`, `mask`, `reward_usd`, `elapsed_s`, `time_s`, `substituted` and `states`.
+        Before anything moves, raises `ArgumentError` unless `rows` are indices in ascending order and there is one
+        index of the action table per environment, and `NotRunningError` if one of `rows` was never started.
         """
+        if rows is not self.all_rows:
+            rows = check_rows(rows, self.n_rows)
+        actions = check_actions(actions, self.n_rows, self.n_actions)
+        if not self._were_started[rows].all():
+            row = int(rows[~self._were_started[rows]][0])
+            raise NotRunningError(f"step() of environment {row} needs a running episode: call reset() first")
         arguments = (
             rows,
             self.states,
@@ -174,17 +189,18 @@ class CenterRows:
         else:
             step_rows(*arguments)
 
-    def refuse_masked(self, actions: NDArray[np.int64]) -> None:
-        """Raise `ValueError` naming the first of `actions`, one per environment, that is not open."""
-        known = (actions >= 0) & (actions < self.n_actions)
-        is_open = known & (self.mask[self.all_rows, np.where(known, actions, 0)] != 0)
+    def refuse_masked(self, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
+        """Raise `ArgumentError` naming the first of `actions`, indices of the action table, one per environment, that
+        is not open in an environment of `rows`."""
+        is_open = self.mask[rows, actions[rows]] != 0
         if is_open.all():
             return
-        row = int(np.flatnonzero(~is_open)[0])
+        row = int(rows[~is_open][0])
         action = int(actions[row])
-        name = self.action_names[action] if known[row] else "no such action"
         legal = ", ".join(self.open_actions(row))
-        raise ValueError(f"action = {action} ({name}) in environment {row}: must be an open action ({legal})")
+        raise ArgumentError(
+            f"action = {action} ({self.action_names[action]}) in environment {row}: must be an open action ({legal})"
+        )
 
     def open_actions(self, row: int) -> list[str]:
         """Return the names of the actions that are open in environment `row`."""
@@ -222,31 +238,47 @@ class CenterRows:
 
     def snapshot(self, row: int) -> RowSnapshot:
         """Return environment `row` as it is now."""
-        return RowSnapshot(
-            self.scenario,
-            self.states[row : row + 1].copy(),
-            self.demands[row, : self.demand_counts[row]].copy(),
-            self.center[row].copy(),
-            self.candidates[row].copy(),
-            self.mask[row].copy(),
-            self._results[row : row + 1].copy(),
+        row = check_whole("row", row, high=self.n_rows - 1)
+        copies = [array.copy() for array in self._arrays_of(row)]
+        for copied in copies:
+            copied.flags.writeable = False
+        return RowSnapshot(self.scenario, *copies)
+
+    def _arrays_of(self, row: int) -> tuple[NDArray[Any], ...]:
+        """Return what makes up environment `row`, in the order of `RowSnapshot`, without a copy."""
+        return (
+            self.states[row : row + 1],
+            self.demands[row, : self.demand_counts[row]],
+            self.center[row],
+            self.candidates[row],
+            self.mask[row],
+            self._results[row : row + 1],
         )
 
     def restore(self, row: int, snapshot: RowSnapshot, *, fresh_seed: int | None = None) -> None:
         """Make environment `row` what `snapshot` is, with nothing noted yet; with `fresh_seed`, an integer >= 0, as far
         as it is observed, and with future and hidden quantities drawn anew (`envs.inputs.foresight`).
 
-        Raises `ValueError` if the snapshot is of another scenario, `ConfigurationError` for a wrong seed.
+        Raises `ArgumentError`, before anything moves, if the snapshot is of another scenario, was cut or retyped, or
+        the seed is wrong.
         """
+        row = check_whole("row", row, high=self.n_rows - 1)
         if snapshot.scenario is not self.scenario and snapshot.scenario != self.scenario:
-            raise ValueError(
+            raise ArgumentError(
                 f"snapshot of scenario {snapshot.scenario.name}: must be of the environment's own, {self.scenario.name}"
             )
+        for name, own in zip(RowSnapshot._fields[1:], self._arrays_of(row), strict=True):
+            kept = np.asarray(getattr(snapshot, name))
+            shape = kept.shape if name == "demand" and kept.ndim == 1 else own.shape
+            if kept.dtype != own.dtype or kept.shape != shape:
+                raise ArgumentError(
+                    f"snapshot.{name} of shape {kept.shape} and type of {kept.dtype.itemsize} bytes: must be of shape "
+                    f"{shape} and type of {own.dtype.itemsize} bytes, as this version of the center makes it"
+                )
         state, demand = snapshot.state, snapshot.demand
         if fresh_seed is not None:
-            if not isinstance(fresh_seed, int | np.integer) or fresh_seed < 0:
-                raise ConfigurationError(f"fresh_seed = {fresh_seed!r}: must be an integer >= 0")
-            state, demand = redraw(state, demand, self.parameters, self.scenario, self._sampler, int(fresh_seed))
+            fresh_seed = check_whole("fresh_seed", fresh_seed)
+            state, demand = redraw(state, demand, self.parameters, self.scenario, self._sampler, fresh_seed)
         self.load_demand(row, demand)
         self.states[row : row + 1] = state
         self.keys[row] = state["key"][0]
@@ -255,6 +287,7 @@ class CenterRows:
         self.candidates[row] = snapshot.candidates
         self.mask[row] = snapshot.mask
         self._results[row : row + 1] = snapshot.result
+        self._were_started[row] = True
 
     @property
     def results(self) -> NDArray[Any]:
@@ -286,19 +319,32 @@ class CenterRows:
         """True in rows whose horizon has been reached."""
         return self._results["done"] != 0
 
+    @property
+    def is_over(self) -> NDArray[np.bool_]:
+        """True in rows whose episode has ended with a step. Where nobody is ever asked the horizon is reached at the
+        start; then the first step ends the episode."""
+        return self.done & self.has_stepped
+
+    @property
+    def has_stepped(self) -> NDArray[np.bool_]:
+        """True in rows in which a step was made since the start."""
+        return self.states["started"] != 0
+
     def observation(self, row: int | None = None) -> Observation:
         """Return the observation buffers of all rows, or of one, without a copy."""
         buffers: Observation = {"center": self.center, "candidates": self.candidates, "action_mask": self.mask}
         return buffers if row is None else {key: buffer[row] for key, buffer in buffers.items()}
 
-    def step_costs(self, row: int) -> dict[str, float]:
-        """Return the costs of the last step of environment `row`, USD by term."""
-        return dict(zip(COST_TERMS, self.states["step_cost_usd"][row].tolist(), strict=True))
+    def step_costs(self, row: int) -> dict[str, np.float64]:
+        """Return the costs of the last step of environment `row`, USD by term; 0 before the first one, whose costs
+        count from the start."""
+        costs_usd = self.states["step_cost_usd"][row] * (self.states["started"][row] != 0)
+        return dict(zip(COST_TERMS, costs_usd, strict=True))
 
     def counts(self, row: int) -> Counts:
         """Return the counters of environment `row`."""
         return read_counts(self.states[row])
 
     def metrics(self, row: int) -> dict[str, float]:
-        """Return the metrics of the finished episode of environment `row`."""
+        """Return the metrics of the episode of environment `row` as they stand; NaN where a ratio is one of nothing."""
         return compute_metrics(self.scenario, self.counts(row))

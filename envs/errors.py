@@ -14,6 +14,22 @@ class ConfigurationError(Exception):
     """
 
 
+class ArgumentError(ConfigurationError, ValueError):
+    """An argument of an environment that it cannot take, raised before anything has moved."""
+
+
+class NotRunningError(ArgumentError, RuntimeError):
+    """A step without an episode to step in: before `reset`, or after the end."""
+
+
+class RenderModeError(ConfigurationError, TypeError):
+    """A render mode that the environment does not have.
+
+    A `TypeError` too, as of an environment that takes no `render_mode` at all: helpers such as Stable-Baselines3's
+    `make_vec_env` ask everybody for pictures first, and only then go on without them.
+    """
+
+
 class InvalidValueError(ValueError):
     """Raised by a model's validator about one value below the model, so that the message can name its line.
 

@@ -3,6 +3,7 @@
 Room: `envs`. Row i behaves as the scalar environment does, bit for bit.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,86 +13,132 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from envs.center_rows import (
-    CenterRows,
-    Observation,
-    Snapshot,
+from envs.arguments import (
+    RENDER_MODES,
+    check_actions,
+    check_each,
     check_mode,
+    check_options,
+    check_render_mode,
+    check_row_mask,
+    check_whole,
 )
+from envs.center_rows import CenterRows, Observation, Snapshot
+from envs.errors import ArgumentError, NotRunningError
+from envs.info import rows_info
 from envs.scenario.scenario import Scenario, load_scenario
 from envs.spaces import observation_space
+from envs.spec import WritableSpec
 
 
-class BlendedCenterVector(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
-    """`num_envs` centers of one scenario, autoreset in the same step.
+class BlendedCenterVector(WritableSpec, VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
+    """`num_envs` centers of one scenario; row i behaves as `BlendedCenter` does.
 
-    Seeding. `reset(seed=s)` with a number starts row i at episode i under seed s; afterwards every row that ends takes
-    the next episode that no row has had yet, in order of rows. With a list of seeds, row i starts at episode 0 under
-    its own seed and goes on with its own next episodes: then row i replays `BlendedCenter` with `reset(seed=s[i])`.
-    `options={"episodes": [...]}` names the first episodes.
+    ## Seeding
+    `reset(seed=s)` with a number starts row i at episode i under seed s; afterwards every row that ends takes the next
+    episode that no row has had yet, in order of rows. With a list of seeds, row i starts at episode 0 under its own
+    seed (drawn where the list says None) and goes on with its own next episodes: then row i replays `BlendedCenter`
+    with `reset(seed=s[i])`. `options={"episodes": [...]}` names the episodes to start; `options={"reset_mask": [...]}`
+    starts the rows where it is True and leaves the others as they are, with a seed for none. Other options are refused.
 
-    `info` holds arrays over rows: `elapsed_s`, `time_s`, `substituted`, `action_mask`; in a step in which rows ended
-    also `final_obs` and `final_info` (`metrics` and `cost` as object arrays) with `_final_obs`, `_final_info` as masks.
+    ## Autoreset
+    `autoreset_mode="SameStep"` starts the next episode of a row in the step that ends one, `"NextStep"` in the step
+    after it, whose action in that row counts for nothing and whose reward is 0; with `"Disabled"` nobody but the caller
+    starts one, by `reset_mask`. Gymnasium's `AutoresetMode` is taken as well; `autoreset_mode` says which it is.
+    Wrappers that change observations take all but the first.
 
-    Arguments: `scenario`, `on_masked_action` and `render_mode` as for `BlendedCenter`; `threads` steps rows in
-    parallel; `copy_observations=False` hands out the internal buffers, which the next step overwrites.
+    ## Info
+    What `envs.info` lists, as arrays over rows, put together as Gymnasium's own vector environments do: with a mask of
+    the rows that have an entry under its key with a leading underscore. Where rows ended under `SameStep`, `final_obs`
+    and `final_info` hold the last observations and infos; the other entries of these rows are those of the new episode.
+    `metrics(row)` tells the metrics so far.
+
+    ## Arguments
+    `scenario`, `overrides`, `on_masked_action` and `render_mode` as for `BlendedCenter`; `threads` steps rows in
+    parallel; `copy_observations=False` hands out the internal buffers, which the next step overwrites: to be read only.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (as gymnasium declares it)
-        "render_modes": ["ansi"],
+        "render_modes": list(RENDER_MODES),
         "render_fps": 4,
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }
 
     def __init__(
         self,
-        scenario: str | Path | Scenario = "bank",
+        scenario: str | Path | Mapping[str, Any] | Scenario = "bank",
         num_envs: int = 1,
         *,
+        overrides: Sequence[str] = (),
         threads: int = 1,
         on_masked_action: str = "substitute",
+        autoreset_mode: str | AutoresetMode = AutoresetMode.SAME_STEP,
         copy_observations: bool = True,
         render_mode: str | None = None,
     ) -> None:
         super().__init__()
-        self.num_envs = num_envs
-        self.scenario = load_scenario(scenario)
-        self.render_mode = render_mode
-        self.rows = CenterRows(self.scenario, num_envs, threads)
-        self.action_names = self.rows.action_names
-        self.observation_fields = self.rows.fields
+        self.render_mode = check_render_mode(render_mode)
         self._raise_masked = check_mode(on_masked_action) == "raise"
+        self.autoreset_mode = _read_autoreset_mode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self.num_envs = check_whole("num_envs", num_envs, low=1)
+        self.scenario = load_scenario(scenario, overrides)
+        self.rows = CenterRows(self.scenario, self.num_envs, threads)
+        self.action_names = self.rows.action_names
+        self.metric_names = self.rows.metric_names
+        self.observation_fields = self.rows.fields
         self._copy = copy_observations
         self.single_action_space = spaces.Discrete(self.rows.n_actions)
         self.single_observation_space = observation_space(self.rows.fields, self.rows.n_actions)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.seeds = np.zeros(num_envs, np.int64)
-        self.episodes = np.full(num_envs, -1, np.int64)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.seeds = np.zeros(self.num_envs, np.int64)
+        self.episodes = np.full(self.num_envs, -1, np.int64)
         self._next_shared_episode: int | None = None
 
     def reset(
-        self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None
+        self,
+        *,
+        seed: int | Sequence[int | None] | NDArray[np.int64] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> tuple[Observation, dict[str, Any]]:
-        """Start an episode in every row; see "Seeding". Returns (observations, info)."""
-        super().reset(seed=seed if isinstance(seed, int) else None)
-        first = (options or {}).get("episodes")
-        if isinstance(seed, list | tuple | np.ndarray):
-            self.seeds = np.asarray(seed, np.int64)
+        """Start an episode in every row, or in those of `options["reset_mask"]`; see "Seeding". Returns (observations,
+        info); raises `ConfigurationError`, before anything changes, for seeds or options that it cannot take."""
+        stated = check_options(options, ("episodes", "reset_mask"))
+        own = list(seed) if isinstance(seed, list | tuple | np.ndarray) else None
+        shared = None if seed is None or own is not None else check_whole("seed", seed)
+        if own is not None:
+            check_each("seed", [0 if each is None else each for each in own], self.num_envs)
+        chosen = None
+        if "reset_mask" in stated:
+            chosen = check_row_mask("options['reset_mask']", stated["reset_mask"], self.num_envs)
+            if seed is not None:
+                raise ArgumentError("options['reset_mask'] with a seed: must be without, since seeds are for all rows")
+            if self.episodes.min() < 0:
+                raise NotRunningError("options['reset_mask'] before the first reset: call reset() for all rows first")
+        first = stated.get("episodes")
+        if first is not None:
+            first = check_each("options['episodes']", first, self.num_envs)
+        super().reset(seed=shared)
+        rows = self.rows.all_rows if chosen is None else np.flatnonzero(chosen)
+        if own is not None:
+            drawn = self.np_random.integers(2**31, size=self.num_envs)
+            self.seeds = np.array([drawn[i] if each is None else each for i, each in enumerate(own)], np.int64)
             self.episodes = np.zeros(self.num_envs, np.int64)
             self._next_shared_episode = None
-        elif seed is not None or self.episodes[0] < 0:
-            start = int(self.np_random.integers(2**31)) if seed is None else int(seed)
-            self.seeds = np.full(self.num_envs, start, np.int64)
+        elif shared is not None or self.episodes[0] < 0:
+            self.seeds = np.full(self.num_envs, self.np_random.integers(2**31) if shared is None else shared, np.int64)
             self.episodes = np.arange(self.num_envs)
             self._next_shared_episode = self.num_envs
-        else:
-            self._advance_episodes(self.rows.all_rows)
+        elif first is None:
+            self._advance_episodes(rows)
         if first is not None:
-            self.episodes = np.asarray(first, np.int64)
-            self._next_shared_episode = None if self._next_shared_episode is None else int(self.episodes.max()) + 1
-        self.rows.start(self.rows.all_rows, self.seeds, self.episodes)
-        return self._observe(), self._info()
+            self.episodes[rows] = first[rows]
+            if self._next_shared_episode is not None:
+                before = 0 if chosen is None else self._next_shared_episode
+                self._next_shared_episode = max(before, int(self.episodes.max()) + 1)
+        self.rows.start(rows, self.seeds[rows], self.episodes[rows])
+        return self._observe(), self._info(chosen)
 
     def _advance_episodes(self, rows: NDArray[np.int64]) -> None:
         if self._next_shared_episode is None:
@@ -103,37 +150,58 @@ class BlendedCenterVector(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
     def step(
         self, actions: NDArray[Any]
     ) -> tuple[Observation, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
-        """Carry out one action per row. Returns (observations, rewards in USD, terminated, truncated, info)."""
-        actions = np.ascontiguousarray(actions, np.int64)
-        if self._raise_masked:
-            self.rows.refuse_masked(actions)
-        self.rows.step(self.rows.all_rows, actions)
-        terminated = self.rows.done
-        elapsed_s, substituted = self.rows.elapsed_s.copy(), self.rows.substituted != 0
-        final: dict[str, Any] = {}
-        if terminated.any():
-            final = self._end_episodes(np.flatnonzero(terminated), terminated)
-        info = self._info() | {"elapsed_s": elapsed_s, "substituted": substituted} | final
-        return self._observe(), self.rows.reward_usd.copy(), terminated, np.zeros(self.num_envs, bool), info
+        """Carry out one action per row. Returns (observations, rewards in USD, terminated, truncated, info).
 
-    def _end_episodes(self, ended: NDArray[np.int64], terminated: NDArray[np.bool_]) -> dict[str, Any]:
+        Before anything changes, raises `ValueError` for what is not one action per row, and for a masked one under
+        `on_masked_action="raise"`; `RuntimeError` before `reset`, and where a row is over under `"Disabled"`.
+        """
+        actions = check_actions(actions, self.num_envs, self.rows.n_actions)
+        if self.episodes[0] < 0:
+            raise NotRunningError("step() needs running episodes: call reset() first")
+        was_over = self.rows.is_over
+        rows = self.rows.all_rows if not was_over.any() else np.flatnonzero(~was_over)
+        if len(rows) < self.num_envs and self.autoreset_mode is AutoresetMode.DISABLED:
+            over = ", ".join(map(str, np.flatnonzero(was_over)))
+            raise NotRunningError(
+                f"step() needs running episodes, and those of rows {over} are over: start them by "
+                'reset(options={"reset_mask": ...}) first'
+            )
+        if self._raise_masked:
+            self.rows.refuse_masked(rows, actions)
+        self.rows.step(rows, actions)
+        rewards_usd, terminated = self.rows.reward_usd.copy(), self.rows.is_over
+        if len(rows) < self.num_envs:
+            rewards_usd[was_over], terminated[was_over] = 0.0, False
+            self._start_next(np.flatnonzero(was_over))
+        final: dict[str, Any] = {}
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and terminated.any():
+            final = self._end_episodes(terminated)
+        return self._observe(), rewards_usd, terminated, np.zeros(self.num_envs, bool), self._info() | final
+
+    def _start_next(self, rows: NDArray[np.int64]) -> None:
+        self._advance_episodes(rows)
+        self.rows.start(rows, self.seeds[rows], self.episodes[rows])
+
+    def _end_episodes(self, terminated: NDArray[np.bool_]) -> dict[str, Any]:
+        """Start the next episodes of the rows that ended. Returns what is last said of those that ended."""
         observations = np.full(self.num_envs, None, object)
-        metrics = np.full(self.num_envs, None, object)
-        costs = np.full(self.num_envs, None, object)
-        episodes = self.episodes.copy()
-        for row in ended:
-            observations[row] = {key: buffer.copy() for key, buffer in self.rows.observation(int(row)).items()}
-            metrics[row] = self.rows.metrics(int(row))
-            costs[row] = self.rows.step_costs(int(row))
-        self._advance_episodes(ended)
-        self.rows.start(ended, self.seeds[ended], self.episodes[ended])
-        final_info = {"metrics": metrics, "_metrics": terminated, "cost": costs, "_cost": terminated}
+        for row in np.flatnonzero(terminated).tolist():
+            observations[row] = {key: buffer.copy() for key, buffer in self.rows.observation(row).items()}
+        final_info = self._info(terminated)
+        self._start_next(np.flatnonzero(terminated))
         return {
             "final_obs": observations,
-            "_final_obs": terminated,
-            "final_info": final_info | {"episode": episodes, "_episode": terminated},
-            "_final_info": terminated,
+            "_final_obs": terminated.copy(),
+            "final_info": final_info,
+            "_final_info": terminated.copy(),
         }
+
+    def metrics(self, row: int) -> dict[str, float | None]:
+        """Return the metrics of the episode of `row` as they stand; see `BlendedCenter.metrics`."""
+        if self.episodes[0] < 0:
+            raise NotRunningError("metrics() needs episodes: call reset() first")
+        found = self.rows.metrics(check_whole("row", row, high=self.num_envs - 1))
+        return {key: None if np.isnan(value) else value for key, value in found.items()}
 
     def snapshot(self, row: int) -> Snapshot:
         """Return the episode of `row` as it is now; see `BlendedCenter.snapshot`."""
@@ -142,8 +210,11 @@ class BlendedCenterVector(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
     def restore(self, row: int, snapshot: Snapshot, *, fresh_seed: int | None = None) -> None:
         """Let `row` go on from `snapshot`, which may be of another row or of a `BlendedCenter`; the next `step` shows
         it. `rows.observation(row)` is its observation now. For `fresh_seed` and errors see `BlendedCenter.restore`."""
+        seed, episode = check_whole("snapshot.seed", snapshot.seed), check_whole("snapshot.episode", snapshot.episode)
+        if self.episodes.min() < 0:
+            raise NotRunningError("restore() before the first reset: call reset() first")
         self.rows.restore(row, snapshot.row, fresh_seed=fresh_seed)
-        self.seeds[row], self.episodes[row] = snapshot.seed, snapshot.episode
+        self.seeds[row], self.episodes[row] = seed, episode
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which actions are open now, bool (num_envs, n)."""
@@ -159,10 +230,13 @@ class BlendedCenterVector(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
         buffers = self.rows.observation()
         return {key: buffer.copy() for key, buffer in buffers.items()} if self._copy else buffers
 
-    def _info(self) -> dict[str, Any]:
-        return {
-            "action_mask": self.rows.mask.copy() if self._copy else self.rows.mask,
-            "elapsed_s": np.zeros(self.num_envs),
-            "time_s": self.rows.time_s.copy(),
-            "substituted": np.zeros(self.num_envs, bool),
-        }
+    def _info(self, chosen: NDArray[np.bool_] | None = None) -> dict[str, Any]:
+        return rows_info(self.rows, self.seeds, self.episodes, chosen)
+
+
+def _read_autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
+    try:
+        return AutoresetMode(mode)
+    except ValueError:
+        known = ", ".join(each.value for each in AutoresetMode)
+        raise ArgumentError(f"autoreset_mode = {mode!r}: must be one of {known}") from None

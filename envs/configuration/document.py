@@ -41,13 +41,13 @@ Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 
 class Location(NamedTuple):
-    """Where something was written: a file and a line of it, counted from 1."""
+    """Where something was written: a file and a line of it, counted from 1; line 0: in no file, `file` says where."""
 
     file: Path
     line: int
 
     def __str__(self) -> str:
-        return f"{shown_path(self.file)}:{self.line}"
+        return f"{shown_path(self.file)}:{self.line}" if self.line else str(self.file)
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,13 @@ def load_yaml(path: str | Path) -> Document:
     data, lines = _parse(text, lambda line: str(Location(path, line)))
     locations = {where: Location(path, line) for where, line in lines.items()}
     return Document(data={} if data is None else data, path=path, locations=locations)
+
+
+def as_document(mapping: Mapping[str, Any], where: str = "a mapping") -> Document:
+    """Return a mapping that was given in place of a file as a document; relative paths in it begin in the working
+    directory, and messages name it as `where`."""
+    path = Path(where)
+    return Document(data=copy.deepcopy(dict(mapping)), path=path, locations={(): Location(path, 0)})
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:

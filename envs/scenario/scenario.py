@@ -4,22 +4,24 @@ Room: `envs.scenario`. Checked and frozen; touches the specification of distribu
 nothing else. `envs.inputs.parameters` turns a scenario into the flat arrays of the kernel.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from envs.configuration.document import (
     Document,
     apply_overrides,
+    as_document,
     find_config,
     load_yaml,
     shown_path,
     validate,
 )
 from envs.configuration.inheritance import resolve_extends
-from envs.errors import InvalidValueError
+from envs.errors import ConfigurationError, InvalidValueError
 from envs.interface.units import DAY_S
 from envs.scenario.agreements import (
     Client,
@@ -140,26 +142,39 @@ class Scenario(Part):
         return next((i for i, channel in enumerate(self.channels) if channel.name == name), -1)
 
 
-def load_scenario(name_or_path: str | Path | Scenario, overrides: tuple[str, ...] = ()) -> Scenario:
-    """Return the checked scenario of that name in `configs/scenarios/`, or of that file; see `load_scenario_as`."""
-    return name_or_path if isinstance(name_or_path, Scenario) else load_scenario_as(Scenario, name_or_path, overrides)
+def load_scenario(scenario: str | Path | Mapping[str, Any] | Scenario, overrides: Sequence[str] = ()) -> Scenario:
+    """Return the checked scenario of that name in `configs/scenarios/`, of that file, or of a mapping as such a file
+    holds it; a `Scenario` is taken as it is, unless there are overrides. See `load_scenario_as`."""
+    if not isinstance(scenario, Scenario):
+        return load_scenario_as(Scenario, scenario, overrides)
+    if not overrides:
+        return scenario
+    return load_scenario_as(type(scenario), scenario.model_dump(mode="json", exclude_unset=True), overrides)
 
 
 AnyScenario = TypeVar("AnyScenario", bound=Scenario)
 
 
 def load_scenario_as(
-    model: type[AnyScenario], name_or_path: str | Path, overrides: tuple[str, ...] = ()
+    model: type[AnyScenario], source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()
 ) -> AnyScenario:
-    """Return the checked scenario of that name in `configs/scenarios/`, or of that file, as an instance of `model`,
-    which may ask for more.
+    """Return the checked scenario of that name in `configs/scenarios/`, of that file, or of a mapping as such a file
+    holds it, as an instance of `model`, which may ask for more.
 
     A file that `extends` another is merged over it first (`envs.configuration.inheritance`). `overrides` are
     `dotted.key=value` texts, applied last, before the check. A relative `replay.file` begins in the folder of the file
-    that names it, in an override in the working directory. Raises `ConfigurationError` with file, line, path, value
-    and rule for whatever is wrong.
+    that names it, in an override or a mapping in the working directory. Raises `ConfigurationError` with file, line,
+    path, value and rule for whatever is wrong.
     """
-    document = resolve_extends(load_yaml(find_config(name_or_path, "scenarios")), "scenarios", "scenario")
+    if isinstance(overrides, str) or not all(isinstance(override, str) for override in overrides):
+        raise ConfigurationError(f"overrides = {overrides!r}: must be a list of dotted.key=value texts")
+    if isinstance(source, Mapping):
+        document = as_document(source)
+    elif isinstance(source, str | Path):
+        document = load_yaml(find_config(source, "scenarios"))
+    else:
+        raise ConfigurationError(f"scenario = {source!r}: must be a name, a path, a mapping or a Scenario")
+    document = resolve_extends(document, "scenarios", "scenario")
     if overrides:
         document = apply_overrides(document, list(overrides))
     return validate(_find_recording(document), model, "scenario")

@@ -36,7 +36,7 @@ def test_an_episode_goes_on_from_a_snapshot_as_it_went_and_the_snapshot_can_be_u
     for _ in range(2):
         observation, info = environment.restore(snapshot)
         assert all((observation[key] == before[key]).all() for key in before)
-        assert info["episode"] == 0
+        assert info["demand_episode"] == 0
         assert trace(environment, 500) == went
 
 
@@ -105,7 +105,7 @@ def test_a_fresh_restore_is_a_function_of_snapshot_and_seed_and_goes_elsewhere_t
     for fresh_seed in (0, 0, 1, 5):
         observation, info = environment.restore(snapshot, fresh_seed=fresh_seed)
         assert all(observation[key].tobytes() == before[key].tobytes() for key in before)
-        assert (info["episode"], info["seed"]) == (0, 5)
+        assert (info["demand_episode"], info["demand_seed"]) == (0, 5)
         traces.append(trace(environment, 300))
     assert traces[0] == traces[1]
     assert went not in traces
@@ -134,5 +134,5 @@ def test_a_row_of_the_vector_environment_looks_ahead_as_the_scalar_environment_d
 def test_a_seed_that_is_none_is_refused(fresh_seed):
     environment = BlendedCenter("tiny")
     environment.reset(seed=0)
-    with pytest.raises(ConfigurationError, match=r"fresh_seed = .*: must be an integer >= 0"):
+    with pytest.raises(ConfigurationError, match=r"fresh_seed = .*: must be a whole number >= 0"):
         environment.restore(environment.snapshot(), fresh_seed=fresh_seed)

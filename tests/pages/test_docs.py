@@ -325,12 +325,12 @@ def test_the_example_of_the_terminal_charge(tmp_path):
     center.reset(seed=0)
     terminated = False
     while not terminated:
-        _, _, terminated, _, info = center.step(0)  # `wait`, always
+        _, _, terminated, _, _ = center.step(0)  # `wait`, always
     # By hand: 10,000 * 0.01 + 5 for the due time of the second case, 9,900 * 0.06 / 6 for its ten minutes; 2 USD an
     # hour for 60 and 70 minutes.
     lateness_usd, backlog_usd = 204.0, 2.0 * (1.0 + 70 / 60)
     assert f"**{lateness_usd:.0f} USD**" in read("docs/costs.md")
     assert f"**{backlog_usd:.2f} USD**" in read("docs/costs.md")
-    assert info["metrics"]["cost_lateness_usd"] == pytest.approx(lateness_usd)
-    assert info["metrics"]["cost_backlog_usd"] == pytest.approx(backlog_usd)
-    assert info["metrics"]["total_cost_usd"] == pytest.approx(lateness_usd + backlog_usd)
+    assert center.metrics()["cost_lateness_usd"] == pytest.approx(lateness_usd)
+    assert center.metrics()["cost_backlog_usd"] == pytest.approx(backlog_usd)
+    assert center.metrics()["total_cost_usd"] == pytest.approx(lateness_usd + backlog_usd)

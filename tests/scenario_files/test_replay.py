@@ -102,7 +102,7 @@ def test_a_small_record_worked_by_hand(replayed):
     center.do("assign:longest_idle")
     while not center.is_done:
         center.do("wait")
-    metrics = center.info["metrics"]
+    metrics = center.metrics
     assert metrics["voice.completed"] == 2
     assert metrics["voice.abandoned_frac"] == pytest.approx(1 / 3)
     assert metrics["voice.mean_wait_s"] == pytest.approx((0 + 60 + 100) / 3)
@@ -282,7 +282,7 @@ def test_every_policy_meets_the_same_customers(replayed):
             while not center.is_done:
                 center.do(center.action_names[chooses(np.flatnonzero(center.action_masks()))])
             met.append(center._rows.demands[0, : center._rows.demand_counts[0]].tobytes())
-            abandoned.append(center.info["metrics"]["voice.abandoned_frac"])
+            abandoned.append(center.metrics["voice.abandoned_frac"])
             center.reset()
             center.is_done = False
     assert met[:3] == met[3:]

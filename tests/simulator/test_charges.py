@@ -254,8 +254,8 @@ def test_a_suspended_contact_whose_rep_has_left_costs_the_next_rep_a_pick_up():
     assert center.open == {"serve:email:oldest", "wait"}
     center.do("serve:email:oldest")
     assert center.is_done
-    assert center.info["metrics"]["cost_interruption_usd"] == pytest.approx(2 + 100 * 0.01)
-    assert center.info["metrics"]["email.mean_cycle_s"] == pytest.approx(1200 + 100 + 400)
+    assert center.metrics["cost_interruption_usd"] == pytest.approx(2 + 100 * 0.01)
+    assert center.metrics["email.mean_cycle_s"] == pytest.approx(1200 + 100 + 400)
 
 
 # The rest -----------------------------------------------------------------------------------------

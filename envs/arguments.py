@@ -1,0 +1,111 @@
+"""What callers hand to an environment, checked before anything moves.
+
+Room: `envs`. Touches numpy only. Compiled code trusts shapes and indices; what has passed here cannot make it read or
+write where nothing is.
+"""
+
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.errors import ArgumentError, ConfigurationError, RenderModeError
+
+MASKED_ACTION_MODES = ("substitute", "raise")
+"""What is done with an action whose mask is 0: `wait` instead, or an error."""
+
+RENDER_MODES = ("ansi",)
+"""Ways to show a center."""
+
+LARGEST_SEED = 2**63 - 1
+"""Seeds and numbers of episodes fit a signed 64-bit integer."""
+
+
+def check_mode(on_masked_action: str) -> str:
+    """Return the mode; raises `ConfigurationError` for an unknown one."""
+    if on_masked_action not in MASKED_ACTION_MODES:
+        raise ConfigurationError(
+            f"on_masked_action = {on_masked_action!r}: must be one of {', '.join(MASKED_ACTION_MODES)}"
+        )
+    return on_masked_action
+
+
+def check_render_mode(render_mode: str | None) -> str | None:
+    """Return the mode; raises `RenderModeError` for one that is not there."""
+    if render_mode is not None and render_mode not in RENDER_MODES:
+        raise RenderModeError(f"render_mode = {render_mode!r}: must be None or 'ansi'")
+    return render_mode
+
+
+def check_whole(name: str, value: Any, low: int = 0, high: int = LARGEST_SEED) -> int:
+    """Return `value`, named `name` in the message, as an int; raises `ArgumentError` unless it is a whole number from
+    `low` to `high` (no float, no truth value)."""
+    try:
+        number = None if isinstance(value, bool | np.bool_) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or not low <= number <= high:
+        raise ArgumentError(f"{name} = {value!r}: must be a whole number >= {low} and <= {high}")
+    return number
+
+
+def check_options(options: Any, known: tuple[str, ...]) -> dict[str, Any]:
+    """Return the options of a `reset`, an empty mapping for None; raises `ArgumentError` for one that is not among
+    `known`, which would be ignored."""
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise ArgumentError(f"options = {options!r}: must be None or a mapping with keys of {', '.join(known)}")
+    for key in options:
+        if key not in known:
+            raise ArgumentError(f"options[{key!r}] = {options[key]!r}: no such option (known: {', '.join(known)})")
+    return dict(options)
+
+
+def check_actions(actions: Any, n_rows: int, n_actions: int) -> NDArray[np.int64]:
+    """Return `actions` as a contiguous int64 (n_rows,), every one >= 0 and < `n_actions`; raises `ArgumentError` with
+    both numbers where shape, type or range is another."""
+    given = np.asarray(actions)
+    if given.shape != (n_rows,):
+        raise ArgumentError(f"actions of shape {given.shape}: must be of shape ({n_rows},), one per environment")
+    if given.dtype.kind not in "iu":
+        raise ArgumentError(f"actions of type {given.dtype}: must be whole numbers, indices of the action table")
+    indices = np.ascontiguousarray(given, np.int64)
+    if indices.view(np.uint64).max() >= n_actions:  # a negative one is a very large one here: one pass for both bounds
+        row = int(np.flatnonzero((indices < 0) | (indices >= n_actions))[0])
+        raise ArgumentError(f"actions[{row}] = {given[row]}: must be >= 0 and < {n_actions}, the number of actions")
+    return indices
+
+
+def check_rows(rows: Any, n_rows: int) -> NDArray[np.int64]:
+    """Return `rows` as a contiguous int64 (n,): indices of environments, ascending, each >= 0 and < `n_rows`; raises
+    `ArgumentError` otherwise."""
+    given = np.asarray(rows)
+    is_index = given.ndim == 1 and (given.dtype.kind in "iu" or len(given) == 0)
+    if not is_index or (len(given) and not (given[0] >= 0 and given[-1] < n_rows and (given[1:] > given[:-1]).all())):
+        raise ArgumentError(
+            f"rows = {given!r}: must be indices of environments in ascending order, >= 0 and < {n_rows}"
+        )
+    return np.ascontiguousarray(given, np.int64)
+
+
+def check_row_mask(name: str, mask: Any, n_rows: int) -> NDArray[np.bool_]:
+    """Return `mask`, named `name` in the message; raises `ArgumentError` unless it is bool (n_rows,) with a True."""
+    given = np.asarray(mask)
+    if given.shape != (n_rows,) or given.dtype != np.bool_ or not given.any():
+        raise ArgumentError(
+            f"{name} of shape {given.shape} and type {given.dtype}: must be bool of shape ({n_rows},), "
+            "True in at least one environment"
+        )
+    return given
+
+
+def check_each(name: str, values: Any, n_rows: int) -> NDArray[np.int64]:
+    """Return `values`, named `name` in messages, as int64 (n_rows,); raises `ArgumentError` unless there is one whole
+    number >= 0 per environment."""
+    given = list(values) if isinstance(values, list | tuple | np.ndarray) else [values]
+    if len(given) != n_rows:
+        raise ArgumentError(f"{name} has {len(given)} entries: must have {n_rows}, one per environment")
+    return np.array([check_whole(f"{name}[{i}]", value) for i, value in enumerate(given)], np.int64)

@@ -1,0 +1,88 @@
+"""What an environment says beside the observation: the same keys with the same types at every step and reset.
+
+Room: `envs`. Reads rows of environments. No key is one that a wrapper or library keeps for itself (`episode`,
+`final_info`, `terminal_observation`, `TimeLimit.truncated`, ...), numbers are those of numpy, and none is NaN.
+
+| key | type | what |
+|---|---|---|
+| `action_mask` | int8 (n,) | which actions are open |
+| `elapsed_s` | float64 | seconds that the last step took |
+| `time_s` | float64 | seconds since the start of the horizon |
+| `cost` | mapping of float64 | cost of the last step, USD by term |
+| `substituted` | int8 | 1 if the last action was masked and `wait` was taken instead |
+| `demand_seed`, `demand_episode` | int64 | which customers come |
+| `metrics` | float64 (n_metrics,) | all metrics in the order of `metric_names`, in the last step; 0 before |
+| `metrics_defined` | bool (n_metrics,) | which of them are defined: no ratio of nothing; False before the last step |
+
+Right after a reset nothing has been done: `elapsed_s`, `cost` and `substituted` are 0. What the center charged before
+its first question is in the first step's cost and reward, and nowhere else.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.center_rows import CenterRows
+from envs.interface.cost_terms import COST_TERMS
+
+
+def row_info(rows: CenterRows, row: int, seed: int, episode: int) -> dict[str, Any]:
+    """Return the info of environment `row`, which plays `episode` under demand seed `seed`."""
+    has_stepped = bool(rows.has_stepped[row])
+    result = rows.results[row]
+    metrics, are_defined = np.zeros(len(rows.metric_names)), np.zeros(len(rows.metric_names), bool)
+    if has_stepped and result["done"]:
+        metrics, are_defined = _read_metrics(rows, row)
+    return {
+        "action_mask": rows.mask[row].copy(),
+        "elapsed_s": result["elapsed_s"] if has_stepped else np.float64(0.0),
+        "time_s": result["time_s"],
+        "cost": rows.step_costs(row),
+        "substituted": np.int8(has_stepped and result["substituted"]),
+        "demand_seed": np.int64(seed),
+        "demand_episode": np.int64(episode),
+        "metrics": metrics,
+        "metrics_defined": are_defined,
+    }
+
+
+def rows_info(
+    rows: CenterRows, seeds: NDArray[np.int64], episodes: NDArray[np.int64], chosen: NDArray[np.bool_] | None = None
+) -> dict[str, Any]:
+    """Return the infos of all environments as Gymnasium's vector environments put them together: arrays over rows, with
+    a mask of the rows that have the entry under the key with a leading underscore. With `chosen`, bool (n_rows,), the
+    rows not chosen have none, and hold zeros."""
+    masks = np.ones(rows.n_rows, bool) if chosen is None else chosen
+    has_stepped = rows.has_stepped
+    costs_usd = np.where(has_stepped[:, None], rows.states["step_cost_usd"], 0.0)
+    metrics = np.zeros((rows.n_rows, len(rows.metric_names)))
+    are_defined = np.zeros(metrics.shape, bool)
+    for row in np.flatnonzero(rows.is_over & masks).tolist():
+        metrics[row], are_defined[row] = _read_metrics(rows, row)
+    info = {
+        "action_mask": rows.mask.copy(),
+        "elapsed_s": np.where(has_stepped, rows.elapsed_s, 0.0),
+        "time_s": rows.time_s.copy(),
+        "substituted": (has_stepped & (rows.substituted != 0)).astype(np.int8),
+        "demand_seed": seeds.copy(),
+        "demand_episode": episodes.copy(),
+        "metrics": metrics,
+        "metrics_defined": are_defined,
+    }
+    cost = {term: costs_usd[:, i] for i, term in enumerate(COST_TERMS)}
+    if chosen is not None:
+        for array in (*info.values(), *cost.values()):
+            array[~chosen] = 0
+    return _with_masks(info | {"cost": _with_masks(cost, masks)}, masks)
+
+
+def _with_masks(entries: dict[str, Any], masks: NDArray[np.bool_]) -> dict[str, Any]:
+    return entries | {f"_{key}": masks for key in entries}
+
+
+def _read_metrics(rows: CenterRows, row: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the metrics of environment `row`, 0 where they are undefined, and which are defined."""
+    values = np.array(list(rows.metrics(row).values()))
+    are_defined = ~np.isnan(values)
+    return np.where(are_defined, values, 0.0), are_defined
