@@ -164,12 +164,8 @@ class CenterRows:
         Before anything moves, raises `ArgumentError` unless `rows` are indices in ascending order and there is one
         index of the action table per environment, and `NotRunningError` if one of `rows` was never started.
         """
-        if rows is not self.all_rows:
-            rows = check_rows(rows, self.n_rows)
+        rows = self.check_started(rows)
         actions = check_actions(actions, self.n_rows, self.n_actions)
-        if not self._were_started[rows].all():
-            row = int(rows[~self._were_started[rows]][0])
-            raise NotRunningError(f"step() of environment {row} needs a running episode: call reset() first")
         arguments = (
             rows,
             self.states,
@@ -188,6 +184,32 @@ class CenterRows:
             step_rows_in_parallel(*arguments)
         else:
             step_rows(*arguments)
+
+    def check_started(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return `rows`; raises `ArgumentError` unless they are indices of environments in ascending order, and
+        `NotRunningError` if one of them was never started."""
+        if rows is not self.all_rows:
+            rows = check_rows(rows, self.n_rows)
+        if not self._were_started[rows].all():
+            row = int(rows[~self._were_started[rows]][0])
+            raise NotRunningError(f"environment {row} has no episode: it must be started before it is stepped")
+        return rows
+
+    def check_rule(
+        self, n_actions: int, n_channels: int, settings: NDArray[np.float64], until_s: NDArray[np.float64]
+    ) -> None:
+        """Raise `ArgumentError` unless a rule that was made for so many actions and channels can route these rows, with
+        a line of `settings` and a time `until_s` for each."""
+        if (n_actions, n_channels) != (self.n_actions, len(self.scenario.channels)):
+            raise ArgumentError(
+                f"a rule for {n_actions} actions and {n_channels} channels: must be for {self.n_actions} and "
+                f"{len(self.scenario.channels)}, those of scenario {self.scenario.name}"
+            )
+        if settings.ndim != 2 or len(settings) != self.n_rows or until_s.shape != (self.n_rows,):
+            raise ArgumentError(
+                f"settings of shape {settings.shape}, until_s of shape {until_s.shape}: must have one line for each of "
+                f"{self.n_rows} environments"
+            )
 
     def refuse_masked(self, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
         """Raise `ArgumentError` naming the first of `actions`, indices of the action table, one per environment, that

@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from agents.episodes import advance_rows
 from agents.policy import Policy
+from envs.arguments import check_actions
 from envs.center_rows import CenterRows
 from envs.scenario.scenario import Scenario
 from envs.simulator.open_work import estimate_open_work
@@ -91,8 +92,8 @@ class TrainingVecEnv(VecEnv):
         return self._observe()
 
     def step_async(self, actions: NDArray[Any]) -> None:
-        """Note the actions of the next step."""
-        self._actions[:] = actions
+        """Note the actions of the next step, one per row; raises `ValueError` for anything else."""
+        self._actions[:] = check_actions(actions, self.num_envs, self.rows.n_actions)
 
     def step_wait(self) -> Any:
         """Step all rows. Returns (observations, rewards, dones, infos)."""

@@ -19,7 +19,7 @@ from agents.rules.rule import (
     FreeParameter,
     Rule,
 )
-from agents.rules.rule_policy import RulePolicy
+from agents.rules.rule_policy import RulePolicy, n_settings
 from envs.errors import ConfigurationError
 from envs.scenario.channel import Channel
 from envs.scenario.scenario import Scenario
@@ -103,7 +103,7 @@ class IndexRule(Rule):
         self.check_channels("reserve", self.reserve, scenario)
         self._check_sense(scenario, facts)
         s = settings_of
-        settings = np.zeros(s.I_FIRST_BLOCK + len(facts) * s.N_BLOCK)
+        settings = np.zeros(n_settings("index_rule", len(facts)))
         settings[s.I_FORMULA] = s.formula_code(self.rule if self.rule in s.FORMULAS else self.formula)
         settings[s.I_POWER] = settings[s.I_LOOK_AHEAD_H] = settings[s.I_LEAVE_PER_H] = 1.0
         settings[s.I_FLOOR] = -np.inf

@@ -31,7 +31,7 @@ from agents.rules.rule import (
     FreeParameter,
     Rule,
 )
-from agents.rules.rule_policy import RulePolicy
+from agents.rules.rule_policy import RulePolicy, n_settings
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario
 
@@ -101,7 +101,7 @@ class PriorityRule(Rule):
         ):
             self.check_channels(key, listed, scenario)
         self._check_sense(scenario)
-        settings = np.zeros(P_FIRST_QUEUE + len(names) * N_QUEUE_SETTINGS)
+        settings = np.zeros(n_settings("priority", len(names)))
         settings[P_ASSIGN] = self.assign_lens(self.assign, scenario)
         of_queue = settings[P_FIRST_QUEUE:].reshape(len(names), N_QUEUE_SETTINGS)
         for queue, name in enumerate(names):

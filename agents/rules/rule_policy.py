@@ -15,14 +15,26 @@ from agents.rules.compiled.choice import (
     choose_rows,
 )
 from agents.rules.compiled.expected_loss import ADJUSTMENTS
+from agents.rules.compiled.formulas import I_FIRST_BLOCK, N_BLOCK
 from agents.rules.compiled.loop import play_rule
+from agents.rules.compiled.priority import N_QUEUE_SETTINGS, P_FIRST_QUEUE
 from agents.rules.markov_needs import hidden_fields
 from envs.center_rows import CenterRows
-from envs.errors import ConfigurationError
+from envs.errors import ArgumentError, ConfigurationError
+from envs.interface.fields import N_CANDIDATE_FIELDS, N_CENTER_FIELDS, N_QUEUE_FIELDS
 from envs.scenario.scenario import Scenario
 
 WITH_SETTINGS = {"priority": PRIORITY, "index_rule": INDEX_RULE}
 """Codes of the rules that need settings."""
+
+
+def n_settings(name: str, n_channels: int) -> int:
+    """Return how many settings the rule with that code's name takes in a scenario of `n_channels`."""
+    if name == "priority":
+        return P_FIRST_QUEUE + n_channels * N_QUEUE_SETTINGS
+    if name == "index_rule":
+        return I_FIRST_BLOCK + n_channels * N_BLOCK
+    return len(ADJUSTMENTS)
 
 
 class RulePolicy:
@@ -57,18 +69,43 @@ class RulePolicy:
         if settings is not None and name not in ("expected_loss", *WITH_SETTINGS):
             raise ConfigurationError(f"policy {name}: has no settings")
         self.name = name
-        self.settings = np.zeros(len(ADJUSTMENTS)) if settings is None else settings
+        self.settings = self._check_settings(np.zeros(len(ADJUSTMENTS)) if settings is None else settings, scenario)
         self.code = WITH_SETTINGS[name] if name in WITH_SETTINGS else BASELINES.index(name)
         self.layout = action_layout(scenario)
         self.hidden_fields = hidden_fields(name, scenario) if needs is None else needs
         self.is_by_order = is_by_order or name in ("fifo", "voice_first", "voice_first_interrupting")
 
     def predict(self, observations: Observations, deterministic: bool = True) -> NDArray[np.int64]:
-        """Return one open action per observation, int64 (n,)."""
-        count = len(observations["action_mask"])
-        actions = np.zeros(count, np.int64)
-        self.choose_into(np.arange(count), observations, actions)
+        """Return one open action per observation, int64 (n,); raises `ArgumentError` for observations of another
+        scenario or form."""
+        actions = np.zeros(len(observations["action_mask"]), np.int64)
+        self.choose_into(np.arange(len(actions)), self._check_observations(observations), actions)
         return actions
+
+    def _check_observations(self, observations: Observations) -> Observations:
+        n, n_actions, n_channels = len(observations["action_mask"]), len(self.layout.kind), len(self.layout.real_time)
+        shapes = {
+            "center": (np.float32, (n, N_CENTER_FIELDS + n_channels * N_QUEUE_FIELDS)),
+            "candidates": (np.float32, (n, n_actions, N_CANDIDATE_FIELDS)),
+            "action_mask": (np.int8, (n, n_actions)),
+        }
+        for key, (kind, shape) in shapes.items():
+            found = observations[key]
+            if found.dtype != kind or found.shape != shape:
+                raise ArgumentError(
+                    f"policy {self.name}: {key} of shape {found.shape}, {found.dtype}: must be of shape {shape}, "
+                    f"{np.dtype(kind)}"
+                )
+        return {key: np.ascontiguousarray(observations[key]) for key in shapes}
+
+    def _check_settings(self, settings: NDArray[np.float64], scenario: Scenario) -> NDArray[np.float64]:
+        size = n_settings(self.name, len(scenario.channels))
+        if settings.shape != (size,) or settings.dtype != np.float64 or np.isnan(settings).any():
+            raise ArgumentError(
+                f"policy {self.name}: settings of shape {settings.shape} and type {settings.dtype}: must be of shape "
+                f"({size},) and type float64, each a number"
+            )
+        return settings
 
     def play_until(self, rows: CenterRows, running: NDArray[np.int64], until_s: NDArray[np.float64]) -> None:
         """Route the environments `running` of `rows` until each reaches its horizon, or its first decision at or after

@@ -71,7 +71,11 @@ def play_rule(
         rows: `CenterRows`; afterwards as if every action had been a `step`.
         running: int64 indices.
         until_s: float64 (rows,), seconds since the start of the horizon; `inf` is the horizon.
+
+    Raises `ArgumentError`, before anything moves, if these do not fit each other.
     """
+    running = rows.check_started(running)
+    rows.check_rule(len(layout.kind), len(layout.real_time), settings, until_s)
     _play_rows(
         rule,
         layout,
