@@ -26,6 +26,7 @@ from envs.interface.actions import (
 from envs.interface.units import DAY_S
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
+from envs.simulator.events import ROUNDING_S
 from envs.simulator.machine.event_list import CLOCK_HEAP
 from envs.simulator.machine.record_types import BLOCK
 from envs.simulator.machine.state import (
@@ -224,7 +225,7 @@ class Auditor:
         assert (on_shift | (status == AWAY) | busy).all()
         assert not (on_shift & (status == AWAY)).any()
         assert (contact[~busy | (status == AFTER_WORK)] == -1).all()
-        assert (state["rep_event_s"][: self.n_reps][busy] >= self.now_s).all()
+        assert (state["rep_event_s"][: self.n_reps][busy] >= self.now_s - ROUNDING_S).all()
         assert np.isfinite(state["rep_event_s"][: self.n_reps][busy]).all()
         blocks = state["rep_event_s"].reshape(-1, BLOCK).min(axis=1)
         np.testing.assert_array_equal(state["block_event_s"], blocks)
@@ -252,7 +253,7 @@ class Auditor:
             assert self.contacts["rep"][contact] == seat
             assert self.skill[self.rep_class[self.owner[seat]], self.queue[contact]]
             assert self.status[contact] == (PICKING_UP if self.seats["status"][seat] == RESUMING else IN_SERVICE)
-            assert state["rep_event_s"][seat] >= self.now_s
+            assert state["rep_event_s"][seat] >= self.now_s - ROUNDING_S
         for rep in range(self.n_reps):
             self._check_seats_of(rep, np.isin(self.seats["status"], BUSY))
 
@@ -318,11 +319,9 @@ class Auditor:
         assert (np.diff(idle_since_s) >= 0.0).all()
 
     def _check_shifts(self, on_shift: np.ndarray) -> None:
-        if any(change[0] == self.now_s for change in self.changes):
-            return  # some of this second's changes may still come
         expected = np.zeros(self.n_reps, bool)
         for time_s, kind, rep, _ in self.changes:
-            if time_s < self.now_s:
+            if time_s <= self.now_s:  # all of this second's, before anybody is asked
                 expected[rep] = kind in (SHIFT_START, BREAK_END)
         absent = self.reps["absent"] != 0
         assert (self.may_be_absent | ~absent).all()

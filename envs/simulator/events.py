@@ -2,10 +2,13 @@
 
 Room: `envs.simulator`. Touches the clock of the state; the rooms below do the rest.
 
-Order of events at the same second: the end of the warm-up, a rep's completion or end of pick-up, a change of shift,
-an arrival, a contact's clock (due time, patience, threshold, review, return), a review of reps. So a caller whose
-patience ends as a rep comes free may still be served, and work completed at its due time is on time. The horizon
-comes before all else at its second. What happens at the second at which the warm-up ends, or later, counts.
+Order of events at the same second: the end of the warm-up, all changes of shift (starts before ends), a rep's
+completion, end of pick-up or of after-contact work, an arrival, a contact's clock (due time, patience, threshold,
+review, return), a review of reps. Nobody is asked before the changes of shift and the first rep's event are through: a
+rep whose shift ends, or whose break begins, at that second starts nothing any more, and nobody is interrupted in work
+that ends with it. A caller whose patience ends as a rep comes free may still be served, and work completed at its due
+time is on time. The horizon comes before all else at its second. What happens at the second at which the warm-up ends,
+or later, counts.
 """
 
 from envs.interface.units import (
@@ -35,6 +38,9 @@ from envs.simulator.passing_time import clear_counts, pass_time
 from envs.simulator.router.subjects import next_class_review
 from envs.simulator.service.shifts import change_shift, next_shift_change_s
 from envs.simulator.service.work import finish_pick_up
+
+ROUNDING_S = 1e-6
+"""What is due less than this before a change of shift is of its second: times of work are sums, and rounded."""
 
 
 @compiled
@@ -70,6 +76,8 @@ def take_next_event(state, parameters, demand, journal):
     k, review_s = next_class_review(state, parameters)
     warm_s = NEVER if state.warm else parameters.warm_up_s
     next_s = min(min(min(rep_s, shift_s), min(arrival_s, clock_s)), min(review_s, warm_s))
+    if shift_s - next_s < ROUNDING_S:
+        next_s = shift_s
     state.just_arrived = NOBODY
     state.pass_number += 1
     if next_s >= parameters.horizon_s:
@@ -80,13 +88,18 @@ def take_next_event(state, parameters, demand, journal):
         return
     pass_time(state, parameters, next_s)
     state.center_count.events += 1
-    if warm_s == next_s:
+    if warm_s <= next_s:
         clear_counts(state, parameters)
-    elif rep_s == next_s:
+    if shift_s <= next_s:
+        while next_shift_change_s(state, parameters) <= next_s:
+            change_shift(state, parameters)
+            move_notes(state, journal)
+        rep, rep_s = next_rep_event(state, parameters.n_seats)  # those who left have no event any more
+    if rep_s <= next_s:
         end_rep_phase(state, parameters, rep)
-    elif shift_s == next_s:
-        change_shift(state, parameters)
-    elif arrival_s == next_s:
+    elif warm_s <= next_s or shift_s <= next_s:
+        pass  # those who are there now are asked before anything else happens
+    elif arrival_s <= next_s:
         day = int(next_s / DAY_S)
         if day != state.day:
             state.day = day
@@ -95,7 +108,7 @@ def take_next_event(state, parameters, demand, journal):
         state.next_demand += 1
         expect_arrival(state, demand)
         admit(state, parameters, demanded)
-    elif clock_s == next_s:
+    elif clock_s <= next_s:
         if not strike_clock(state, parameters, first_contact(state, CLOCK_HEAP)) and parameters.markov:
             state.pass_number -= 1  # nobody is asked anew
     else:

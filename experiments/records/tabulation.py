@@ -152,6 +152,7 @@ def _phases(channels: NDArray[Any], entries: NDArray[Any], owner: NDArray[np.int
         add(phase, ordered[begun], ends_s[begun], of_rep=True)
     ordered, ends_s = _spans(_of_kind(entries, NOTE_OVERTIME, NOTE_AWAY), "rep", horizon_s)
     begun = (ordered["kind"] == NOTE_OVERTIME) & (ordered["detail"] == 1)
+    begun &= ends_s > ordered["time_s"]  # work that ends with the shift is no overtime
     add("overtime", ordered[begun], ends_s[begun], of_rep=True)
     ordered, ends_s = _spans(_of_kind(entries, NOTE_ABSENT, NOTE_PRESENT), "rep", horizon_s)
     begun = ordered["kind"] == NOTE_ABSENT

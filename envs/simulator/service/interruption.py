@@ -65,7 +65,7 @@ def suspend(state, parameters, rep):
     person = state.contacts[contact]
     if state.reps[rep].status == RESUMING:
         pay_pick_up(state, parameters, rep)
-        rest_s = state.rep_event_s[rep] - state.now_s
+        rest_s = max(state.rep_event_s[rep] - state.now_s, 0.0)  # times of a second are rounded
         person.pick_up_left_s = rest_s if parameters.queues[person.queue].accumulate else 0.0
     else:
         book_work(state, rep)

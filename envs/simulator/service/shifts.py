@@ -3,9 +3,10 @@
 Room: `envs.simulator.service`. Touches reps through `staffing`, `seats` and `interruption`.
 
 A rep may miss a shift; that is the episode's luck, which shows when the shift starts.
-A rep whose shift ends while busy finishes the contact in hand; that time is overtime. Suspended work of a rep who has
-left is open to others. A rep whose break begins while busy finishes the contact too, takes what is left of the break,
-and keeps suspended work.
+A rep whose work ends at the second in which the shift ends, or a break begins, starts nothing more. A rep whose shift
+ends while busy finishes the contact in hand; that time is overtime. Suspended work of a rep who has left is open to
+others. A rep whose break begins while busy finishes the contact too, takes what is left of the break, and keeps
+suspended work.
 """
 
 import numpy as np
