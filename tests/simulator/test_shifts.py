@@ -247,7 +247,7 @@ def test_a_pick_up_that_ends_then_goes_on_with_its_work(shift):
 
 @LEAVING
 def test_who_calls_then_does_not_interrupt_the_last_contact(shift):
-    # The e-mail of 3200 lasts until 3800; the call of 3600 has patience for 50 minutes and hangs up or waits until 4500.
+    # The e-mail of 3200 lasts until 3800; the call of 3600 has patience for 50 minutes, and may wait until 4500.
     center = center_of(contact(3200, "email"), contact(3600), groups=[group(shift)]).do("serve:email:oldest")
     assert center.time_s == (4500 if "breaks" in shift else DAY_S)
     assert finish(center)["interruptions"] == 0
