@@ -47,7 +47,7 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
     * `module:Class`, a policy of the user's own. The module is looked up as Python does, and in the working
       directory. It is made as `Class(scenario)`, or as `Class()` if it takes no argument, and needs the
       method `predict(observations, deterministic=True) -> actions` of `agents.policy.Policy`. If it samples,
-      it may have `seed(seed)`, which a benchmark calls before its first episode;
+      it may have `seed(seed)`, a number of 32 bits, which a benchmark calls before its first episode;
     each optionally behind a name of its own, `name=text`; otherwise the text is the name.
 
     Raises:

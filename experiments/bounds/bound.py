@@ -3,7 +3,7 @@
 Room: `experiments.bounds`. Chooses between the bounds of `experiments.bounds.clairvoyant_bound` and
 `experiments.bounds.occupation_bound`; docs/bound.md says why they are bounds, and what they leave out.
 
-    result = episode_bounds(scenario, seed=2, episodes=range(4))
+    result = episode_bounds(scenario, demand_seeds(0).test, episodes=range(4))
     print(result.kind, result.total_cost_usd)
 """
 

@@ -92,8 +92,9 @@ def play(
 ) -> Outcome:
     """Return what `named` achieves in the first `count` of `episodes`, which a `recorder` may follow.
 
-    A policy with a method `seed` is told their demand seed first, so that a sampled result depends neither on
-    what was played before nor on who else takes part. Masked actions raise `ConfigurationError`.
+    A policy with a method `seed` is told a number that follows from their demand seed first, so that a sampled result
+    depends neither on what was played before nor on who else takes part; it has 32 bits, which every library takes.
+    Masked actions raise `ConfigurationError`.
     """
     scenario = episodes.scenario
     policy = named.policy
@@ -101,7 +102,7 @@ def play(
         policy = CheckedPolicy(named.name, policy, [action.name for action in action_table(scenario)])
     reseed = getattr(named.policy, "seed", None)
     if callable(reseed):
-        reseed(episodes.seed)
+        reseed(episodes.seed % 2**32)
     task = None if progress is None else progress.add_task(f"{scenario.name}: {named.name}", total=count)
 
     def advance(finished: int) -> None:

@@ -6,13 +6,14 @@ import numpy as np
 from agents.episodes import Episodes
 from agents.rules.rule_policy import RulePolicy
 from envs.scenario.scenario import load_scenario
+from experiments.seeds import demand_seeds
 
 EPISODES = 64
 
 
 def test_the_paired_difference_of_fifo_and_voice_first_has_at_most_half_the_variance_of_independent_episodes():
     bank = load_scenario("bank")
-    shared = Episodes(bank, 2, threads=2)
+    shared = Episodes(bank, demand_seeds(0).test, threads=2)
 
     def costs_usd(policy: str, first: int) -> np.ndarray:
         numbers = np.arange(first, first + EPISODES)

@@ -299,9 +299,16 @@ def test_every_command_has_an_example():
 
 
 def test_the_example_of_looking_ahead_runs(capsys):
-    (example,) = blocks("docs/decision.md", "python")
-    exec(compile(example.replace("futures=20", "futures=2"), "docs/decision.md", "exec"), {})
+    ahead, _ = blocks("docs/decision.md", "python")
+    exec(compile(ahead.replace("futures=20", "futures=2"), "docs/decision.md", "exec"), {})
     assert float(capsys.readouterr().out) > 0
+
+
+def test_the_example_of_the_test_episodes_runs():
+    _, example = blocks("docs/decision.md", "python")
+    found: dict = {}
+    exec(compile(example, "docs/decision.md", "exec"), found)
+    assert (found["info"]["demand_seed"], found["info"]["demand_episode"]) == (demand_seeds(0).test, 0)
 
 
 def test_the_examples_in_python_run(tmp_path, monkeypatch, capsys):
