@@ -83,6 +83,21 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
     raise ConfigurationError(f"policy = {source!r}: no such policy; must be {FORMS}{hint}")
 
 
+def locate_policy(text: str, base: Path) -> str:
+    """Return a text that `load_policy` understands with the whole path of the file that it names, if any, where
+    relative paths begin in `base`. The policy keeps its name; in place of a path that is the name of the file."""
+    name, equals, source = (part.strip() for part in text.partition("="))
+    if not equals or "/" in name:
+        name, source = "", text.strip()
+    file, colon, class_name = source.rpartition(":") if ".py:" in source else (source, "", "")
+    is_file = file.endswith((".yaml", ".yml", ".json", ".json.gz", ".onnx", ".py"))
+    if not is_file or Path(file).is_absolute() or base == Path():
+        return text
+    if not name and not file.endswith((".yaml", ".yml")):  # such a file says itself what its policy is called
+        name = f"{Path(file).name}{colon}{class_name}"
+    return f"{name}{'=' if name else ''}{base / file}{colon}{class_name}"
+
+
 def fitting_baselines(scenario: Scenario) -> tuple[str, ...]:
     """Return the names of the baselines that have a meaning in `scenario`."""
     names = []

@@ -28,8 +28,9 @@ def examine() -> dict[str, Any]:
     """Return what `blended doctor` shows, as plain data.
 
     The keys are `python`, `project` (its version), `packages` (extra -> name -> required range and installed
-    version), `missing` (extra -> names), `device` (name and reason), `threads` and `numba_cache_folder`. The
-    extra `core` stands for what the project cannot do without.
+    version), `missing` (extra -> names), `device` (name and reason), `threads`, `numba_cache_folder` and
+    `numba_cache_problem` (why nothing can be kept there, or None). The extra `core` stands for what the project cannot
+    do without.
     """
     packages = _packages()
     torch, numba = _imported("torch"), _imported("numba")
@@ -52,7 +53,7 @@ def examine() -> dict[str, Any]:
             "torch": torch.get_num_threads() if torch else None,
             "environment": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
         },
-        "numba_cache_folder": _numba_cache_folder(),
+        **_numba_cache(),
     }
 
 
@@ -77,7 +78,7 @@ def show(findings: dict[str, Any], console: Console | None = None) -> None:
     facts.add_row("threads of numba", str(threads["numba"] or "numba is missing"))
     facts.add_row("threads of torch", str(threads["torch"] or "torch is missing"))
     facts.add_row("thread settings", settings or f"none of {', '.join(THREAD_VARIABLES)} is set")
-    facts.add_row("numba cache folder", findings["numba_cache_folder"] or "none: the center cannot be imported")
+    facts.add_row("numba cache folder", _cache_text(findings["numba_cache_folder"], findings["numba_cache_problem"]))
     console.print(facts)
 
     for extra, names in findings["missing"].items():
@@ -127,9 +128,20 @@ def _device(torch: ModuleType | None) -> dict[str, str]:
     return {"name": "cpu", "reason": f"torch is built for CUDA {torch.version.cuda}, but sees no usable GPU"}
 
 
-def _numba_cache_folder() -> str | None:
+def _numba_cache() -> dict[str, str | None]:
     try:
-        from envs.simulator.machine.compilation import CACHE_FOLDER
+        from envs.simulator.machine.compilation import CACHE_FOLDER, CACHE_PROBLEM
     except (ImportError, OSError):
-        return None
-    return str(CACHE_FOLDER)
+        return {"numba_cache_folder": None, "numba_cache_problem": None}
+    return {"numba_cache_folder": str(CACHE_FOLDER), "numba_cache_problem": CACHE_PROBLEM}
+
+
+def _cache_text(folder: str | None, problem: str | None) -> str:
+    if folder is None:
+        return "none: the center cannot be imported"
+    if problem is None:
+        return folder
+    return (
+        f"{folder} cannot be written ({problem}): every process compiles for a minute or more; "
+        "BLENDED_CACHE_FOLDER names another folder"
+    )

@@ -22,6 +22,7 @@ from envs.configuration.document import (
     load_yaml,
     validate,
 )
+from envs.configuration.path_keys import Locate, locate_paths
 from envs.errors import ConfigurationError
 from experiments.provenance import collect_provenance
 
@@ -29,20 +30,28 @@ Config = TypeVar("Config", bound=BaseModel)
 
 
 def load_config(
-    model: type[Config], root: str, folder: str, name_or_path: str | Path | None, changes: Mapping[str, Any]
+    model: type[Config],
+    root: str,
+    folder: str,
+    name_or_path: str | Path | None,
+    changes: Mapping[str, Any],
+    *,
+    paths: Mapping[str, Locate],
+    here: Path | None = None,
 ) -> Config:
     """Return the checked configuration of that name in `configs/<folder>/`, or of that file, as an instance of `model`;
     without a name every key has its default.
 
     `changes` that are not None replace values of keys before the check, in whose messages the first word of every path
-    is `root`.
+    is `root`. At the keys `paths` relative paths begin in the folder of the file, among the changes in `here`
+    (`envs.configuration.path_keys`).
     """
     document = Document({}, Path()) if name_or_path is None else load_yaml(find_config(name_or_path, folder))
     changes = {key: value for key, value in changes.items() if value is not None}
     if changes and isinstance(document.data, dict):
         overridden = frozenset((key,) for key in changes)
         document = replace(document, data={**document.data, **changes}, overridden=overridden)
-    return validate(document, model, root)
+    return validate(locate_paths(document, root, paths, here=here), model, root)
 
 
 @contextmanager

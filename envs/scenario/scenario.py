@@ -4,6 +4,7 @@ Room: `envs.scenario`. Checked and frozen; touches the specification of distribu
 nothing else. `envs.inputs.parameters` turns a scenario into the flat arrays of the kernel.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, PrivateAttr, model_validator
 
 from envs.configuration.document import (
+    REPOSITORY_FOLDER,
     Document,
     apply_overrides,
     as_document,
@@ -178,6 +180,24 @@ def load_scenario_as(
     if overrides:
         document = apply_overrides(document, list(overrides))
     return validate(_find_recording(document), model, "scenario")
+
+
+def locate_scenario(text: str, base: Path) -> str:
+    """Return the whole path of the scenario that `text` names where relative paths begin in `base`; a name in
+    `configs/scenarios/` stays a name."""
+    file = find_config(text, "scenarios", base=base).resolve()
+    folder = REPOSITORY_FOLDER / "configs" / "scenarios"
+    return str(file.relative_to(folder).with_suffix("") if file.is_relative_to(folder) else file)
+
+
+def locate_override(text: str, base: Path) -> str:
+    """Return an override of a scenario, `dotted.key=value`, with the whole path of the recorded days that it names
+    where relative paths begin in `base`."""
+    replay = apply_overrides(Document({}, base), [text]).data.get("replay")
+    if not isinstance(replay, dict) or not isinstance(replay.get("file"), str):
+        return text
+    key, file = text.partition("=")[0].strip(), str(base / replay["file"])
+    return f"{key}={json.dumps(file if key == 'replay.file' else {**replay, 'file': file})}"
 
 
 def _find_recording(document: Document) -> Document:

@@ -5,6 +5,7 @@ Room: `experiments.cli`. A thin shell over `experiments.training.train`.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -37,7 +38,7 @@ def train(
     from experiments.extras import require_extra
 
     with require_extra("train", "blended train"):
-        from experiments.training.train import describe_result
+        from experiments.training.train import describe_result, evaluate_command
         from experiments.training.train import train as run
     from experiments.training.training_config import load_training
 
@@ -46,7 +47,8 @@ def train(
     if result.benchmark is not None:
         result.benchmark.show()
     typer.echo(f"Policy ({result.selection.mode}): {result.policy_file}")
-    typer.echo(f"Evaluate it: blended evaluate {result.policy_file} --scenario {loaded.scenario}")
-    typer.echo(f"TensorBoard: {sys.executable} -m tensorboard.main --logdir {result.folder / TENSORBOARD_FOLDER}")
+    typer.echo(f"Evaluate it: {shlex.join(evaluate_command(result, loaded))}")
+    tensorboard = [sys.executable, "-m", "tensorboard.main", "--logdir", str(result.folder / TENSORBOARD_FOLDER)]
+    typer.echo(f"TensorBoard: {shlex.join(tensorboard)}")
     if json_file is not None:
         write_result(json_file, describe_result(result))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agents.catalog import locate_policy
 from agents.rules.registry import AnyRule
-from envs.scenario.scenario import load_scenario
+from envs.scenario.scenario import load_scenario, locate_override, locate_scenario
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
 from experiments.console import say_doubts
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from experiments.records.recorder import RecordFolder
 
 
+PATH_KEYS = {"scenarios": locate_scenario, "overrides": locate_override, "policies": locate_policy}
+"""Keys whose texts may name files; relative paths begin in the folder of the benchmark file."""
 BOUNDED_EPISODES = 4
 """Episodes on which a lower bound is computed if nobody says on how many: that takes seconds for each."""
 
@@ -64,7 +67,8 @@ def load_benchmark(name_or_path: str | Path | None = None, **changes: Any) -> Be
     Without a name every key has its default. `changes` that are not None replace values of keys, and are checked as
     those are.
     """
-    return load_config(BenchmarkConfig, "benchmark", "benchmarks", name_or_path, changes)
+    # On the command line a policy's text is the name of its row, and stays as it is written.
+    return load_config(BenchmarkConfig, "benchmark", "benchmarks", name_or_path, changes, paths=PATH_KEYS, here=Path())
 
 
 def benchmark(config: BenchmarkConfig, *, threads: int = 1, records: "RecordFolder | None" = None) -> BenchmarkResult:

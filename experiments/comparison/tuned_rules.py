@@ -3,6 +3,7 @@
 Room: `experiments.comparison`. Reads and writes these files; plays validation episodes. Needs no extra.
 """
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def load_tuned(scenario_name: str) -> TunedRules:
     if not file.is_file():
         raise ConfigurationError(
             f"tuned: no tuned rules of scenario {scenario_name} ({shown_path(file)}); "
-            f"to make them: blended tune {scenario_name} --ship"
+            f"to make them: blended tune {shlex.quote(scenario_name)} --ship"
         )
     found = validate(load_yaml(file), TunedRules, "tuned")
     if found.scenario != scenario_name:

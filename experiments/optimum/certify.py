@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
 from agents.catalog import (
@@ -28,7 +27,7 @@ from agents.table_policy import StateSpace
 from envs.errors import ConfigurationError
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import load_scenario_as
-from envs.simulator.machine.compilation import CACHE_FOLDER, is_cold
+from envs.simulator.machine.compilation import is_cold
 from experiments.comparison.comparison import require_different
 from experiments.console import table_console
 from experiments.optimum.average_cost import (
@@ -38,6 +37,7 @@ from experiments.optimum.average_cost import (
 )
 from experiments.optimum.markov_chain import Chain, explore
 from experiments.optimum.markovian_scenario import MarkovianScenario
+from experiments.progress import say_compiling
 from experiments.run_folder import writing
 
 
@@ -161,11 +161,7 @@ def certify(scenario_name: str | Path, policies: Sequence[str] = (), *, override
     if policies and reasons:
         raise ConfigurationError("\n".join(f"policy {name}: {reason}" for name, reason in reasons.items()))
     if is_cold("forced_events"):
-        Console(stderr=True).print(
-            f"Compiling the center's events with numba: one to two minutes, once. The code is kept in {CACHE_FOLDER}.",
-            highlight=False,
-            soft_wrap=True,
-        )
+        say_compiling("the center's events", "one to two minutes")
     chain = explore(scenario)
     optimum = find_optimum(chain)
     found = {}

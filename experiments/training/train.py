@@ -237,6 +237,14 @@ def test_policies(folder: Path, scenario: Scenario, config: TrainingConfig, mode
     ]
 
 
+def evaluate_command(result: TrainingResult, config: TrainingConfig) -> list[str]:
+    """Return the command that plays the test of a run again with its policy alone: the run's own scenario, after
+    `extends` and overrides, the mode that was chosen, and the same episodes."""
+    command = ["blended", "evaluate", str(result.policy_file), "--scenario", str(result.folder / SCENARIO_FILE)]
+    command += ["--mode", result.selection.mode, "--seed", str(config.seed)]
+    return command if config.benchmark is None else [*command, "--episodes", str(config.benchmark.episodes)]
+
+
 def describe_result(result: TrainingResult) -> dict[str, Any]:
     """Return the outcome of a run as plain data."""
     return {

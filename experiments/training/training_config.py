@@ -8,14 +8,24 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from agents.catalog import locate_policy
 from envs.configuration.document import (
     apply_overrides,
     find_config,
     load_yaml,
     validate,
 )
+from envs.configuration.path_keys import locate_paths
 from envs.errors import InvalidValueError
+from envs.scenario.scenario import locate_override, locate_scenario
 from experiments.seeds import LARGEST_SEED
+
+PATH_KEYS = {
+    "scenario": locate_scenario,
+    "scenario_overrides": locate_override,
+    "benchmark.policies": locate_policy,
+}
+"""Keys whose texts may name files; relative paths begin in the folder of the training file."""
 
 
 class _Part(BaseModel):
@@ -138,4 +148,4 @@ def load_training(name_or_path: str | Path, overrides: tuple[str, ...] = (), **c
     texts = [*overrides, *(f"{key}={value}" for key, value in changes.items() if value is not None)]
     if texts:
         document = apply_overrides(document, texts)
-    return validate(document, TrainingConfig, "training")
+    return validate(locate_paths(document, "training", PATH_KEYS), TrainingConfig, "training")

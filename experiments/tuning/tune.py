@@ -9,6 +9,7 @@ Room: `experiments.tuning`. Needs the extra `tune`. Writes a run folder (`experi
     result.json                      costs before and after
 """
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -182,9 +183,11 @@ def _run(
     console: Console | None,
 ) -> TuningResult:
     console = console or Console(stderr=True)
+    command = ["blended", "tune", "--resume", str(folder), *(["--ship"] if ships else [])]
     console.print(
-        f"Run folder: {folder}; if the run is stopped, it goes on with: blended tune --resume {folder}",
+        f"Run folder: {folder}; if the run is stopped, it goes on with: {shlex.join(command)}",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
     for name, reasons in skipped.items():

@@ -8,9 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agents.catalog import locate_policy
 from agents.rules.registry import AnyRule
+from envs.scenario.scenario import locate_override, locate_scenario
 from experiments.run_folder import load_config
 from experiments.seeds import LARGEST_SEED
+
+PATH_KEYS = {"scenarios": locate_scenario, "overrides": locate_override, "rules": locate_policy}
+"""Keys whose texts may name files; relative paths begin in the folder of the tuning file."""
 
 
 class TuningConfig(BaseModel):
@@ -33,4 +38,4 @@ class TuningConfig(BaseModel):
 def load_tuning(name_or_path: str | Path | None = None, **changes: Any) -> TuningConfig:
     """Return the checked tuning of that name in `configs/tuning/`, or of that file; without a name every key has its
     default. `changes` that are not None replace values of keys."""
-    return load_config(TuningConfig, "tuning", "tuning", name_or_path, changes)
+    return load_config(TuningConfig, "tuning", "tuning", name_or_path, changes, paths=PATH_KEYS)

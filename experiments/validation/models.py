@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from agents.catalog import load_policy
+from agents.catalog import load_policy, locate_policy
 from agents.episodes import play_episodes
 from agents.rules.registry import AnyRule
 from envs.configuration.document import (
@@ -26,6 +26,7 @@ from envs.configuration.document import (
     load_yaml,
     validate,
 )
+from envs.configuration.path_keys import locate_paths
 from envs.counts import (
     Counts,
     add_counts,
@@ -35,7 +36,7 @@ from envs.metrics import (
     compute_metrics,
     metric_glossary,
 )
-from envs.scenario.scenario import Scenario, load_scenario
+from envs.scenario.scenario import Scenario, load_scenario, locate_override, locate_scenario
 from experiments.validation.generic_checks import (
     AGREEMENT_STANDARD_ERRORS,
     Check,
@@ -100,6 +101,15 @@ class Reference(_Part):
         if not abs(z) <= AGREEMENT_STANDARD_ERRORS:
             return Verdict(z, f"more than {AGREEMENT_STANDARD_ERRORS:g} standard errors away")
         return Verdict(z, None)
+
+
+PATH_KEYS = {
+    "models.*.scenario": locate_scenario,
+    "models.*.scenario.replay.file": lambda text, base: str(base / text),
+    "models.*.overrides": locate_override,
+    "models.*.policy": locate_policy,
+}
+"""Keys whose texts may name files; relative paths begin in the folder of the validation file."""
 
 
 class EpisodesPerBatch(_Part):
@@ -188,7 +198,7 @@ def load_validation(names_or_paths: Iterable[str | Path] = ()) -> list[Validatio
     wanted = list(names_or_paths) or sorted((REPOSITORY_FOLDER / "configs" / "validation").glob("*.yaml"))
     models: list[ValidationModel] = []
     for name_or_path in wanted:
-        document = load_yaml(find_config(name_or_path, "validation"))
+        document = locate_paths(load_yaml(find_config(name_or_path, "validation")), "validation", PATH_KEYS)
         for model in validate(document, ValidationFile, "validation").models:
             if model.name in [other.name for other in models]:
                 raise ConfigurationError(f"validation model {model.name}: stands twice; names must differ")

@@ -1,6 +1,9 @@
 """The folder of the compiled code: its name changes with every source that may end up in it."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,3 +81,43 @@ def test_what_compiled_files_import_of_the_project_is_hashed():
                 assert node.module is not None
                 file = ROOT / f"{node.module.replace('.', '/')}.py"
                 assert file in hashed or file.with_suffix("") / "__init__.py" in hashed, (path, node.module)
+
+
+UNWRITABLE = """
+import sys
+from envs.simulator.machine.compilation import CACHE_PROBLEM, entry_point, is_cold, parallel_entry_point
+import envs.simulator.step
+from experiments.doctor import _cache_text, _numba_cache
+from experiments.progress import say_compiling
+
+@entry_point
+def twice(number):
+    return 2 * number
+
+@parallel_entry_point
+def thrice(number):
+    return 3 * number
+
+for _ in range(2):
+    say_compiling("the center", "about a minute")
+print(twice(2), thrice(2), is_cold(), CACHE_PROBLEM)
+print(_cache_text(**{key[12:]: value for key, value in _numba_cache().items()}))
+"""
+
+
+def test_a_cache_folder_that_cannot_be_written_is_said_once_and_code_runs_all_the_same(tmp_path):
+    (tmp_path / "file").write_text("")  # nothing can lie below a file, whoever runs the test
+    folder = tmp_path / "file" / "cache"
+    found = subprocess.run(
+        [sys.executable, "-c", UNWRITABLE],
+        env={**os.environ, "BLENDED_CACHE_FOLDER": str(folder)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stderr.count("cannot be kept") == 1
+    assert str(folder) in found.stderr
+    result, doctor = found.stdout.splitlines()
+    assert result == "4 6 True Not a directory"
+    assert "cannot be written (Not a directory)" in doctor

@@ -8,6 +8,7 @@ therefore named after a hash of every source file whose code ends up in a compil
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,22 @@ def _choose_cache_folder() -> Path:
     return folder / hash_sources()
 
 
+def find_cache_problem(folder: Path) -> str | None:
+    """Return why nothing can be kept in `folder`, which is made where it is missing; None if something can."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
+
+
 CACHE_FOLDER: Path = _choose_cache_folder()
 """Where compiled code lies. `BLENDED_CACHE_FOLDER` in the environment moves its parent."""
+CACHE_PROBLEM = find_cache_problem(CACHE_FOLDER)
+"""Why no compiled code can be kept there, so that each process compiles anew; None if it can. numba itself would refuse
+to compile."""
+_IS_KEPT = CACHE_PROBLEM is None
 numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]
 
 
@@ -54,17 +69,18 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function that Python calls; its code, with all that it calls, is kept in `CACHE_FOLDER`."""
-    return numba.njit(error_model="numpy", fastmath=False, cache=True, nogil=True)(function)
+    """Compile a function that Python calls; its code, with all that it calls, is kept in `CACHE_FOLDER`
+    where that can be written."""
+    return numba.njit(error_model="numpy", fastmath=False, cache=_IS_KEPT, nogil=True)(function)
 
 
 def parallel_entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `entry_point`, with `prange` over rows. The loop body must call one compiled function and do nothing else:
     numba drops stores to arrays reached through a record when they stand in the body itself (DESIGN section 4.6)."""
-    return numba.njit(error_model="numpy", fastmath=False, cache=True, nogil=True, parallel=True)(function)
+    return numba.njit(error_model="numpy", fastmath=False, cache=_IS_KEPT, nogil=True, parallel=True)(function)
 
 
 def is_cold(module: str = "") -> bool:
     """Return True if nothing (of `module`, the last part of its name) was compiled into `CACHE_FOLDER` yet, so that the
-    first call will take a while."""
-    return not any(CACHE_FOLDER.glob(f"**/{module}*.nbi"))
+    first call will take a while; always where nothing can be kept there."""
+    return not _IS_KEPT or not any(CACHE_FOLDER.glob(f"**/{module}*.nbi"))
