@@ -169,7 +169,7 @@ def _read_table(file: Path, length: int) -> dict[State, State]:
 
 
 def _read_state(file: Path, text: object, length: int) -> State:
-    if not isinstance(text, str) or not re.fullmatch(r"\(\s*\d+(\s*,\s*\d+)*\s*,?\s*\)", text):
+    if not isinstance(text, str) or not re.fullmatch(r"\(\s*[0-9]{1,9}(\s*,\s*[0-9]{1,9})*\s*,?\s*\)", text):
         raise ConfigurationError(f'{file}: {text!r}: must be a state such as "(0, 1, 0)"')
     state = tuple(int(number) for number in re.findall(r"\d+", text))
     if len(state) != length:

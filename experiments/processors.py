@@ -5,6 +5,9 @@ Room: `experiments`. Touches the operating system only.
 
 import os
 
+MOST_THREADS = 1024
+"""Threads that a command may be asked to use."""
+
 
 def usable_cpus() -> int:
     """Return the CPUs that this process may use, which a container or a batch system may have limited."""

@@ -25,6 +25,9 @@ from envs.errors import ConfigurationError
 LARGEST_SEED = 2**53 - 1
 """The user's seed stands in JSON, whose readers may keep numbers as doubles: larger ones would not come back."""
 
+MOST_EPISODES = 100_000
+"""Episodes that a command plays under one demand seed, at most."""
+
 FIRST_DEMAND_SEED = 2**62
 """All demand seeds are at least this; what a library makes of a plain seed is less."""
 

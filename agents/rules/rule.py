@@ -7,10 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict
-
 from agents.rules.rule_policy import RulePolicy
 from envs.configuration.messages import did_you_mean
+from envs.configuration.quantities import Checked
 from envs.errors import ConfigurationError
 from envs.interface.actions import ASSIGN_LENSES, PREFERRED_REPS, code_of
 from envs.scenario.action_table import action_table
@@ -37,15 +36,13 @@ class FreeParameter(NamedTuple):
     is_integer: bool = False
 
 
-class Rule(BaseModel, ABC):
+class Rule(Checked, ABC):
     """A rule as a configuration states it: `rule` names it, the other keys are its parameters.
 
     Attributes:
         rule: which rule.
         name: of the row in tables.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rule: str
     name: str

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ def _mistake(details: ErrorDetails, schema: Schema, data: Any) -> _Mistake:
     """Word one of pydantic's errors, and find the path that the user wrote."""
     kind, context, value = details["type"], details.get("ctx", {}), details["input"]
     path, alternatives, field_name = _locate(details["loc"], kind, schema, data)
-    unit, shown = _unit(field_name), _shown(value)
+    unit, shown = unit_of(field_name), _shown(value)
     if kind == "missing":
         return _Mistake(path, "missing key", "")
     if kind == "extra_forbidden":
@@ -138,7 +139,7 @@ def _mistake(details: ErrorDetails, schema: Schema, data: Any) -> _Mistake:
         shape = f"{_SHAPES[kind]} ({unit})" if unit and "number" in _SHAPES[kind] else _SHAPES[kind]
         return _Mistake(path, f"must be {shape}", shown, shape)
     if kind == "finite_number":
-        return _Mistake(path, "must be a finite number", shown)
+        return _Mistake(path, f"must be a finite number{f' ({unit})' if unit else ''}", shown)
     if kind in {"too_short", "too_long"}:
         word, limit = ("least", "min_length") if kind == "too_short" else ("most", "max_length")
         items = "item" if context[limit] == 1 else "items"
@@ -284,10 +285,14 @@ def _shown(value: Any) -> str:
     """Return a value as a message shows it; mappings and lists are too long to be shown."""
     if isinstance(value, str):
         return repr(value if len(value) <= 60 else value[:57] + "...")
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"  # as YAML writes it
+    if isinstance(value, int) and abs(value) >= 10**40:
+        return f"{'-' if value < 0 else ''}10^{int(math.log10(abs(value)))} or more"
     return json.dumps(value) if value is None or isinstance(value, bool | int | float) else ""
 
 
-def _unit(name: str) -> str:
+def unit_of(name: str) -> str:
     """Return the unit in which a field is measured, read from the end of its name; empty if it has none."""
     match = _UNIT_SUFFIX.search(name)
     if match is None:

@@ -6,16 +6,19 @@ nothing.
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, get_args
 
 from envs.configuration.messages import did_you_mean
 from envs.errors import InvalidValueError
-from envs.interface.units import DAY_S
+from envs.interface.units import DAY_S, HOUR_S
 from envs.scenario.agreements import Client, Fairness
 from envs.scenario.channel import Channel
 from envs.scenario.customers import ScriptedContact, Segment
-from envs.scenario.parts import Horizon
+from envs.scenario.parts import Horizon, Weekday
 from envs.scenario.staff import Group, OpeningHours
+
+MOST_CONTACTS = 500_000
+"""Contacts that an episode may expect: each takes about a hundred bytes, and 64 episodes are played side by side."""
 
 
 class ScenarioParts(Protocol):
@@ -57,6 +60,7 @@ def check_parts(center: ScenarioParts) -> None:
         if high <= low:
             raise InvalidValueError(("value_bands_usd", i), f"must be > {low:g} USD: value bands increase")
     _check_censuses(center)
+    _check_demand(center)
 
 
 def _check_names(center: ScenarioParts) -> None:
@@ -258,3 +262,23 @@ def _check_censuses(center: ScenarioParts) -> None:
             raise InvalidValueError(
                 ("census_at_s", i), f"must be > {center.census_at_s[i - 1]:g} seconds: they increase"
             )
+
+
+def _check_demand(center: ScenarioParts) -> None:
+    """Refuse a center whose contacts, in expectation, would not fit into memory."""
+    days = center.horizon.days
+    expected: dict[tuple[str | int, ...], float] = {}
+    for i, channel in enumerate(center.channels):
+        if channel.arrivals is not None:
+            of_week = sum(sum(channel.arrivals.rates_on(weekday)) for weekday in get_args(Weekday))
+            hours = channel.arrivals.interval_s / HOUR_S
+            expected["channels", i, "arrivals", "rate_per_hour"] = of_week * hours * days / 7
+        if channel.initial_backlog is not None:
+            expected["channels", i, "initial_backlog", "mean_contacts"] = channel.initial_backlog.mean_contacts
+    if sum(expected.values()) <= MOST_CONTACTS:
+        return
+    raise InvalidValueError(
+        max(expected, key=lambda path: expected[path]),
+        f"the center expects about {sum(expected.values()):,.0f} contacts in an episode of {days:g} days: must be <= "
+        f"{MOST_CONTACTS:,} contacts, since memory holds those of many episodes",
+    )

@@ -45,9 +45,9 @@ class Arrivals(Part):
     `day_factor_cv`.
     """
 
-    interval_s: float = Field(default=1800.0, gt=0, le=DAY_S)
+    interval_s: float = Field(default=1800.0, ge=60, le=DAY_S)
     rate_per_hour: RatePerHour | tuple[RatePerHour, ...] | dict[Weekday, tuple[RatePerHour, ...]]
-    day_factor_cv: float = Field(default=0.1, ge=0)
+    day_factor_cv: float = Field(default=0.1, ge=0, le=10)
 
     @model_validator(mode="after")
     def _check(self) -> "Arrivals":

@@ -14,20 +14,17 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from scipy import integrate, special
 
+from envs.configuration.quantities import Checked
 from envs.interface.units import CELLS, OCTAVES
 
 Floats = NDArray[np.float64]
 _LARGEST_PROB = float(np.nextafter(1.0, 0.0))
 
 
-class _Specification(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DurationDistribution(_Specification):
+class DurationDistribution(Checked):
     """Law of a duration in seconds."""
 
     @property
@@ -149,7 +146,7 @@ class Weibull(DurationDistribution):
 
     distribution: Literal["weibull"]
     mean_s: float = Field(gt=0)
-    shape: float = Field(gt=0)
+    shape: float = Field(ge=0.05, le=100)
 
     @property
     def mean_duration_s(self) -> float:
@@ -213,7 +210,7 @@ class Tabulated(DurationDistribution):
     survival_prob_at: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(min_length=2, alias="survival_prob")
     tail_mean_s: float = Field(gt=0)
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     @model_validator(mode="after")
     def _check(self) -> "Tabulated":
@@ -280,7 +277,7 @@ def tabulate_quantiles(law: DurationDistribution | None) -> Floats:
     return law.quantile_s(1.0 - 2.0**-octave + 2.0 ** -(octave + 1.0) * cell / CELLS)
 
 
-class ValueDistribution(_Specification):
+class ValueDistribution(Checked):
     """Law of an account value in USD."""
 
     @abstractmethod

@@ -6,8 +6,9 @@ Room: `envs.scenario`. Touches pydantic only.
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from envs.configuration.quantities import Checked
 from envs.errors import InvalidValueError
 from envs.interface.units import DAY_S
 
@@ -30,10 +31,8 @@ def _read_clock(value: Any) -> Any:
 TimeOfDay = Annotated[float, BeforeValidator(_read_clock), Field(ge=0, le=DAY_S)]
 
 
-class Part(BaseModel):
+class Part(Checked):
     """A part of a scenario: unknown keys are refused, and nothing changes after the check."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Horizon(Part):

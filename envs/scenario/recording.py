@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from envs.configuration.document import shown_path
 from envs.configuration.messages import did_you_mean
+from envs.configuration.quantities import LARGEST
 from envs.errors import ConfigurationError
 from envs.interface.units import DAY_S, HOUR_S
 
@@ -297,6 +298,8 @@ class _Row:
             self._refuse(column, f"must be a finite number ({unit}){otherwise}")
         if amount < 0:
             self._refuse(column, f"must be >= 0 {unit}")
+        if amount > LARGEST[unit]:
+            self._refuse(column, f"must be <= {LARGEST[unit]:g} {unit}")
         return amount
 
     def _choice(self, column: str, count: int, rule: str) -> float:

@@ -64,7 +64,7 @@ class Scenario(Part):
     value_bands_usd: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(), max_length=3)
     suspended_limit: int = Field(default=3, ge=0)
     review: Literal["on_change", "every_event"] = "on_change"
-    review_interval_s: float = Field(default=120.0, gt=0)
+    review_interval_s: float = Field(default=120.0, ge=1)
     observation: Literal["full", "markov"] = "full"
     terminal_charge: Literal["expected", "none"] = "expected"
     census_at_s: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(), max_length=16)

@@ -90,7 +90,7 @@ class Group(Part):
     """
 
     name: str
-    count: int = Field(ge=1)
+    count: int = Field(ge=1, le=10_000)
     skills: tuple[str, ...] = Field(min_length=1)
     home_channel: str | dict[str, Annotated[int, Field(ge=1)]] | None = None
     shifts: tuple[Shift, ...] | None = None

@@ -20,6 +20,7 @@ from experiments.cli.options import (
     refuse_beside_suite,
     require_folders,
 )
+from experiments.processors import MOST_THREADS
 
 BenchmarkName = Annotated[
     str | None,
@@ -55,6 +56,7 @@ Threads = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MOST_THREADS,
         help="Threads, on which no result depends; default: 1, with --suite one for each CPU.",
         show_default=False,
     ),

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from experiments.processors import MOST_THREADS
+
 if TYPE_CHECKING:
     from experiments.records.recorder import RecordFolder
 
@@ -43,10 +45,16 @@ TrainingOverrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the training, as in ppo.learning_rate=5e-4."),
 ]
 RunsFolder = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Where run folders are made.")]
-Threads = Annotated[int, typer.Option(min=1, help="Threads of numba and of onnxruntime.")]
+Threads = Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="Threads of numba and of onnxruntime.")]
 ThreadsOrAll = Annotated[
     int | None,
-    typer.Option("--threads", min=1, help="Default: one for each CPU; no result depends on it.", show_default=False),
+    typer.Option(
+        "--threads",
+        min=1,
+        max=MOST_THREADS,
+        help="Default: one for each CPU; no result depends on it.",
+        show_default=False,
+    ),
 ]
 
 

@@ -33,7 +33,7 @@ def validate(
         bool, typer.Option("--trace", help="Print the SHA-256 of a million decisions instead; it depends on no option.")
     ] = False,
     threads: ThreadsOrAll = None,
-    batch: Annotated[int, typer.Option(min=1, help="Episodes side by side in a trace.")] = 64,
+    batch: Annotated[int, typer.Option(min=1, max=4096, help="Episodes side by side in a trace.")] = 64,
     json_file: JsonFile = None,
 ) -> None:
     """Simulate models with a known answer, and check the simulator against it; exit code 1 if anything fails."""

@@ -6,16 +6,17 @@ Room: `experiments.comparison`. Reads `configs/benchmarks/`; the work is done by
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agents.catalog import locate_policy
 from agents.rules.registry import AnyRule
+from envs.configuration.quantities import Checked
 from envs.scenario.scenario import load_scenario, locate_override, locate_scenario
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
 from experiments.console import say_doubts
 from experiments.run_folder import load_config
-from experiments.seeds import LARGEST_SEED
+from experiments.seeds import LARGEST_SEED, MOST_EPISODES
 
 if TYPE_CHECKING:
     from experiments.records.recorder import RecordFolder
@@ -27,7 +28,7 @@ BOUNDED_EPISODES = 4
 """Episodes on which a lower bound is computed if nobody says on how many: that takes seconds for each."""
 
 
-class BenchmarkConfig(BaseModel):
+class BenchmarkConfig(Checked):
     """A benchmark, as a file in `configs/benchmarks/` states it.
 
     Attributes:
@@ -47,17 +48,15 @@ class BenchmarkConfig(BaseModel):
             on all if they are fewer; 0: on none.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     description: str = ""
     scenarios: tuple[str, ...] = Field(default=("bank",), min_length=1)
     overrides: tuple[str, ...] = ()
     policies: tuple[str | AnyRule, ...] | None = Field(default=None, min_length=1)
-    episodes: int = Field(default=64, ge=2)
+    episodes: int = Field(default=64, ge=2, le=MOST_EPISODES)
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     reference: str | None = None
     tuned: bool = False
-    validation_episodes: int = Field(default=64, ge=1)
+    validation_episodes: int = Field(default=64, ge=1, le=MOST_EPISODES)
     bound: int | None = Field(default=None, ge=0)
 
 

@@ -21,7 +21,7 @@ from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.outcomes import Outcome, play
 from experiments.console import say_doubts, table_console
 from experiments.progress import episode_progress
-from experiments.seeds import demand_seeds
+from experiments.seeds import MOST_EPISODES, demand_seeds
 from experiments.texts import digits_text, json_number
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def evaluate(
     """
     if mode is not None and mode not in MODES:
         raise ConfigurationError(f"mode = {mode!r}: must be one of {', '.join(MODES)}")
-    if episodes < 1:
-        raise ConfigurationError(f"episodes = {episodes}: must be >= 1")
+    if not 1 <= episodes <= MOST_EPISODES:
+        raise ConfigurationError(f"episodes = {episodes}: must be >= 1 and <= {MOST_EPISODES}")
     checked = load_scenario(scenario, overrides)
     named = load_policy(str(policy), checked, threads=threads)
     if mode is not None:

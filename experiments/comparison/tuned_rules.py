@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from rich.progress import Progress
 
 from agents.catalog import NamedPolicy
@@ -19,11 +19,12 @@ from envs.configuration.document import (
     shown_path,
     validate,
 )
+from envs.configuration.quantities import Checked
 from envs.errors import ConfigurationError, InvalidValueError
 from envs.scenario.scenario import Scenario
 from experiments.comparison.outcomes import play
 from experiments.run_folder import writing, yaml_text
-from experiments.seeds import demand_seeds
+from experiments.seeds import LARGEST_SEED, demand_seeds
 
 TUNED_FOLDER = REPOSITORY_FOLDER / "configs" / "benchmarks" / "tuned"
 BEST_TUNED = "best_tuned"
@@ -31,16 +32,14 @@ BEST_TUNED = "best_tuned"
 PREFIX = "tuned_"
 
 
-class CostPair(BaseModel):
+class CostPair(Checked):
     """What a rule costs before and after tuning, USD/day."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     default: float
     tuned: float
 
 
-class Origin(BaseModel):
+class Origin(Checked):
     """Where the values of a tuned rule come from.
 
     Attributes:
@@ -55,11 +54,9 @@ class Origin(BaseModel):
         validation_cost_usd: on the validation episodes.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     command: str
     date: str
-    seed: int
+    seed: int = Field(ge=0, le=LARGEST_SEED)
     trials: int
     episodes: int
     validation_episodes: int
@@ -68,7 +65,7 @@ class Origin(BaseModel):
     validation_cost_usd: CostPair
 
 
-class TunedRules(BaseModel):
+class TunedRules(Checked):
     """The tuned rules of one scenario.
 
     Attributes:
@@ -76,8 +73,6 @@ class TunedRules(BaseModel):
         rules: each named `tuned_` and the name of the rule that was tuned.
         origins: where they come from, by name.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     scenario: str
     rules: tuple[AnyRule, ...] = Field(min_length=1)

@@ -6,7 +6,7 @@ Room: `experiments.training`. Checked and frozen; reads files, touches nothing e
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from agents.catalog import locate_policy
 from envs.configuration.document import (
@@ -16,9 +16,11 @@ from envs.configuration.document import (
     validate,
 )
 from envs.configuration.path_keys import locate_paths
+from envs.configuration.quantities import Checked
 from envs.errors import InvalidValueError
 from envs.scenario.scenario import locate_override, locate_scenario
-from experiments.seeds import LARGEST_SEED
+from experiments.processors import MOST_THREADS
+from experiments.seeds import LARGEST_SEED, MOST_EPISODES
 
 PATH_KEYS = {
     "scenario": locate_scenario,
@@ -28,11 +30,7 @@ PATH_KEYS = {
 """Keys whose texts may name files; relative paths begin in the folder of the training file."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Network(_Part):
+class Network(Checked):
     """The candidate-scoring network.
 
     Attributes:
@@ -48,7 +46,7 @@ class Network(_Part):
     residual_weight: float = Field(default=1.0, ge=0)
 
 
-class Adjustment(_Part):
+class Adjustment(Checked):
     """Fitting the adjustments of the prior rule by CMA-ES on training episodes, before PPO
     (`agents.learning.adjustment`).
 
@@ -59,13 +57,13 @@ class Adjustment(_Part):
         sigma: standard deviation at the start; the adjustments are scaled so that one is a large change.
     """
 
-    generations: int = Field(default=30, ge=1)
-    population: int = Field(default=12, ge=4)
-    episodes: int = Field(default=8, ge=1)
+    generations: int = Field(default=30, ge=1, le=100_000)
+    population: int = Field(default=12, ge=4, le=10_000)
+    episodes: int = Field(default=8, ge=1, le=MOST_EPISODES)
     sigma: float = Field(default=0.4, gt=0)
 
 
-class Ppo(_Part):
+class Ppo(Checked):
     """MaskablePPO.
 
     Attributes:
@@ -87,10 +85,10 @@ class Ppo(_Part):
         staggered: start the environments spread over the horizon, with the backlogs of the rule `expected_loss`.
     """
 
-    environments: int = Field(default=128, ge=1)
-    rollout_steps: int = Field(default=64, ge=1)
+    environments: int = Field(default=128, ge=1, le=10_000)
+    rollout_steps: int = Field(default=64, ge=1, le=100_000)
     batch_size: int = Field(default=4096, ge=2)
-    epochs: int = Field(default=4, ge=1)
+    epochs: int = Field(default=4, ge=1, le=1000)
     learning_rate: float = Field(default=1e-3, gt=0)
     clip_range: float = Field(default=0.2, gt=0)
     entropy_weight: float = Field(default=0.0, ge=0)
@@ -105,21 +103,21 @@ class Ppo(_Part):
     staggered: bool = True
 
 
-class Validation(_Part):
+class Validation(Checked):
     """Choosing the checkpoint and the mode: on `episodes` validation episodes, every `every_steps` decisions."""
 
     every_steps: int = Field(default=500_000, ge=1)
-    episodes: int = Field(default=16, ge=2)
+    episodes: int = Field(default=16, ge=2, le=MOST_EPISODES)
 
 
-class FinalBenchmark(_Part):
+class FinalBenchmark(Checked):
     """The test at the end: `episodes` test episodes, the learned policy, its start, and `policies`."""
 
-    episodes: int = Field(default=64, ge=2)
+    episodes: int = Field(default=64, ge=2, le=MOST_EPISODES)
     policies: tuple[str, ...] | None = None
 
 
-class TrainingConfig(_Part):
+class TrainingConfig(Checked):
     """A training of one policy in one scenario; the checkpoints and the modes are judged on validation episodes."""
 
     description: str = ""
@@ -127,7 +125,7 @@ class TrainingConfig(_Part):
     scenario_overrides: tuple[str, ...] = ()
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
     steps: int = Field(default=2_000_000, ge=1)
-    threads: int = Field(default=2, ge=1)
+    threads: int = Field(default=2, ge=1, le=MOST_THREADS)
     network: Network = Network()
     adjustment: Adjustment | None = None
     ppo: Ppo = Ppo()

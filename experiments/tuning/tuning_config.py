@@ -6,22 +6,21 @@ Room: `experiments.tuning`. Checked and frozen; reads files, touches nothing els
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agents.catalog import locate_policy
 from agents.rules.registry import AnyRule
+from envs.configuration.quantities import Checked
 from envs.scenario.scenario import locate_override, locate_scenario
 from experiments.run_folder import load_config
-from experiments.seeds import LARGEST_SEED
+from experiments.seeds import LARGEST_SEED, MOST_EPISODES
 
 PATH_KEYS = {"scenarios": locate_scenario, "overrides": locate_override, "rules": locate_policy}
 """Keys whose texts may name files; relative paths begin in the folder of the tuning file."""
 
 
-class TuningConfig(BaseModel):
+class TuningConfig(Checked):
     """Which rules are tuned, in which scenarios, on how many episodes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     description: str = ""
     scenarios: tuple[str, ...] = Field(default=("bank",), min_length=1)
@@ -30,9 +29,9 @@ class TuningConfig(BaseModel):
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     trials: int = Field(default=120, ge=1)
     minutes: float = Field(default=10.0, gt=0)
-    episodes: int = Field(default=32, ge=1)
-    validation_episodes: int = Field(default=64, ge=1)
-    test_episodes: int = Field(default=64, ge=2)
+    episodes: int = Field(default=32, ge=1, le=MOST_EPISODES)
+    validation_episodes: int = Field(default=64, ge=1, le=MOST_EPISODES)
+    test_episodes: int = Field(default=64, ge=2, le=MOST_EPISODES)
 
 
 def load_tuning(name_or_path: str | Path | None = None, **changes: Any) -> TuningConfig:

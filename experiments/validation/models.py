@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from agents.catalog import load_policy, locate_policy
 from agents.episodes import play_episodes
@@ -27,6 +27,7 @@ from envs.configuration.document import (
     validate,
 )
 from envs.configuration.path_keys import locate_paths
+from envs.configuration.quantities import Checked
 from envs.counts import (
     Counts,
     add_counts,
@@ -57,10 +58,6 @@ class Estimate(NamedTuple):
     standard_error: float
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class Verdict(NamedTuple):
     """How an estimate compares with a reference: z in standard errors, and why it fails, if it does."""
 
@@ -68,7 +65,7 @@ class Verdict(NamedTuple):
     failure: str | None
 
 
-class Reference(_Part):
+class Reference(Checked):
     """The known value of one metric; `tier` says which run is long enough to check it.
 
     Attributes:
@@ -112,7 +109,7 @@ PATH_KEYS = {
 """Keys whose texts may name files; relative paths begin in the folder of the validation file."""
 
 
-class EpisodesPerBatch(_Part):
+class EpisodesPerBatch(Checked):
     """How many independent episodes make up one batch in the fast and in the full tier."""
 
     fast: int = Field(default=1, ge=1)
@@ -123,7 +120,7 @@ def _load_named(value: Any) -> Any:
     return load_scenario(value) if isinstance(value, str) else value
 
 
-class ValidationModel(_Part):
+class ValidationModel(Checked):
     """A model with a known answer: its scenario, policy, size of the run and reference values.
 
     Attributes:
@@ -145,7 +142,7 @@ class ValidationModel(_Part):
     scenario: Annotated[Scenario, BeforeValidator(_load_named)]
     overrides: tuple[str, ...] = ()
     policy: str | AnyRule
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, le=2**63 - 1)
     batches: int = Field(default=64, ge=2)
     episodes_per_batch: EpisodesPerBatch = EpisodesPerBatch()
     references: tuple[Reference, ...] = Field(min_length=1)
@@ -182,7 +179,7 @@ class ValidationModel(_Part):
         return self.batches * (self.episodes_per_batch.full if tier == "full" else self.episodes_per_batch.fast)
 
 
-class ValidationFile(_Part):
+class ValidationFile(Checked):
     """A file in `configs/validation/`."""
 
     description: str = ""
