@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format bench validate mutate clean
+.PHONY: help setup demo test test-slow check format bench validate mutate peers clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,5 +52,8 @@ validate: $(INSTALLED)  ## Hold the simulator against every known value of queue
 mutate: $(INSTALLED)  ## Plant faults in copies of the simulator, and see the fast validation turn red
 	$(BIN)/python tests/mutate.py
 
+peers: $(INSTALLED)  ## Run the examples of docs/peers.md that need other libraries, in .peers/ (PEER=rllib for one)
+	$(BIN)/python tests/peers/try_examples.py $(PEER)
+
 clean:  ## Remove .venv and caches; runs/ stays
-	rm -rf .venv .numba_cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .peers .numba_cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache *.egg-info

@@ -61,7 +61,7 @@ def test_the_readme_names_the_two_commands():
 
 def test_make_lists_its_targets():
     shown = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True).stdout
-    for target in ("demo", "test", "test-slow", "check", "format", "bench", "clean"):
+    for target in ("demo", "test", "test-slow", "check", "format", "bench", "peers", "clean"):
         assert f"make {target} " in shown
 
 
