@@ -54,7 +54,7 @@ def try_example(example: Example) -> bool:
         installed.write_text(wanted)
     print(f"{example.name}: running", flush=True)
     with tempfile.TemporaryDirectory() as work:
-        settings = os.environ | {"MINARI_DATASETS_PATH": work}
+        settings = os.environ | {"HOME": work}  # data sets and tokens that a library keeps there go with it
         codes = [
             subprocess.run([python, "-W", "ignore", "-c", program], cwd=work, env=settings).returncode
             for program in example.programs
