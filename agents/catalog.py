@@ -29,11 +29,13 @@ FORMS = "a rule's name, a policy FILE.yaml, an exported FILE.onnx, a table FILE.
 
 @dataclass(frozen=True)
 class NamedPolicy:
-    """A policy, the name of its row in tables and files, and how it acts: greedily, or by sampling."""
+    """A policy, the name of its row in tables and files, how it acts, greedily or by sampling, and the file from which
+    it was read, if it was from one."""
 
     name: str
     policy: Policy
     deterministic: bool = True
+    file: Path | None = None
 
 
 def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> NamedPolicy:
@@ -68,14 +70,14 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
     if source.endswith((".yaml", ".yml")):
         rule = validate(load_yaml(Path(source)), RuleFile, "policy").root
         loaded = load_policy(rule, scenario)
-        return replace(loaded, name=name) if equals else loaded
+        return replace(loaded, name=name if equals else loaded.name, file=Path(source))
     if source.endswith((".json", ".json.gz")):
-        return NamedPolicy(name, TablePolicy(Path(source), scenario))
+        return NamedPolicy(name, TablePolicy(Path(source), scenario), file=Path(source))
     if source.endswith(".onnx"):
         from agents.exported_policy import ExportedPolicy
 
         exported = ExportedPolicy(Path(source), scenario, threads=threads)
-        return NamedPolicy(name, exported, deterministic=exported.mode == "greedy")
+        return NamedPolicy(name, exported, deterministic=exported.mode == "greedy", file=Path(source))
     if ":" in source:
         return NamedPolicy(name, _make_own_policy(source, scenario))
     known = tuple(dict.fromkeys((*BASELINES, *RULE_NAMES)))

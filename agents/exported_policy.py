@@ -12,6 +12,7 @@ are inside. What else has to be known stands in the file's metadata, each entry 
 * `action_names`: JSON list, the action table it was trained for;
 * `fields`: JSON, `{"center": [...], "candidates": [...]}`, each field with name, unit, low, high and scale;
 * `scenario_name`, and `scenario`: JSON, the resolved scenario;
+* `data`: JSON, the SHA-256 of that scenario and of its recorded days (`experiments.provenance`); older files have none;
 * `mode`: `greedy` or `sampled`, the better one on validation episodes, and `validation_cost_usd`: JSON, the
   cost per day of both there (empty if unknown);
 * `provenance`: JSON: versions, command, seed, date, commit.
@@ -148,10 +149,10 @@ def _read_metadata(file: Path, texts: dict[str, str]) -> dict[str, Any]:
         raise ConfigurationError(
             f"{file}: format_version = {version}: this version of the project reads {FORMAT_VERSION}"
         )
-    metadata: dict[str, Any] = dict(texts)
-    for key in ("action_names", "fields", "scenario", "validation_cost_usd", "provenance"):
+    metadata: dict[str, Any] = {"data": "{}", **texts}
+    for key in ("action_names", "fields", "scenario", "validation_cost_usd", "provenance", "data"):
         try:
-            metadata[key] = json.loads(texts[key])
+            metadata[key] = json.loads(metadata[key])
         except (KeyError, json.JSONDecodeError) as error:
             raise ConfigurationError(f"{file}: its metadata entry {key} is missing or damaged") from error
     if metadata.get("mode") not in MODES:

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of means over episodes.
+"""Bootstrap intervals of means over episodes, or over recorded days.
 
 Room: `experiments`. Touches numpy and scipy.
 
@@ -12,6 +12,11 @@ n - 1 times that of all but one. For a metric that is a mean over episodes they 
 for a ratio they are its linear approximation, whose mean varies as the ratio does when episodes are drawn
 again.
 
+Episodes that replay the same recorded day are no independent ones, however little or much of it is recorded: the
+day is what is drawn again, with all its episodes (the cluster bootstrap; Davison and Hinkley 1997, Bootstrap Methods
+and their Application, section 3.8). Then the jackknife leaves out a day at a time, so that there is one pseudo-value
+per day. Of fewer than `LEAST_DAYS` distinct days there is no interval.
+
 NaN is never dropped: a value that is not defined in some episode makes the interval NaN.
 """
 
@@ -24,6 +29,8 @@ from scipy.special import ndtr, ndtri
 Method = Literal["bca", "percentile"]
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
+LEAST_DAYS = 5
+"""Recorded days of which an interval is made, at least: three days have only ten different resamples."""
 _BLOCK = 256  # columns at a time, so that the resampled means of all fit into memory
 
 
@@ -42,16 +49,17 @@ def bootstrap_intervals(
     resamples: int = RESAMPLES,
     seed: int = 0,
     method: Method = "bca",
+    least: int = 2,
 ) -> NDArray[np.float64]:
-    """Return mean, low and high of each column of `values` (episodes, k), float64 (3, k).
+    """Return mean, low and high of each column of `values` (episodes or days, k), float64 (3, k).
 
-    All columns share the same resamples. A single episode has no interval: NaN. A column of equal values has
+    All columns share the same resamples. Fewer than `least` rows have no interval: NaN. A column of equal values has
     an interval of length 0.
     """
     n_episodes, n_columns = values.shape
     result = np.full((3, n_columns), np.nan)
     result[0] = values.mean(axis=0)
-    if n_episodes < 2:
+    if n_episodes < max(least, 2):
         return result
     generator = np.random.default_rng(seed)
     weights = generator.multinomial(n_episodes, np.full(n_episodes, 1 / n_episodes), resamples) / n_episodes
@@ -64,14 +72,19 @@ def bootstrap_intervals(
 def mean_interval(
     values: ArrayLike,
     *,
+    days: NDArray[np.int64] | None = None,
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
     seed: int = 0,
     method: Method = "bca",
 ) -> Interval:
-    """Return the mean of one value per episode with its interval."""
-    column = np.asarray(values, np.float64)[:, np.newaxis]
-    ends = bootstrap_intervals(column, confidence=confidence, resamples=resamples, seed=seed, method=method)
+    """Return the mean of one value per episode with its interval; `days` is the recorded day of each, if it has one."""
+    column = np.asarray(values, np.float64)
+    column = (column if days is None else day_values(column, days))[:, np.newaxis]
+    least = least_units(days)
+    ends = bootstrap_intervals(
+        column, confidence=confidence, resamples=resamples, seed=seed, method=method, least=least
+    )
     return Interval(*ends[:, 0].tolist())
 
 
@@ -79,22 +92,57 @@ def difference_interval(
     values: ArrayLike,
     against: ArrayLike,
     *,
+    days: NDArray[np.int64] | None = None,
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
     seed: int = 0,
     method: Method = "bca",
 ) -> Interval:
-    """Return the mean of `values` - `against` with its interval; entry i of both is the same episode."""
+    """Return the mean of `values` - `against` with its interval; entry i of both is the same episode, and of `days` the
+    recorded day of it."""
     differences = np.asarray(values, np.float64) - np.asarray(against, np.float64)
-    return mean_interval(differences, confidence=confidence, resamples=resamples, seed=seed, method=method)
+    return mean_interval(differences, days=days, confidence=confidence, resamples=resamples, seed=seed, method=method)
+
+
+def least_units(days: NDArray[np.int64] | None) -> int:
+    """Return of how many episodes, or distinct recorded days, an interval is made at least."""
+    return 2 if days is None else LEAST_DAYS
+
+
+def reason_against_interval(n_episodes: int, days: NDArray[np.int64] | None) -> str | None:
+    """Return why there is no interval over `n_episodes` with these recorded `days`; None where there is one."""
+    if days is None:
+        return None if n_episodes > 1 else "no interval: one episode has none"
+    n_days = len(np.unique(days))
+    if n_days >= LEAST_DAYS:
+        return None
+    return f"no interval: {n_days} distinct recorded day{'s' * (n_days > 1)} took part, and it needs {LEAST_DAYS}"
+
+
+def episodes_by_day(n_episodes: int, days: NDArray[np.int64] | None) -> list[NDArray[np.int64]]:
+    """Return the places of the episodes that are drawn together: those of each recorded day; each one alone without
+    `days`."""
+    if days is None:
+        return list(np.arange(n_episodes)[:, np.newaxis])
+    return [np.flatnonzero(days == day) for day in np.unique(days)]
+
+
+def day_values(values: NDArray[np.float64], days: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return one value per distinct recorded day (days,), the mean of which is that of `values`, one per episode: the
+    means of the days where all have as many episodes, else the pseudo-values of leaving a day out."""
+    units = episodes_by_day(len(values), days)
+    if len(units) == 1:
+        return values.mean(keepdims=True)
+    without = np.array([np.delete(values, unit).mean() for unit in units])
+    return pseudo_values(values.mean(keepdims=True), without[:, np.newaxis])[:, 0]
 
 
 def pseudo_values(whole: NDArray[np.float64], without: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the jackknife's pseudo-values (episodes, k), moved so that their mean is `whole`.
+    """Return the jackknife's pseudo-values (n, k), moved so that their mean is `whole`.
 
     Args:
-        whole: metrics over all n episodes, (k,).
-        without: row i holds the metrics over all episodes but i, (n, k).
+        whole: metrics over all episodes, (k,).
+        without: row i holds the metrics over all episodes but the i-th of n, or those of the i-th of n days, (n, k).
     """
     n_episodes = len(without)
     values = n_episodes * whole - (n_episodes - 1) * without
@@ -114,7 +162,8 @@ def _ends(
     tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
     shares = np.repeat(tails[:, np.newaxis], values.shape[1], axis=1)
     if method == "bca":
-        below = ((resampled < 0).mean(axis=0) + (resampled <= 0).mean(axis=0)) / 2
+        rounding = 1e-9 * spread  # a resample of every value once is the mean, whatever rounding makes of it
+        below = ((resampled < -rounding).mean(axis=0) + (resampled <= rounding).mean(axis=0)) / 2
         bias = ndtri(np.clip(below, 1 / len(weights), 1 - 1 / len(weights)))
         skew_scale = np.where(constant, 1.0, len(values) * spread**2) ** 1.5
         acceleration = (deviations**3).sum(axis=0) / (6 * skew_scale)

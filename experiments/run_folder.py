@@ -24,7 +24,7 @@ from envs.configuration.document import (
 )
 from envs.configuration.path_keys import Locate, locate_paths
 from envs.errors import ConfigurationError
-from experiments.provenance import collect_provenance
+from experiments.provenance import Data, collect_provenance, require_same_data
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -111,6 +111,15 @@ def write_json(file: Path, data: Mapping[str, Any]) -> None:
     file.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 
-def write_provenance(folder: Path, seed: int) -> None:
-    """Write the command, versions, date and commit of a run."""
-    write_json(folder / PROVENANCE_FILE, collect_provenance(seed))
+def write_provenance(folder: Path, seed: int, data: Data) -> None:
+    """Write the command, versions, date and commit of a run, and the digests of what it depends on."""
+    write_json(folder / PROVENANCE_FILE, collect_provenance(seed, data))
+
+
+def check_data(what: str, folder: Path, now: Data) -> None:
+    """Raise `ConfigurationError` if the run in `folder` was begun with other data; `what` is how the user names it."""
+    try:
+        kept = json.loads((folder / PROVENANCE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{what}: {folder / PROVENANCE_FILE} cannot be read ({error})") from error
+    require_same_data(what, kept, now)

@@ -60,6 +60,11 @@ def percent_interval_text(interval: Interval) -> str:
     return f"{percent_text(interval.mean)} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
 
 
+def interval_json(interval: Interval) -> dict[str, float | None]:
+    """Return an interval as JSON has it: mean, low and high."""
+    return {end: json_number(value) for end, value in interval._asdict().items()}
+
+
 def json_number(value: float) -> float | None:
     """Return a number as JSON has it: None where it is not defined (NaN) or infinite."""
     return value if math.isfinite(value) else None

@@ -10,7 +10,7 @@ customers, and the same later luck, since that is a function of the customer's k
 `sample_rest` draws the part of a demand that has not come yet anew, from streams that no episode has.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -343,6 +343,13 @@ def recorded_day(scenario: Scenario, seed: int, episode: int) -> int:
     if replay.order == "drawn" or episode == _NO_EPISODE:
         return int(_generator(seed, episode, _REPLAY_CHANNEL, "day").integers(len(recording.days)))
     return episode % len(recording.days)
+
+
+def recorded_days(scenario: Scenario, seed: int, episodes: Iterable[int]) -> NDArray[np.int64] | None:
+    """Return which recorded day each of `episodes` replays under `seed`; None where the scenario has no record."""
+    if scenario.recording is None:
+        return None
+    return np.array([recorded_day(scenario, seed, int(episode)) for episode in episodes], np.int64)
 
 
 def _generator(seed: int, episode: int, place: int, variable: str) -> np.random.Generator:

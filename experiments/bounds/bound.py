@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.errors import ConfigurationError
+from envs.inputs.demand import recorded_days
 from envs.metrics import calendar_days
 from envs.scenario.scenario import Scenario
 from experiments.bounds.assumptions import key_text, unknown_keys
@@ -56,6 +57,11 @@ class BoundResult:
         return "in expectation" if is_larger else "per episode"
 
     @property
+    def days(self) -> NDArray[np.int64] | None:
+        """The recorded day that each episode replays; None without a record."""
+        return recorded_days(self.scenario, self.seed, self.episodes)
+
+    @property
     def usd_per_day(self) -> NDArray[np.float64]:
         """The reported bound for each episode, (n,), comparable with the metric `total_cost_usd`. The bound in
         expectation is the same for all, and may lie above what a single episode costs."""
@@ -68,7 +74,7 @@ class BoundResult:
         """The mean of the reported bound, USD/day, with a 95 % interval over episodes; that of the bound in expectation
         has length 0, since nothing in it is sampled."""
         if self.kind == "per episode":
-            return mean_interval(self.usd_per_day)
+            return mean_interval(self.usd_per_day, days=self.days)
         return Interval(*(float(self.usd_per_day[0]),) * 3)
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from experiments.bounds.bound import BoundResult
 from experiments.comparison.scenario_result import ScenarioResult
 from experiments.comparison.summary import Summary
-from experiments.intervals import Interval
-from experiments.texts import json_number
+from experiments.texts import interval_json, json_number
 
 
 def scenario_json(result: ScenarioResult) -> dict[str, Any]:
@@ -17,9 +16,10 @@ def scenario_json(result: ScenarioResult) -> dict[str, Any]:
     data: dict[str, Any] = {
         "episodes": len(next(iter(result.outcomes.values())).counts),
         "seed": result.seed,
+        "no_interval": result.no_interval,
         "wall_s": result.wall_s,
         "policies": {
-            name: {metric: _interval_json(interval) for metric, interval in outcome.intervals.items()}
+            name: {metric: interval_json(interval) for metric, interval in outcome.intervals.items()}
             for name, outcome in result.outcomes.items()
         },
         "comparisons": [
@@ -39,7 +39,7 @@ def scenario_json(result: ScenarioResult) -> dict[str, Any]:
     if result.coverage is not None:
         data["bound"] = _bound_json(result.coverage.bound)
         for name, interval in result.coverage.covered_frac.items():
-            data["policies"][name]["covered_frac"] = _interval_json(interval)
+            data["policies"][name]["covered_frac"] = interval_json(interval)
     return data
 
 
@@ -51,15 +51,11 @@ def _bound_json(bound: BoundResult) -> dict[str, Any]:
 def _summary_json(summary: Summary) -> dict[str, Any]:
     return {
         "best": summary.best,
-        "total_cost_usd": _interval_json(summary.total_cost_usd),
+        "total_cost_usd": interval_json(summary.total_cost_usd),
         "runner_up": summary.runner_up,
-        "difference": None if summary.difference is None else _interval_json(summary.difference),
+        "difference": None if summary.difference is None else interval_json(summary.difference),
         "excludes_zero": summary.excludes_zero,
         "largest_term": summary.largest_term,
         "largest_term_frac": json_number(summary.largest_term_frac),
         "large_terms": summary.large_terms,
     }
-
-
-def _interval_json(interval: Interval) -> dict[str, float | None]:
-    return {end: json_number(value) for end, value in interval._asdict().items()}

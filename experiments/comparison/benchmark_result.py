@@ -30,7 +30,8 @@ class BenchmarkResult:
     def as_json(self) -> dict[str, Any]:
         """Return the result as plain data; what is not defined (NaN) is None.
 
-        `{"scenarios": {NAME: {"episodes", "seed", "wall_s", "policies": {POLICY: {METRIC: {"mean", "low", "high"}}},
+        `{"scenarios": {NAME: {"episodes", "seed", "no_interval", "wall_s",
+        "policies": {POLICY: {METRIC: {"mean", "low", "high"}}},
         "comparisons": [{"policy", "against", "metric", "mean_difference", "low", "high"}],
         "summary": {"best", "total_cost_usd": {"mean", "low", "high"}, "runner_up", "difference": {"mean", "low",
         "high"}, "excludes_zero", "largest_term", "largest_term_frac", "large_terms"}, "best_tuned"}}}`; with a bound

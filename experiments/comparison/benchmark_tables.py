@@ -42,8 +42,10 @@ def _service_metrics(scenario: Scenario) -> list[tuple[str, str]]:
 def result_tables(result: ScenarioResult) -> list[Table]:
     """Return the tables of one scenario: costs, service, cost by term, and the bound if there is one."""
     count = len(result.outcomes[result.reference].counts)
+    intervals = " with 95 % intervals" if result.no_interval is None else ""
     costs = Table(
-        title=f"{result.scenario.name}: cost per day with 95 % intervals, {count} test episodes of seed {result.seed}",
+        title=f"{result.scenario.name}: cost per day{intervals}, {count} test episodes of seed {result.seed}",
+        caption=result.no_interval and f"Warning: {result.no_interval}.",
     )
     service = Table(title=f"{result.scenario.name}: service")
     terms = Table(title=f"{result.scenario.name}: cost by term, USD/day")

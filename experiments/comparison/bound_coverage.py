@@ -20,8 +20,11 @@ from experiments.bounds.bound import BoundResult, episode_bounds
 from experiments.comparison.outcomes import Outcome
 from experiments.intervals import (
     Interval,
+    episodes_by_day,
+    least_units,
     mean_interval,
     pseudo_values,
+    reason_against_interval,
 )
 from experiments.texts import percent_interval_text, usd_text
 
@@ -69,20 +72,24 @@ def compute_coverage(
     if FIRST_COME in costs_usd:
         first_usd = costs_usd[FIRST_COME]
         for name, usd in costs_usd.items():
-            covered[name] = ratio_interval(first_usd - usd, first_usd - bound.usd_per_day)
-    return Coverage(bound, {name: mean_interval(usd) for name, usd in costs_usd.items()}, covered)
+            covered[name] = ratio_interval(first_usd - usd, first_usd - bound.usd_per_day, bound.days)
+    return Coverage(bound, {name: mean_interval(usd, days=bound.days) for name, usd in costs_usd.items()}, covered)
 
 
-def ratio_interval(numerators: NDArray[np.float64], denominators: NDArray[np.float64]) -> Interval:
+def ratio_interval(
+    numerators: NDArray[np.float64], denominators: NDArray[np.float64], days: NDArray[np.int64] | None = None
+) -> Interval:
     """Return the sum of `numerators` over that of `denominators`, one of each an episode, with its 95 % interval; NaN
-    where the denominator is not positive."""
+    where the denominator is not positive. `days` are the recorded days of the episodes, if they have them."""
     total, base = float(numerators.sum()), float(denominators.sum())
     if base <= 0.0:
         return Interval(math.nan, math.nan, math.nan)
-    if len(numerators) == 1:
+    units = episodes_by_day(len(numerators), days)
+    if len(units) < least_units(days):
         return Interval(total / base, math.nan, math.nan)
+    parts, bases = (np.array([values[unit].sum() for unit in units]) for values in (numerators, denominators))
     with np.errstate(divide="ignore", invalid="ignore"):
-        without = (total - numerators) / (base - denominators)
+        without = (total - parts) / (base - bases)
     values = pseudo_values(np.array([total / base]), without[:, np.newaxis])
     return mean_interval(values[:, 0])
 
@@ -90,9 +97,10 @@ def ratio_interval(numerators: NDArray[np.float64], denominators: NDArray[np.flo
 def coverage_table(scenario_name: str, coverage: Coverage) -> Table:
     """Return one row per policy, the least cost first, and the bound as the last one."""
     bound = coverage.bound
+    reason = reason_against_interval(len(bound.episodes), bound.days)
     table = Table(
         title=f"{scenario_name}: the way from FIFO to the bound, first {len(bound.episodes)} test episodes",
-        caption=f"Bound {bound.kind}: docs/bound.md.",
+        caption=f"Bound {bound.kind}: docs/bound.md." + (f" Warning: {reason}." if reason else ""),
     )
     table.add_column("policy", no_wrap=True)
     table.add_column("total cost, USD/day", justify="right")

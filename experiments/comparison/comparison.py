@@ -38,7 +38,7 @@ from experiments.comparison.tuned_rules import (
     choose_best,
     load_tuned,
 )
-from experiments.intervals import Interval, bootstrap_intervals
+from experiments.intervals import Interval, bootstrap_intervals, least_units
 from experiments.progress import episode_progress
 from experiments.seeds import demand_seeds
 
@@ -218,6 +218,6 @@ def _compare(outcomes: dict[str, Outcome], reference: str) -> list[Comparison]:
         ],
         axis=1,
     )
-    ends = bootstrap_intervals(differences)
+    ends = bootstrap_intervals(differences, least=least_units(outcomes[reference].days))
     labels = [(policy, against, metric) for policy, against in pairs for metric in metrics]
     return [Comparison(*label, Interval(*ends[:, i].tolist())) for i, label in enumerate(labels)]

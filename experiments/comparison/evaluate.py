@@ -21,8 +21,9 @@ from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.outcomes import Outcome, play
 from experiments.console import say_doubts, table_console
 from experiments.progress import episode_progress
+from experiments.provenance import DIGITS_SHOWN, Data, Datum, collect_data
 from experiments.seeds import MOST_EPISODES, demand_seeds
-from experiments.texts import digits_text, json_number
+from experiments.texts import digits_text, interval_json
 
 if TYPE_CHECKING:
     from experiments.records.recorder import RecordFolder
@@ -52,8 +53,10 @@ def evaluate(
         records: where to write every contact and decision (`experiments.records.recorder`), if anywhere.
 
     Returns:
-        `policy`, `scenario`, `episodes`, `seed`, `mode`, `metrics` (key -> mean, low, high, unit), and for an
-        exported file `default_mode` and `validation_cost_usd` of both modes, as they stand in the file.
+        `policy`, `scenario`, `episodes`, `seed`, `mode`, `data` (digests of the scenario, its recorded days and the
+        policy's file, `experiments.provenance`), `no_interval` (why low and high are None throughout, None where they
+        are not), `metrics` (key -> mean, low, high, unit), and for an exported file `exported_for`, the data of its
+        training, and `default_mode` and `validation_cost_usd` of both modes, as they stand in the file.
     """
     if mode is not None and mode not in MODES:
         raise ConfigurationError(f"mode = {mode!r}: must be one of {', '.join(MODES)}")
@@ -74,9 +77,12 @@ def evaluate(
         "episodes": episodes,
         "seed": seed,
         "mode": outcome.mode,
+        "data": collect_data([checked], [named]),
+        "no_interval": outcome.no_interval,
         "metrics": _metrics_json(outcome),
     }
     if isinstance(named.policy, ExportedPolicy):
+        result["exported_for"] = named.policy.metadata["data"]
         result["default_mode"] = named.policy.mode
         result["validation_cost_usd"] = named.policy.metadata["validation_cost_usd"]
     return result
@@ -90,6 +96,7 @@ def show(result: dict[str, Any], console: Console | None = None) -> None:
             f"{result['policy']} ({result['mode']}) in {result['scenario']}: "
             f"{result['episodes']} test episodes of seed {result['seed']}"
         ),
+        caption=result["no_interval"] and f"Warning: {result['no_interval']}.",
     )
     table.add_column("metric", no_wrap=True)
     for heading in ("mean", "95 % low", "high"):
@@ -98,6 +105,8 @@ def show(result: dict[str, Any], console: Console | None = None) -> None:
     for key, found in result["metrics"].items():
         table.add_row(key, *(digits_text(found[end]) for end in ("mean", "low", "high")), found["unit"])
     console.print(table)
+    for name, datum in result.get("exported_for", {}).items():
+        console.print(_data_note(name, datum, result["data"]), highlight=False, soft_wrap=True)
     if "default_mode" in result:
         costs = ", ".join(f"{mode} {cost:,.2f}" for mode, cost in result["validation_cost_usd"].items())
         note = f"The file's own mode is {result['default_mode']}"
@@ -105,11 +114,21 @@ def show(result: dict[str, Any], console: Console | None = None) -> None:
         console.print(note, highlight=False, soft_wrap=True)
 
 
+def _data_note(name: str, datum: Datum, data: Data) -> str:
+    """Return what of its training's data an exported policy meets again."""
+    digest = datum["sha256"]
+    if any(now["sha256"] == digest for now in data.values()):
+        return f"The file was exported for the same {name} (SHA-256 {digest[:DIGITS_SHOWN]})"
+    kind = name.partition(" ")[0]
+    now = ", ".join(f"{key} ({found['sha256'][:DIGITS_SHOWN]})" for key, found in data.items() if key.startswith(kind))
+    return f"The file was exported for {name} (SHA-256 {digest[:DIGITS_SHOWN]}); this is another: {now or 'none'}"
+
+
 def _metrics_json(outcome: Outcome) -> dict[str, dict[str, Any]]:
     units = metric_glossary(outcome.scenario)
     return {
         key: {
-            **{end: json_number(value) for end, value in interval._asdict().items()},
+            **interval_json(interval),
             "unit": units[key][0],
         }
         for key, interval in outcome.intervals.items()

@@ -69,7 +69,8 @@ def _draw_scenario(panel: Axes, found: Mapping[str, Any]) -> None:
     for place, name in enumerate(by_cost):
         cost = costs[name]
         colour, marker = MARKED.get(name, _OTHERS)
-        ends = [[cost["mean"] - cost["low"]], [cost["high"] - cost["mean"]]]
+        # Without an interval (`no_interval` says why) there is a point alone.
+        ends = None if cost["low"] is None else [[cost["mean"] - cost["low"]], [cost["high"] - cost["mean"]]]
         panel.errorbar(cost["mean"], place, xerr=ends, color=colour, marker=marker, markersize=4, capsize=2)
     labels = [f"{name} ({found['best_tuned']})" if name == BEST_TUNED else name for name in by_cost]
     panel.set_yticks(range(len(labels)), labels)
@@ -77,7 +78,7 @@ def _draw_scenario(panel: Axes, found: Mapping[str, Any]) -> None:
         tick.set_color(MARKED.get(name, _OTHERS)[0])
         tick.set_fontweight("bold" if name in MARKED else "normal")
     panel.set_ylim(len(labels) - 0.5, -0.5)
-    least_usd = min(cost["low"] for cost in costs.values())
+    least_usd = min(cost["mean"] if cost["low"] is None else cost["low"] for cost in costs.values())
     bound = found.get("bound")
     if bound is not None:
         panel.axvline(bound["total_cost_usd"], color="black", linestyle="--", linewidth=1.0, label="lower bound")
@@ -89,7 +90,7 @@ def _draw_scenario(panel: Axes, found: Mapping[str, Any]) -> None:
     panel.set_axisbelow(True)
     panel.spines[["top", "right", "left"]].set_visible(False)
     panel.tick_params(axis="y", length=0)
-    panel.set_xlabel("total cost, USD/day, with 95 % interval")
+    panel.set_xlabel(f"total cost, USD/day, {found.get('no_interval') or 'with 95 % interval'}")
 
 
 def _use_logarithmic_axis(panel: Axes) -> None:

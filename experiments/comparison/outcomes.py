@@ -20,6 +20,7 @@ from envs.counts import (
     Counts,
     add_counts,
 )
+from envs.inputs.demand import recorded_days
 from envs.metrics import (
     compute_metrics,
     metric_glossary,
@@ -29,18 +30,30 @@ from envs.scenario.scenario import Scenario
 from experiments.intervals import (
     Interval,
     bootstrap_intervals,
+    episodes_by_day,
+    least_units,
     pseudo_values,
+    reason_against_interval,
 )
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The counters of the episodes that one policy played in one scenario, in the order of the episodes."""
+    """The counters of the episodes that one policy played in one scenario, in the order of the episodes.
+
+    Attributes:
+        policy: its name.
+        mode: `greedy` or `sampled`.
+        scenario: the scenario.
+        counts: of each episode.
+        days: the recorded day that each episode replays; None without a record.
+    """
 
     policy: str
     mode: str
     scenario: Scenario
     counts: list[Counts]
+    days: NDArray[np.int64] | None = None
 
     @cached_property
     def episode_metrics(self) -> list[dict[str, float]]:
@@ -54,25 +67,34 @@ class Outcome:
 
     @cached_property
     def pseudo_values(self) -> NDArray[np.float64]:
-        """One value per episode and metric, the mean of which is the metric (see `experiments.intervals`)."""
+        """One value per metric and episode, or per recorded day that the episodes replay, the mean of which is the
+        metric (see `experiments.intervals`)."""
         n_episodes = len(self.counts)
         whole = np.array(list(self.metrics.values()))
-        if n_episodes == 1:
+        units = episodes_by_day(n_episodes, self.days)
+        if len(units) == 1:
             return whole[np.newaxis]
         total = add_counts(self.counts)
         without = [
-            list(compute_metrics(self.scenario, _subtract(total, count), n_episodes - 1).values())
-            for count in self.counts
+            compute_metrics(
+                self.scenario, _subtract(total, add_counts([self.counts[i] for i in unit])), n_episodes - len(unit)
+            )
+            for unit in units
         ]
-        return pseudo_values(whole, np.array(without))
+        return pseudo_values(whole, np.array([list(metrics.values()) for metrics in without]))
+
+    @property
+    def no_interval(self) -> str | None:
+        """Why the metrics have no intervals; None where they have."""
+        return reason_against_interval(len(self.counts), self.days)
 
     @cached_property
     def intervals(self) -> dict[str, Interval]:
-        """Every metric over all episodes with its 95 % bootstrap interval.
+        """Every metric over all episodes with its 95 % bootstrap interval; NaN for its ends where there is none.
 
         No metric is below 0 and no share above 1, where the approximation of a ratio's interval may end.
         """
-        _, lows, highs = bootstrap_intervals(self.pseudo_values)
+        _, lows, highs = bootstrap_intervals(self.pseudo_values, least=least_units(self.days))
         glossary = metric_glossary(self.scenario)
         intervals = {}
         for (key, value), low, high in zip(self.metrics.items(), lows.tolist(), highs.tolist(), strict=True):
@@ -112,7 +134,8 @@ def play(
     counts = episodes.play(
         policy, np.arange(count), deterministic=named.deterministic, progress=advance, recorder=recorder
     )
-    return Outcome(named.name, "greedy" if named.deterministic else "sampled", scenario, counts)
+    days = recorded_days(scenario, episodes.seed, range(count))
+    return Outcome(named.name, "greedy" if named.deterministic else "sampled", scenario, counts, days)
 
 
 def episode_costs_usd(episodes: Episodes, policy: Policy, numbers: NDArray[np.int64]) -> NDArray[np.float64]:

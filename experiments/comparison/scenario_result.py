@@ -49,6 +49,11 @@ class ScenarioResult:
     best_tuned: str | None = None
     coverage: Coverage | None = None
 
+    @property
+    def no_interval(self) -> str | None:
+        """Why costs and differences have no intervals; None where they have."""
+        return self.outcomes[self.reference].no_interval
+
     @cached_property
     def summary(self) -> Summary:
         """Who is best and how surely, and what the best policy's cost consists of."""

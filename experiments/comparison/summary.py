@@ -43,8 +43,10 @@ class Summary:
 
     @property
     def excludes_zero(self) -> bool | None:
-        """True if the interval of the difference leaves out 0; None without a runner-up."""
-        return None if self.difference is None else self.difference.low > 0.0 or self.difference.high < 0.0
+        """True if the interval of the difference leaves out 0; None without a runner-up, or without an interval."""
+        if self.difference is None or math.isnan(self.difference.low):
+            return None
+        return self.difference.low > 0.0 or self.difference.high < 0.0
 
 
 def summarize(outcomes: Mapping[str, Outcome], difference: Callable[[str, str], Interval]) -> Summary:
@@ -70,8 +72,8 @@ def summary_table(summaries: Mapping[str, Summary]) -> Table:
     """Return one row per scenario."""
     table = Table(
         "scenario", "best policy", title="The best of each scenario",
-        caption=f"Costs in USD/day with 95 % intervals, the difference paired. Large: {LARGE_FRAC:.0%} of the cost "
-        "or more.",
+        caption=f"Costs in USD/day with 95 % intervals where there are any, the difference paired. Large: "
+        f"{LARGE_FRAC:.0%} of the cost or more.",
     )  # fmt: skip
     table.add_column("its cost", justify="right")
     table.add_column("runner-up")

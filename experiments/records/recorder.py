@@ -39,6 +39,7 @@ from envs.interface.cost_terms import COST_TERMS
 from envs.interface.units import NOBODY
 from envs.scenario.scenario import Scenario
 from envs.simulator.machine.state import CONTACT_SUBJECT, ENTRY
+from experiments.provenance import collect_data
 from experiments.records.tables import (
     FORMAT_VERSION,
     OR_NULL,
@@ -135,6 +136,7 @@ def _facts(scenario: Scenario, named: NamedPolicy, seed: int) -> dict[str, str]:
         "package_version": metadata.version("blended-routing"),
         "scenario_name": scenario.name,
         "scenario": scenario.model_dump_json(),
+        "data": json.dumps(collect_data([scenario], [named])),
         "policy": named.name,
         "mode": "greedy" if named.deterministic else "sampled",
         "seed": str(seed),

@@ -9,6 +9,8 @@ from agents.run_files import POLICY_FILE
 from envs.errors import ConfigurationError
 from experiments.extras import require_extra
 from experiments.progress import episode_progress
+from experiments.provenance import collect_data
+from experiments.run_folder import check_data
 
 
 def export_run(run_folder: str | Path, out: str | Path | None = None) -> tuple[Path, str]:
@@ -24,6 +26,7 @@ def export_run(run_folder: str | Path, out: str | Path | None = None) -> tuple[P
         from agents.learning.learned_policy import load_run
         from experiments.training.onnx_export import export_policy
     module, scenario, metadata = load_run(run_folder)
+    check_data(f"export {run_folder}", run_folder, collect_data([scenario]))
     file = Path(out) if out is not None else run_folder / POLICY_FILE
     with episode_progress() as progress:
         progress.add_task("exporting, and comparing with torch", total=None)

@@ -33,7 +33,7 @@ from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario
-from experiments.provenance import collect_provenance
+from experiments.provenance import collect_data, collect_provenance
 from experiments.seeds import demand_seeds
 
 OPSET = 18
@@ -156,6 +156,7 @@ def _metadata_texts(scenario: Scenario, metadata: Mapping[str, Any]) -> dict[str
     mode = metadata.get("mode", "greedy")
     if mode not in MODES:
         raise ConfigurationError(f"mode = {mode!r}: must be one of {', '.join(MODES)}")
+    data = collect_data([scenario])
     provenance = {**metadata.get("provenance", {}), "export": collect_provenance()}
     return {
         "format_version": str(FORMAT_VERSION),
@@ -163,6 +164,7 @@ def _metadata_texts(scenario: Scenario, metadata: Mapping[str, Any]) -> dict[str
         "fields": json.dumps(fields_as_data(scenario)),
         "scenario_name": scenario.name,
         "scenario": scenario.model_dump_json(),
+        "data": json.dumps(data),
         "mode": mode,
         "validation_cost_usd": json.dumps(dict(metadata.get("validation_cost_usd", {}))),
         "provenance": json.dumps(provenance),

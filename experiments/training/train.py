@@ -19,7 +19,7 @@ from rich.console import Console
 from sb3_contrib import MaskablePPO
 
 from agents.action_layout import action_layout
-from agents.catalog import NamedPolicy, fitting_baselines
+from agents.catalog import NamedPolicy, fitting_baselines, load_policy
 from agents.exported_policy import ExportedPolicy
 from agents.learning.adjustment import fit_adjustment
 from agents.learning.elapsed_time_buffer import ElapsedTimeBuffer
@@ -52,6 +52,7 @@ from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
 from experiments.console import say_doubts
 from experiments.progress import episode_progress
+from experiments.provenance import collect_data
 from experiments.run_folder import (
     create_run_folder,
     write_json,
@@ -162,12 +163,14 @@ def train(
     chosen_device = choose_device(device)
     torch.set_num_threads(config.threads)
     quiet_distributions()
+    stated = () if config.benchmark is None else config.benchmark.policies or ()
+    data = collect_data([scenario], [load_policy(text, scenario) for text in stated])
     folder = create_run_folder(Path(runs_folder), experiment, config.seed)
     (folder / CHECKPOINTS_FOLDER).mkdir()
     write_yaml(folder / TRAINING_FILE, config)
     write_yaml(folder / SCENARIO_FILE, scenario)
     write_json(folder / NETWORK_FILE, config.network.model_dump())
-    write_provenance(folder, config.seed)
+    write_provenance(folder, config.seed, data)
     say_doubts([scenario], console)
     console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
     console.print(f"Training in {scenario.name} on {chosen_device.type}, seed {config.seed}", highlight=False)

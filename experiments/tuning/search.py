@@ -26,8 +26,10 @@ from optuna.trial import FrozenTrial, TrialState
 from agents.episodes import Episodes
 from agents.rules.rule import FreeParameter, Rule
 from envs.errors import ConfigurationError
+from envs.inputs.demand import recorded_days
 from envs.scenario.scenario import Scenario
 from experiments.comparison.outcomes import episode_costs_usd
+from experiments.intervals import day_values, least_units
 
 BLOCKS = 4
 """A trial plays its episodes in so many parts, and may be stopped after each."""
@@ -145,6 +147,7 @@ class _Study:
         self._seed = seed
         self._study = study
         parameters = free_parameters(rule, episodes.scenario)
+        self._days = recorded_days(episodes.scenario, episodes.seed, range(n_episodes))
         self._start = _whole_numbers(rule.values_of(parameters), parameters)
         self._distributions = {parameter.key: _distribution(parameter) for parameter in parameters}
         for stale in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -180,26 +183,36 @@ class _Study:
         policy = self._rule.with_values(values).make(self._episodes.scenario)
         best = min(_complete(finished), key=_mean_usd, default=None)
         against = None if best is None else np.array(best.user_attrs[_COSTS])
-        return _race(lambda numbers: episode_costs_usd(self._episodes, policy, numbers), self._n_episodes, against)
+        return _race(
+            lambda numbers: episode_costs_usd(self._episodes, policy, numbers), self._n_episodes, against, self._days
+        )
 
 
 def _race(
-    play: Callable[[NDArray[np.int64]], NDArray[np.float64]], n_episodes: int, against: NDArray[np.float64] | None
+    play: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+    n_episodes: int,
+    against: NDArray[np.float64] | None,
+    days: NDArray[np.int64] | None,
 ) -> NDArray[np.float64]:
     """Return the costs of the first episodes, of all unless they are surely dearer than those `against` which they
-    run."""
+    run; `days` are their recorded days, if they have them."""
     size = -(-n_episodes // BLOCKS)
     costs_usd = np.empty(0)
     for first in range(0, n_episodes, size):
         costs_usd = np.append(costs_usd, play(np.arange(first, min(first + size, n_episodes))))
-        if against is not None and _is_dearer(costs_usd - against[: len(costs_usd)]):
+        n_played = len(costs_usd)
+        days_played = None if days is None else days[:n_played]
+        if against is not None and _is_dearer(costs_usd - against[:n_played], days_played):
             break
     return costs_usd
 
 
-def _is_dearer(differences: NDArray[np.float64]) -> bool:
-    """Return whether paired differences are above 0 beyond their noise; two say nothing."""
-    if len(differences) < 3:
+def _is_dearer(differences: NDArray[np.float64], days: NDArray[np.int64] | None) -> bool:
+    """Return whether paired differences, one an episode, are above 0 beyond their noise; two say nothing. Of recorded
+    `days` each counts once, and as few as make no interval say nothing."""
+    if days is not None:
+        differences = day_values(differences, days)
+    if len(differences) < max(3, least_units(days)):
         return False
     standard_error = differences.std(ddof=1) / math.sqrt(len(differences))
     return bool(differences.mean() > STANDARD_ERRORS * standard_error)

@@ -37,6 +37,7 @@ from envs.configuration.document import (
     validate,
 )
 from envs.errors import ConfigurationError
+from envs.inputs.demand import recorded_days
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.comparison import require_different
 from experiments.comparison.outcomes import episode_costs_usd
@@ -48,15 +49,15 @@ from experiments.comparison.tuned_rules import (
     ship,
 )
 from experiments.console import say_doubts
-from experiments.intervals import difference_interval, mean_interval
+from experiments.intervals import difference_interval, mean_interval, reason_against_interval
 from experiments.progress import episode_progress
-from experiments.provenance import collect_provenance
+from experiments.provenance import collect_data, collect_provenance
 from experiments.run_folder import (
+    check_data,
     create_run_folder,
     write_json,
     write_provenance,
     write_yaml,
-    yaml_text,
 )
 from experiments.seeds import demand_seeds
 from experiments.tuning.search import (
@@ -93,7 +94,7 @@ def tune(
     (folder / SCENARIOS_FOLDER).mkdir()
     for scenario in scenarios:
         write_yaml(folder / SCENARIOS_FOLDER / f"{scenario.name}.yaml", scenario)
-    write_provenance(folder, config.seed)
+    write_provenance(folder, config.seed, collect_data(scenarios, rules=_rule_files(config)))
     return _run(folder, config, scenarios, candidates, skipped, threads, ships, console)
 
 
@@ -115,9 +116,7 @@ def resume(
     config = validate(apply_overrides(load_yaml(folder / TUNING_FILE), texts), TuningConfig, "tuning")
     scenarios, candidates, skipped = _prepare(config)
     _check_shipping(config, ships)
-    for scenario in scenarios:
-        if yaml_text(scenario) != (folder / SCENARIOS_FOLDER / f"{scenario.name}.yaml").read_text(encoding="utf-8"):
-            raise ConfigurationError(f"--resume {folder}: scenario {scenario.name} is no longer what was tuned in")
+    check_data(f"--resume {folder}", folder, collect_data(scenarios))
     return _run(folder, config, scenarios, candidates, skipped, threads, ships, console)
 
 
@@ -154,6 +153,12 @@ def _load_rule(text: str | Rule) -> tuple[Rule, bool]:
     if text.endswith((".yaml", ".yml")):
         return validate(load_yaml(Path(text)), RuleFile, "policy").root, False
     return default_rule(text), True
+
+
+def _rule_files(config: TuningConfig) -> dict[str, Path]:
+    """Return the files that state rules, by the rules' names; the run keeps what they said when it began."""
+    texts = [text for text in config.rules or () if not isinstance(text, Rule) and text.endswith((".yaml", ".yml"))]
+    return {_load_rule(text)[0].name: Path(text) for text in texts}
 
 
 def _resolved(config: TuningConfig) -> TuningConfig:
@@ -241,6 +246,7 @@ def _tune_in(
         ]
         keeps_found = validation_usd[1] < validation_usd[0]
         kept = (found.rule if keeps_found else default).with_values({}, PREFIX + default.name)
+        days = recorded_days(scenario, test.seed, range(config.test_episodes))
         default_test, kept_test = (costs_usd(test, rule, config.test_episodes) for rule in (default, kept))
         policy_file = folder / scenario.name / f"{kept.name}.yaml"
         policy_file.parent.mkdir(exist_ok=True)
@@ -256,9 +262,10 @@ def _tune_in(
                 parameters={key: (before[key], after[key]) for key in before},
                 training_cost_usd=(training_usd, found.training_cost_usd),
                 validation_cost_usd=(validation_usd[0], validation_usd[1]),
-                default_test_usd=mean_interval(default_test),
-                kept_test_usd=mean_interval(kept_test),
-                difference_usd=difference_interval(kept_test, default_test),
+                default_test_usd=mean_interval(default_test, days=days),
+                kept_test_usd=mean_interval(kept_test, days=days),
+                difference_usd=difference_interval(kept_test, default_test, days=days),
+                no_interval=reason_against_interval(config.test_episodes, days),
                 policy_file=policy_file,
             )
         )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from agents.rules.rule import Rule
 from experiments.intervals import Interval
+from experiments.texts import interval_json
 from experiments.tuning.search import Search
 from experiments.tuning.tuning_config import TuningConfig
 
@@ -36,6 +37,7 @@ class RuleResult:
         default_test_usd: of the default on the test episodes.
         kept_test_usd: of the kept rule on the test episodes.
         difference_usd: kept minus default on the test episodes, paired.
+        no_interval: why the costs on test episodes have no intervals; None where they have.
         policy_file: where the kept rule is.
     """
 
@@ -49,6 +51,7 @@ class RuleResult:
     default_test_usd: Interval
     kept_test_usd: Interval
     difference_usd: Interval
+    no_interval: str | None
     policy_file: Path
 
 
@@ -68,7 +71,7 @@ def describe_result(result: TuningResult) -> dict[str, Any]:
     `{"run_folder", "seed", "episodes", "validation_episodes", "test_episodes", "scenarios": {NAME: {"rules": {RULE:
     {"trials", "pruned", "is_complete", "parameters": {KEY: {"default", "tuned"}}, "training_cost_usd": {"default",
     "tuned"}, "validation_cost_usd": {"default", "tuned"}, "kept", "test_cost_usd": {"default", "kept", "difference":
-    {"mean", "low", "high"}}, "policy", "rule"}}, "skipped": {RULE: reason}}}}`
+    {"mean", "low", "high"}}, "no_interval", "policy", "rule"}}, "skipped": {RULE: reason}}}}`
     """
     config = result.config
     return {
@@ -97,10 +100,11 @@ def _rule_json(result: RuleResult) -> dict[str, Any]:
         "validation_cost_usd": _pair_json(result.validation_cost_usd),
         "kept": "tuned" if result.keeps_found else "default",
         "test_cost_usd": {
-            "default": result.default_test_usd._asdict(),
-            "kept": result.kept_test_usd._asdict(),
-            "difference": result.difference_usd._asdict(),
+            "default": interval_json(result.default_test_usd),
+            "kept": interval_json(result.kept_test_usd),
+            "difference": interval_json(result.difference_usd),
         },
+        "no_interval": result.no_interval,
         "policy": str(result.policy_file),
         "rule": result.kept.model_dump(mode="json"),
     }

@@ -91,7 +91,10 @@ def test_json_has_the_agreed_form(bank, result):
     assert set(data) == {"scenarios"}
     assert set(data["scenarios"]) == {"bank"}
     found = data["scenarios"]["bank"]
-    assert set(found) == {"episodes", "seed", "wall_s", "policies", "comparisons", "summary", "best_tuned"}
+    assert set(found) == {
+        "episodes", "seed", "no_interval", "wall_s", "policies", "comparisons", "summary", "best_tuned",
+    }  # fmt: skip
+    assert found["no_interval"] is None
     assert found["best_tuned"] is None
     assert (found["episodes"], found["seed"]) == (EPISODES, SEED)
     assert set(found["policies"]) == {"fifo", "learned", "again", "chance"}

@@ -282,7 +282,7 @@ def test_a_resumed_run_needs_the_same_scenario(run, monkeypatch, capsys, tmp_pat
     assert blended(monkeypatch, "tune", known, *options) == 0
     known.write_text(KNOWN.replace("late_usd: 5", "late_usd: 6"))
     assert blended(monkeypatch, "tune", "--resume", tmp_path / "tune" / "mine") == 2
-    assert "scenario known is no longer what was tuned in" in capsys.readouterr().err
+    assert "scenario known is no longer what it was begun with" in capsys.readouterr().err
 
 
 def test_a_rule_of_a_file_is_tuned_as_it_stands(known, monkeypatch, tmp_path):

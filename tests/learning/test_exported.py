@@ -1,5 +1,6 @@
 """Exported policies: the file, its metadata, parity with torch, and evaluation without the training stack."""
 
+import io
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from rich.console import Console
 from torch import nn
 
 from agents.catalog import load_policy
@@ -17,6 +19,10 @@ from agents.rules.rule_policy import RulePolicy
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import load_scenario
 from experiments.cli import main as cli
+from experiments.comparison.evaluate import evaluate as evaluate_policy
+from experiments.comparison.evaluate import show
+from experiments.provenance import collect_data
+from experiments.run_folder import write_provenance
 from experiments.training import onnx_export as policy_file
 from experiments.training.onnx_export import ParityError, check_parity, export_policy, visit_states
 
@@ -96,6 +102,7 @@ def test_metadata(file, tiny):
     assert found["action_names"] == action_names(tiny)
     assert found["fields"] == fields_as_data(tiny)
     assert found["scenario_name"] == "tiny"
+    assert found["data"] == collect_data([tiny])
     assert found["scenario"]["channels"][0]["name"] == tiny.channels[0].name
     assert found["mode"] == "sampled"
     assert found["validation_cost_usd"] == METADATA["validation_cost_usd"]
@@ -334,12 +341,40 @@ def test_the_command_exports_a_run(tmp_path, monkeypatch, capsys, tiny, module):
     learned.load_run = lambda folder: (module, tiny, METADATA)
     monkeypatch.setitem(sys.modules, "agents.learning.learned_policy", learned)
     monkeypatch.setattr(policy_file.export_policy, "__kwdefaults__", {"seed": 0, "parity_states": 100})
+    write_provenance(tmp_path, 0, collect_data([tiny]))
     monkeypatch.setattr(sys, "argv", ["blended", "export", str(tmp_path)])
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert not caught.value.code
     assert "same action as torch in 100 visited states" in capsys.readouterr().out
     assert ExportedPolicy(tmp_path / "policy.onnx", tiny).mode == "sampled"
+
+
+def test_a_run_whose_data_have_changed_is_not_exported(tmp_path, monkeypatch, capsys, tiny, module):
+    learned = ModuleType("agents.learning.learned_policy")
+    learned.load_run = lambda folder: (module, load_scenario("tiny", ONE_DAY), METADATA)
+    monkeypatch.setitem(sys.modules, "agents.learning.learned_policy", learned)
+    write_provenance(tmp_path, 0, collect_data([load_scenario("tiny", ("suspended_limit=1",))]))
+    monkeypatch.setattr(sys, "argv", ["blended", "export", str(tmp_path)])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    assert "scenario tiny is no longer what it was begun with: SHA-256" in capsys.readouterr().err
+    assert not (tmp_path / "policy.onnx").exists()
+
+
+def test_an_evaluation_on_other_data_says_so(file, tiny):
+    shown = []
+    for overrides in ((), ("suspended_limit=1",)):
+        result = evaluate_policy(file, "tiny", overrides=overrides, episodes=2)
+        assert result["exported_for"] == collect_data([tiny])
+        assert set(result["data"]) == {"scenario tiny", f"policy {file}"}
+        console = Console(file=io.StringIO(), width=200)
+        show(result, console)
+        shown.append(console.file.getvalue())
+    digest = collect_data([tiny])["scenario tiny"]["sha256"][:12]
+    assert f"The file was exported for the same scenario tiny (SHA-256 {digest})" in shown[0]
+    assert f"The file was exported for scenario tiny (SHA-256 {digest}); this is another: scenario tiny (" in shown[1]
 
 
 def test_a_run_that_is_not_there(tmp_path, monkeypatch, capsys):

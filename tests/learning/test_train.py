@@ -18,6 +18,7 @@ from agents.learning.learned_policy import LearnedPolicy, load_network, load_run
 from agents.rules.rule_policy import RulePolicy
 from envs.scenario.scenario import load_scenario
 from experiments.cli import main as cli
+from experiments.provenance import collect_data
 from experiments.seeds import demand_seeds
 from experiments.training.onnx_export import visit_states
 
@@ -88,6 +89,7 @@ def test_the_run_folder_holds_all_that_was_run_and_found(run):
     assert load_scenario(folder / "scenario.yaml") == load_scenario("tiny")
     provenance = json.loads((folder / "provenance.json").read_text())
     assert provenance["seed"] == SEED
+    assert provenance["data"] == collect_data([load_scenario("tiny")])
     assert "torch" in provenance["versions"]
 
 
