@@ -15,6 +15,7 @@ A table is one folder, so that what reads a folder as one table is right. Scenar
 folders' names they would be guessed at: pyarrow, polars and duckdb all make a number of `scenario=2024`.
 """
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -55,6 +56,8 @@ from experiments.run_folder import writing
 from experiments.seeds import demand_seeds
 
 READ_ME = "README.md"
+LONGEST_NAME = 200
+"""Characters of a file's name, of which file systems allow 255; a longer one ends in a digest of what it stands for."""
 ROWS_PER_GROUP = {"contacts": 65_536, "decisions": 8192, "phases": 65_536, "charges": 65_536}
 """Rows that are written together: of decisions some 30 MB before compression, in the scenario `bank`."""
 _READ_ME_TEXT = """\
@@ -71,7 +74,7 @@ class RecordFolder:
     """Where the records of a command go: `FOLDER/<table>/<scenario>/<policy>.parquet`.
 
     In names of files whatever is not a letter, a digit or one of `_.-~` is written as in a URL, and so is a leading `_`
-    or `.`, since readers take such files for hidden ones.
+    or `.`, since readers take such files for hidden ones; a long one is cut off (`LONGEST_NAME`).
 
     Raises:
         ConfigurationError: the folder is not empty, is a file, or would lie in a folder that does not exist.
@@ -126,7 +129,11 @@ def _open_writer(file: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 def _file_name(name: str) -> str:
     quoted = quote(name, safe="")
-    return f"%{ord(name[0]):02X}{quoted[1:]}" if name[:1] in ("_", ".") else quoted
+    if name[:1] in ("_", "."):
+        quoted = f"%{ord(name[0]):02X}{quoted[1:]}"
+    if len(quoted) <= LONGEST_NAME:
+        return quoted
+    return f"{quoted[:LONGEST_NAME]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def _facts(scenario: Scenario, named: NamedPolicy, seed: int) -> dict[str, str]:

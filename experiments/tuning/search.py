@@ -192,7 +192,7 @@ def _race(
     play: Callable[[NDArray[np.int64]], NDArray[np.float64]],
     n_episodes: int,
     against: NDArray[np.float64] | None,
-    days: NDArray[np.int64] | None,
+    days: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
     """Return the costs of the first episodes, of all unless they are surely dearer than those `against` which they
     run; `days` are their recorded days, if they have them."""

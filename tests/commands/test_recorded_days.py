@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from envs.scenario.scenario import Scenario, load_scenario
+from experiments.comparison.benchmark import BenchmarkConfig, benchmark
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
 from experiments.comparison.evaluate import evaluate, show
@@ -165,3 +166,14 @@ def test_evaluate_says_why_there_is_no_interval(tmp_path):
     show(result, console)
     assert "Warning: no interval: 3 distinct" in " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
     assert evaluate("fifo", write_days(tmp_path, 6), episodes=6)["no_interval"] is None
+
+
+def test_a_doubt_about_the_record_is_said_once(tmp_path, capsys):
+    file = write_days(tmp_path, 3)
+    text = file.read_text(encoding="utf-8").replace("handle_time: 300", "handle_time: 100", 1)  # of the first channel
+    file.write_text(text, encoding="utf-8")
+    doubt = "replayed: record of voice: handle_s has a mean of 300 s over 12 contacts, the law handle_time of 100 s"
+    config = BenchmarkConfig(scenarios=(str(file),), policies=("fifo", "voice_first"), episodes=2, bound=0)
+    for command in (lambda: evaluate("fifo", file, episodes=2), lambda: benchmark(config)):
+        command()
+        assert " ".join(capsys.readouterr().err.split()).count(doubt) == 1

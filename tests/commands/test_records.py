@@ -463,6 +463,8 @@ NAMES = [
     "Größe 中",
     "50%",
     "*?[x]",
+    "/a/long/path" * 30 + ".onnx",
+    "/a/long/path" * 30 + ".yaml",
 ]
 
 
