@@ -9,6 +9,9 @@ from typing import Any
 from envs.interface.units import DAY_S, HOUR_S
 from experiments.intervals import Interval
 
+UNDEFINED = "-: not defined, since there was nothing to count in these episodes (a share of no contacts)."
+"""What a dash in a table means."""
+
 
 def duration_text(duration_s: float) -> str:
     """Return a duration in the unit that suits its size: `45 s`, `8 min`, `12 h`, `2 days`."""
@@ -39,7 +42,9 @@ def usd_text(interval: Interval) -> str:
 
 
 def amount_text(value: float) -> str:
-    """Return an amount as text: with cents below 100."""
+    """Return an amount as text: with cents below 100; `-` where it is not defined."""
+    if math.isnan(value):
+        return "-"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
 
 

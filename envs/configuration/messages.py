@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pydantic
@@ -220,6 +221,7 @@ def _locate(location: KeyPath, kind: str, schema: Schema, data: Any) -> tuple[Ke
     return path, here, field_name
 
 
+@cache
 def _schema_of(model: type[pydantic.BaseModel]) -> Schema:
     try:
         return model.model_json_schema(mode="validation")

@@ -81,7 +81,7 @@ def _refuse_other_kinds(error: str) -> Any:
 
     def refuse(value: Any) -> Any:
         if isinstance(value, bool | str | bytes):
-            raise PydanticCustomError(error, "must be a number")  # type: ignore[arg-type]  # worded by `messages`
+            raise PydanticCustomError(error, "must be a number")  # worded by `messages`
         if error == "int_type" and isinstance(value, float) and value.is_integer():
             return int(value)  # pydantic itself calls large ones no numbers
         return value

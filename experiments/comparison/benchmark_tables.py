@@ -3,6 +3,8 @@
 Room: `experiments.comparison`. Reads results; writes to no file.
 """
 
+import math
+
 from rich.table import Table
 
 from envs.interface.cost_terms import COST_TERMS
@@ -10,6 +12,7 @@ from envs.scenario.scenario import Scenario
 from experiments.comparison.scenario_result import ScenarioResult
 from experiments.comparison.tuned_rules import BEST_TUNED
 from experiments.texts import (
+    UNDEFINED,
     amount_text,
     percent_text,
     usd_text,
@@ -75,4 +78,6 @@ def result_tables(result: ScenarioResult) -> list[Table]:
         shares = (percent_text(outcome.metrics[key]) for _, key in shown)
         service.add_row(label, *shares, f"{outcome.metrics['interruptions']:,.1f}")
         terms.add_row(label, *(amount_text(outcome.metrics[f"cost_{term}_usd"]) for term in with_cost))
+    if any(math.isnan(outcome.metrics[key]) for outcome in by_cost for _, key in shown):
+        service.caption = UNDEFINED
     return [costs, service, terms]

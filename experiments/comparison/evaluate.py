@@ -23,7 +23,7 @@ from experiments.console import say_doubts, table_console
 from experiments.progress import episode_progress
 from experiments.provenance import DIGITS_SHOWN, Data, Datum, collect_data
 from experiments.seeds import MOST_EPISODES, demand_seeds
-from experiments.texts import digits_text, interval_json
+from experiments.texts import UNDEFINED, digits_text, interval_json
 
 if TYPE_CHECKING:
     from experiments.records.recorder import RecordFolder
@@ -107,6 +107,8 @@ def show(result: dict[str, Any], console: Console | None = None) -> None:
     console.print(table)
     for name, datum in result.get("exported_for", {}).items():
         console.print(_data_note(name, datum, result["data"]), highlight=False, soft_wrap=True)
+    if any(found["mean"] is None for found in result["metrics"].values()):
+        console.print(UNDEFINED, highlight=False, soft_wrap=True)
     if "default_mode" in result:
         costs = ", ".join(f"{mode} {cost:,.2f}" for mode, cost in result["validation_cost_usd"].items())
         note = f"The file's own mode is {result['default_mode']}"

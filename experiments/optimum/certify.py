@@ -6,6 +6,7 @@ simulated.
 """
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from experiments.optimum.markov_chain import Chain, explore
 from experiments.optimum.markovian_scenario import MarkovianScenario
 from experiments.progress import say_compiling
 from experiments.run_folder import writing
+from experiments.texts import json_number
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ class Certificate:
         return 60.0 * self.optimum.cost_usd_per_s
 
     def gap_frac(self, policy: str) -> float:
-        """Return by which share of the optimum a policy costs more."""
-        return self.policies[policy].cost_usd_per_minute / self.optimal_cost_usd_per_minute - 1.0
+        """Return by which share of the optimum a policy costs more; NaN where the optimum costs nothing."""
+        optimal = self.optimal_cost_usd_per_minute
+        return self.policies[policy].cost_usd_per_minute / optimal - 1.0 if optimal > 0.0 else math.nan
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as plain data."""
@@ -85,7 +88,7 @@ class Certificate:
             "policies": {
                 name: {
                     "cost_per_minute": found.cost_usd_per_minute,
-                    "gap_frac": self.gap_frac(name),
+                    "gap_frac": json_number(self.gap_frac(name)),
                     "states": found.n_states,
                     "order_of_arrival": found.is_ordered,
                 }
@@ -104,9 +107,12 @@ class Certificate:
         table.add_row("(optimum)", f"{self.optimal_cost_usd_per_minute:.6f}", "", f"{self.chain.n_lasting_states:,}")
         for name, found in sorted(self.policies.items(), key=lambda entry: entry[1].cost_usd_per_minute):
             ordered = " in order of arrival" if found.is_ordered else ""
-            gap = f"{max(100 * self.gap_frac(name), 0.0):.2f} %"  # rounding may put the optimum below itself
+            frac = self.gap_frac(name)
+            gap = "-" if math.isnan(frac) else f"{max(100 * frac, 0.0):.2f} %"  # rounding may put it below 0
             table.add_row(name, f"{found.cost_usd_per_minute:.6f}", gap, f"{found.n_states:,}{ordered}")
         console.print(table)
+        if self.optimal_cost_usd_per_minute <= 0.0:
+            console.print("-: the optimum costs nothing, so there is no share of it.", highlight=False)
         for name, reason in self.refused.items():
             console.print(f"{name}: {reason}", highlight=False, soft_wrap=True)
         low, high = (60.0 * bound for bound in (self.optimum.low_usd_per_s, self.optimum.high_usd_per_s))
