@@ -3,9 +3,7 @@
 Room: `agents`. Touches the baselines; onnxruntime only when a file is asked for, and never the training stack.
 """
 
-import importlib
 import inspect
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,12 +17,13 @@ from agents.rules.registry import (
 from agents.rules.rule import Rule
 from agents.rules.rule_policy import RulePolicy
 from agents.table_policy import TablePolicy
+from agents.user_code import load_class, telling
 from envs.configuration.document import load_yaml, validate
 from envs.configuration.messages import did_you_mean
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario
 
-FORMS = "a rule's name, a policy FILE.yaml, an exported FILE.onnx, a table FILE.json, or module:Class"
+FORMS = "a rule's name, a policy FILE.yaml, an exported FILE.onnx, a table FILE.json, module:Class or FILE.py:Class"
 
 
 @dataclass(frozen=True)
@@ -46,21 +45,23 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
     * the path of a policy file, `FILE.yaml`, that states a rule (`AnyRule`); its `name` is the row's;
     * the path of an exported policy, `FILE.onnx`; it acts in the mode that stands in the file;
     * the path of a table from state to state, `FILE.json` or `FILE.json.gz` (`agents.table_policy`);
-    * `module:Class`, a policy of the user's own. The module is looked up as Python does, and in the working
-      directory. It is made as `Class(scenario)`, or as `Class()` if it takes no argument, and needs the
-      method `predict(observations, deterministic=True) -> actions` of `agents.policy.Policy`. If it samples,
-      it may have `seed(seed)`, a number of 32 bits, which a benchmark calls before its first episode;
+    * `module:Class` or `FILE.py:Class`, a policy of the user's own (`agents.user_code` finds it). It is made as
+      `Class(scenario)`, or as `Class()` if it needs no argument, and has `predict` as `agents.checked_policy` reads
+      it. If it samples, it may have `seed(seed)`, a number of 32 bits, which a benchmark calls before its first
+      episode;
     each optionally behind a name of its own, `name=text`; otherwise the text is the name.
 
     Raises:
-        ConfigurationError: there is no such policy, or it does not fit the scenario. An error inside the
-            user's own code is left as it is, since its traceback is what the user needs.
+        ConfigurationError: there is no such policy, it does not fit the scenario, or the user's own code raises an
+            error, which is named with its line and is the cause (`__cause__`).
     """
     if isinstance(text, Rule):
         return NamedPolicy(text.name, text.make(scenario))
-    name, equals, source = (part.strip() for part in text.partition("="))
-    if not equals or "/" in name:  # a folder may have a = in its name
-        name = source = text.strip()
+    if not isinstance(text, str):
+        raise ConfigurationError(
+            f"policy = {type(text).__name__} object: must be {FORMS}; wrap an object as NamedPolicy"
+        )
+    name, source = _split(text)
     if not name or not source:
         raise ConfigurationError(f"policy = {text!r}: must be {FORMS}, or name= and one of these")
     if source in BASELINES:
@@ -70,7 +71,7 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
     if source.endswith((".yaml", ".yml")):
         rule = validate(load_yaml(Path(source)), RuleFile, "policy").root
         loaded = load_policy(rule, scenario)
-        return replace(loaded, name=name if equals else loaded.name, file=Path(source))
+        return replace(loaded, name=name if name != source else loaded.name, file=Path(source))
     if source.endswith((".json", ".json.gz")):
         return NamedPolicy(name, TablePolicy(Path(source), scenario), file=Path(source))
     if source.endswith(".onnx"):
@@ -112,38 +113,40 @@ def fitting_baselines(scenario: Scenario) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _split(text: str) -> tuple[str, str]:
+    """Return name and source of `name=source`, or twice the text; a folder may have a = in its name."""
+    name, equals, source = (part.strip() for part in text.partition("="))
+    return (name, source) if equals and "/" not in name else (text.strip(), text.strip())
+
+
 def _make_own_policy(source: str, scenario: Scenario) -> Policy:
-    module_name, _, class_name = source.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # last, so that no file there hides an installed module
-        importlib.invalidate_caches()
+    """Return the user's policy, which is given a copy of the scenario: whatever it does to that, nobody sees it."""
+    kind = load_class(source)
+    class_name = source.rpartition(":")[2]
     try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the module is there, and what it imports is not
+        signature = inspect.signature(kind)
+    except ValueError:  # of compiled code
+        signature = inspect.Signature([inspect.Parameter("scenario", inspect.Parameter.POSITIONAL_ONLY)])
+    arguments = (scenario.model_copy(deep=True),) if _takes_scenario(signature) else ()
+    try:
+        signature.bind(*arguments)
+    except TypeError:
         raise ConfigurationError(
-            f"policy = {source!r}: no module {module_name!r}, neither here nor among the installed ones"
-        ) from error
-    except (TypeError, ValueError) as error:  # a relative or empty name
-        raise ConfigurationError(f"policy = {source!r}: must be module:Class") from error
-    kind = getattr(module, class_name, None)
-    if kind is None:
-        known = [name for name, value in vars(module).items() if inspect.isclass(value)]
-        raise ConfigurationError(
-            f"policy = {source!r}: {module_name} has no {class_name!r}{did_you_mean(class_name, known)}"
-        )
-    if not callable(kind) or not callable(getattr(kind, "predict", None)):
-        raise ConfigurationError(f"policy = {source!r}: must be a class with predict(observations, deterministic)")
-    signature = inspect.signature(kind)
-    for arguments in ((scenario,), ()):
-        try:
-            signature.bind(*arguments)
-        except TypeError:
-            continue
+            f"policy = {source!r}: cannot be made: must be callable as {class_name}(scenario) or {class_name}(), "
+            f"is {class_name}{signature}"
+        ) from None
+    with telling(f"policy = {source!r}: cannot be made:", kind):
         policy: Policy = kind(*arguments)
-        return policy
-    raise ConfigurationError(
-        f"policy = {source!r}: cannot be made: must be callable as {class_name}(scenario) or {class_name}(), "
-        f"is {class_name}{signature}"
+    return policy
+
+
+def _takes_scenario(signature: inspect.Signature) -> bool:
+    """Return True if a class is made with a scenario: it has an argument of that name first, or one that must be given;
+    what is optional and has another name is a setting."""
+    kinds = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
     )
+    first = next((parameter for parameter in signature.parameters.values() if parameter.kind in kinds), None)
+    return first is not None and (first.default is inspect.Parameter.empty or first.name == "scenario")

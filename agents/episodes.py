@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.checked_policy import CheckedPolicy
 from agents.policy import Policy
 from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows, Observation
@@ -110,8 +111,11 @@ class Episodes:
         not.
 
         `progress` is told the number of episodes just finished. A rule that needs what a Markovian center's observation
-        lacks is shown the full observation; nothing else in the episodes changes.
+        lacks is shown the full observation; nothing else in the episodes changes. A policy that is no compiled rule and
+        not guarded yet is guarded (`agents.checked_policy`) by the name of its class; masked actions of it are `wait`.
         """
+        if not isinstance(policy, RulePolicy | CheckedPolicy):
+            policy = CheckedPolicy(type(policy).__name__, policy, None)
         if isinstance(policy, RulePolicy) and policy.hidden_fields and self.scenario.observation == "markov":
             return self._in_full.play(policy, episodes, progress=progress, recorder=recorder)
         n_shares = self.threads if isinstance(policy, RulePolicy) else 1  # only compiled rules do without Python's lock

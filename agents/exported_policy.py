@@ -5,8 +5,9 @@ where neither is installed.
 
 The graph takes an observation batch in natural units, `center` float32 [batch, center fields], `candidates`
 float32 [batch, actions, candidate fields] and `action_mask` int8 [batch, actions], and returns
-`masked_logits` float32 [batch, actions], very low (about -1e9) where an action is masked. Scaling and mask
-are inside. What else has to be known stands in the file's metadata, each entry text:
+`masked_logits` float32 [batch, actions], -1e8 (`agents.policy.MASKED_LOGIT`) where an action is masked. Scaling
+and mask are inside; shapes stand at inputs and output only, and runtimes infer those between. What else has to
+be known stands in the file's metadata, each entry text:
 
 * `format_version`: `FORMAT_VERSION`;
 * `action_names`: JSON list, the action table it was trained for;

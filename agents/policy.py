@@ -12,6 +12,10 @@ Observations = dict[str, NDArray[Any]]
 """`center` float32 (n, center fields), `candidates` float32 (n, actions, candidate fields), `action_mask` int8
 (n, actions)."""
 
+MASKED_LOGIT = -1e8
+"""What a network's logits are where an action is masked, in training and in an exported file alike: finite, so that no
+runtime meets an infinity, and far below any other."""
+
 
 @runtime_checkable
 class Policy(Protocol):

@@ -12,6 +12,8 @@ import platform
 import re
 import sys
 from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -27,8 +29,8 @@ THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 def examine() -> dict[str, Any]:
     """Return what `blended doctor` shows, as plain data.
 
-    The keys are `python`, `project` (its version), `packages` (extra -> name -> required range and installed
-    version), `missing` (extra -> names), `device` (name and reason), `threads`, `numba_cache_folder` and
+    The keys are `python`, `project` (its version), `clashes` (sentences), `packages` (extra -> name -> required range
+    and installed version), `missing` (extra -> names), `device` (name and reason), `threads`, `numba_cache_folder` and
     `numba_cache_problem` (why nothing can be kept there, or None). The extra `core` stands for what the project cannot
     do without.
     """
@@ -41,6 +43,7 @@ def examine() -> dict[str, Any]:
             "platform": platform.platform(),
         },
         "project": metadata.version(DISTRIBUTION),
+        "clashes": find_clashes(),
         "packages": packages,
         "missing": {
             extra: [name for name, found in group.items() if found["installed"] is None]
@@ -55,6 +58,28 @@ def examine() -> dict[str, Any]:
         },
         **_numba_cache(),
     }
+
+
+def find_clashes() -> list[str]:
+    """Return a sentence for each package of this project for which Python finds another one of the same name."""
+    root = Path(__file__).resolve().parents[1]
+    sentences = []
+    for name in ("agents", "envs", "experiments"):
+        spec = find_spec(name)
+        places: list[str] = []
+        if spec is not None:
+            places = list(spec.submodule_search_locations or ()) or [str(spec.origin)]
+        if root / name in [Path(place).resolve() for place in places]:
+            continue
+        owners = metadata.packages_distributions().get(name, [])
+        other = next((owner for owner in owners if owner != DISTRIBUTION), None)
+        owner_text = "" if other is None else f", of the distribution {other}"
+        sentences.append(
+            f"package {name}: Python finds {places[0] if places else 'none'}{owner_text}, and not this project's, "
+            f"{root / name}: remove that one, or leave its folder out of PYTHONPATH, or install this project in an "
+            "environment of its own"
+        )
+    return sentences
 
 
 def show(findings: dict[str, Any], console: Console | None = None) -> None:
@@ -81,6 +106,8 @@ def show(findings: dict[str, Any], console: Console | None = None) -> None:
     facts.add_row("numba cache folder", _cache_text(findings["numba_cache_folder"], findings["numba_cache_problem"]))
     console.print(facts)
 
+    for clash in findings["clashes"]:
+        console.print(clash, style="red", markup=False, highlight=False, soft_wrap=True)
     for extra, names in findings["missing"].items():
         if names:
             target = "." if extra == "core" else f".[{extra}]"

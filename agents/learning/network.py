@@ -18,10 +18,9 @@ from agents.learning.expected_loss_prior import (
     ExpectedLossPrior,
     preferences,
 )
+from agents.policy import MASKED_LOGIT
 from agents.rules.compiled.reading import ActionLayout
 from envs.interface.fields import FieldTable
-
-MASKED_LOGIT = -1e8
 
 
 def compress(values: Tensor, scale: Tensor) -> Tensor:

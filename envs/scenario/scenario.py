@@ -24,6 +24,7 @@ from envs.configuration.document import (
 )
 from envs.configuration.inheritance import resolve_extends
 from envs.errors import ConfigurationError, InvalidValueError
+from envs.headline import Headline, Headlined
 from envs.interface.units import DAY_S
 from envs.scenario.agreements import (
     Client,
@@ -44,7 +45,7 @@ from envs.scenario.recording import Recording, read_recording
 from envs.scenario.staff import Group, OpeningHours
 
 
-class Scenario(Part):
+class Scenario(Headlined, Part):
     """A blended center over one horizon."""
 
     name: str
@@ -94,6 +95,23 @@ class Scenario(Part):
                 raise InvalidValueError(
                     ("replay", "file"), f"has contacts of channel {channel.name}, whose supply is unlimited"
                 )
+
+    def headline(self) -> Headline:
+        """Return the size of the center and its channels, for a notebook."""
+        days, reps = f"{self.horizon.days:g}", sum(group.count for group in self.groups)
+        return Headline(
+            f"{self.name}: days of an episode: {days}, reps: {reps}, channels: {len(self.channels)}",
+            ("channel", "kind", "mean handle time, s", "reps with the skill"),
+            [
+                (
+                    channel.name,
+                    channel.kind.replace("_", "-"),
+                    f"{channel.handle_time.mean_duration_s:,.4g}",
+                    str(sum(group.count for group in self.groups if channel.name in group.skills)),
+                )
+                for channel in self.channels
+            ],
+        )
 
     def most_held(self, group: Group) -> int:
         """Return how many contacts a rep of `group` can hold at a time."""

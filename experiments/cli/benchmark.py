@@ -33,7 +33,7 @@ Policies = Annotated[
     str | None,
     typer.Option(
         metavar="A,B,...",
-        help="Baselines, exported FILE.onnx and module:Class, each perhaps with a name before it, as in "
+        help="Baselines, exported FILE.onnx, module:Class or FILE.py:Class, each perhaps with a name before it, as in "
         "mine=FILE.onnx; default: every baseline that fits the scenario.",
     ),
 ]

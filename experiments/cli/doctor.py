@@ -19,6 +19,8 @@ def doctor(json_file: JsonFile = None) -> None:
 
     findings = examine()
     show(findings)
+    if findings["clashes"]:
+        raise typer.Exit(code=1)  # nothing else can be imported, not even what writes JSON
     if json_file is not None:
         write_result(json_file, findings)
     if findings["missing"]["core"]:

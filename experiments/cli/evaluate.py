@@ -22,7 +22,9 @@ from experiments.cli.options import (
 
 
 def evaluate(
-    policy: Annotated[str, typer.Argument(help="An exported FILE.onnx, a baseline's name or module:Class.")],
+    policy: Annotated[
+        str, typer.Argument(help="A baseline's name, an exported FILE.onnx, module:Class or FILE.py:Class.")
+    ],
     scenario: Annotated[str, typer.Option(help="A name or a file.")] = "bank",
     episodes: Annotated[int, typer.Option(help="Test episodes.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed, from which the test episodes follow.")] = 0,

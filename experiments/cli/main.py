@@ -61,9 +61,19 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Take the options that come before a command."""
+    """Take the options that come before a command; refuse to go on where another package hides one of ours, but for the
+    doctor, who says so among the rest."""
+    if context.invoked_subcommand == "doctor":
+        return
+    from experiments.doctor import find_clashes
+
+    clashes = find_clashes()
+    if clashes:
+        print(f"error: {clashes[0]}", file=sys.stderr)
+        raise typer.Exit(code=2)

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from envs.headline import Headline, Headlined
 from experiments.comparison.benchmark_json import scenario_json
 from experiments.comparison.benchmark_tables import result_tables
 from experiments.comparison.bound_coverage import coverage_table
@@ -19,13 +20,35 @@ from experiments.comparison.scenario_result import ScenarioResult
 from experiments.comparison.summary import summary_table
 from experiments.console import table_console
 from experiments.run_folder import writing
+from experiments.texts import usd_text
 
 
-@dataclass(frozen=True)
-class BenchmarkResult:
+@dataclass(frozen=True, repr=False)
+class BenchmarkResult(Headlined):
     """The results of a benchmark, by name of the scenario."""
 
     scenarios: dict[str, ScenarioResult]
+
+    def headline(self) -> Headline:
+        """Return the scenario's own headline, or of several scenarios who is best in each."""
+        if len(self.scenarios) == 1:
+            return next(iter(self.scenarios.values())).headline()
+        summaries = {name: result.summary for name, result in self.scenarios.items()}
+        bests = (f"{name}: {found.best}, {usd_text(found.total_cost_usd)}" for name, found in summaries.items())
+        return Headline(
+            f"{len(summaries)} scenarios, the best and its cost, USD/day: {'; '.join(bests)}",
+            ("scenario", "best policy", "its cost, USD/day", "runner-up", "runner-up minus best, USD/day"),
+            [
+                (
+                    name,
+                    found.best,
+                    usd_text(found.total_cost_usd),
+                    found.runner_up or "",
+                    "" if found.difference is None else usd_text(found.difference),
+                )
+                for name, found in summaries.items()
+            ],
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as plain data; what is not defined (NaN) is None.

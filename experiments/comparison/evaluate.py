@@ -16,6 +16,7 @@ from agents.catalog import load_policy
 from agents.episodes import Episodes
 from agents.exported_policy import MODES, ExportedPolicy
 from envs.errors import ConfigurationError
+from envs.headline import Headline, Headlined
 from envs.metrics import metric_glossary
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.outcomes import Outcome, play
@@ -29,6 +30,29 @@ if TYPE_CHECKING:
     from experiments.records.recorder import RecordFolder
 
 
+class Evaluation(Headlined, dict[str, Any]):
+    """The plain data that `evaluate` returns, shown in short; `dict(evaluation)` shows all of it."""
+
+    def headline(self) -> Headline:
+        """Return the total cost, and the costs and the service of each channel."""
+        ends = ("mean", "low", "high")
+        shown = {
+            key: found
+            for key, found in self["metrics"].items()
+            if key in ("total_cost_usd", "account_loss_usd", "interruptions") or key.endswith(_SERVICE)
+        }
+        mean, low, high = (digits_text(shown["total_cost_usd"][end]) for end in ends)
+        return Headline(
+            f"{self['policy']} ({self['mode']}) in {self['scenario']}: {mean} ({low} to {high}) USD/day "
+            f"in {self['episodes']} test episodes of seed {self['seed']}; {len(self['metrics'])} metrics",
+            ("metric", "mean", "95 % low", "high", "unit"),
+            [(key, *(digits_text(found[end]) for end in ends), found["unit"]) for key, found in shown.items()],
+        )
+
+
+_SERVICE = (".service_level_frac", ".abandoned_frac", ".on_time_frac")
+
+
 def evaluate(
     policy: str | Path,
     scenario: str | Path | Scenario = "bank",
@@ -39,7 +63,7 @@ def evaluate(
     mode: str | None = None,
     threads: int = 1,
     records: "RecordFolder | None" = None,
-) -> dict[str, Any]:
+) -> Evaluation:
     """Return what a policy achieves on the test episodes of `seed`, as plain data; NaN becomes None.
 
     Args:
@@ -71,16 +95,16 @@ def evaluate(
     with episode_progress() as progress, recording as recorder:
         test_episodes = Episodes(checked, demand_seeds(seed).test, threads=threads)
         outcome = play(named, test_episodes, episodes, progress=progress, recorder=recorder)
-    result: dict[str, Any] = {
-        "policy": named.name,
-        "scenario": checked.name,
-        "episodes": episodes,
-        "seed": seed,
-        "mode": outcome.mode,
-        "data": collect_data([checked], [named]),
-        "no_interval": outcome.no_interval,
-        "metrics": _metrics_json(outcome),
-    }
+    result = Evaluation(
+        policy=named.name,
+        scenario=checked.name,
+        episodes=episodes,
+        seed=seed,
+        mode=outcome.mode,
+        data=collect_data([checked], [named]),
+        no_interval=outcome.no_interval,
+        metrics=_metrics_json(outcome),
+    )
     if isinstance(named.policy, ExportedPolicy):
         result["exported_for"] = named.policy.metadata["data"]
         result["default_mode"] = named.policy.mode

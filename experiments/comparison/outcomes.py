@@ -20,6 +20,7 @@ from envs.counts import (
     Counts,
     add_counts,
 )
+from envs.headline import Headline, Headlined
 from envs.inputs.demand import recorded_days
 from envs.metrics import (
     compute_metrics,
@@ -35,10 +36,11 @@ from experiments.intervals import (
     pseudo_values,
     reason_against_interval,
 )
+from experiments.texts import usd_text
 
 
-@dataclass(frozen=True)
-class Outcome:
+@dataclass(frozen=True, repr=False)
+class Outcome(Headlined):
     """The counters of the episodes that one policy played in one scenario, in the order of the episodes.
 
     Attributes:
@@ -54,6 +56,13 @@ class Outcome:
     scenario: Scenario
     counts: list[Counts]
     days: NDArray[np.int64] | None = None
+
+    def headline(self) -> Headline:
+        """Return what the policy costs."""
+        cost = usd_text(self.intervals["total_cost_usd"])
+        return Headline(
+            f"{self.policy} ({self.mode}) in {self.scenario.name}: {cost} USD/day in {len(self.counts)} episodes"
+        )
 
     @cached_property
     def episode_metrics(self) -> list[dict[str, float]]:
@@ -122,9 +131,7 @@ def play(
     policy = named.policy
     if not isinstance(policy, RulePolicy):
         policy = CheckedPolicy(named.name, policy, [action.name for action in action_table(scenario)])
-    reseed = getattr(named.policy, "seed", None)
-    if callable(reseed):
-        reseed(episodes.seed % 2**32)
+        policy.seed(episodes.seed % 2**32)
     task = None if progress is None else progress.add_task(f"{scenario.name}: {named.name}", total=count)
 
     def advance(finished: int) -> None:

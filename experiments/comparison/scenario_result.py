@@ -6,12 +6,14 @@ Room: `experiments.comparison`. Data only.
 from dataclasses import dataclass
 from functools import cached_property
 
+from envs.headline import Headline, Headlined
 from envs.scenario.scenario import Scenario
 from experiments.comparison.bound_coverage import Coverage
 from experiments.comparison.outcomes import Outcome
 from experiments.comparison.summary import Summary, summarize
 from experiments.comparison.tuned_rules import BEST_TUNED
 from experiments.intervals import Interval
+from experiments.texts import usd_text
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Comparison:
     difference: Interval
 
 
-@dataclass(frozen=True)
-class ScenarioResult:
+@dataclass(frozen=True, repr=False)
+class ScenarioResult(Headlined):
     """What the policies achieved in one scenario.
 
     Attributes:
@@ -73,6 +75,22 @@ class ScenarioResult:
         # The row `best_tuned` is another name of a policy that takes part itself.
         once = {name: outcome for name, outcome in self.outcomes.items() if name != BEST_TUNED}
         return summarize(once, difference)
+
+    def headline(self) -> Headline:
+        """Return who is best at what cost, and a row for each policy, the cheapest first."""
+        best, episodes = self.summary.best, len(self.outcomes[self.reference].counts)
+        by_cost = sorted(self.outcomes.values(), key=lambda outcome: outcome.metrics["total_cost_usd"])
+        rows = []
+        for outcome in by_cost:
+            name = outcome.policy
+            difference = "" if name == self.reference else usd_text(self.comparison(name).difference)
+            rows.append((name, usd_text(outcome.intervals["total_cost_usd"]), difference))
+        return Headline(
+            f"{self.scenario.name}: the best of {len(rows)} is {best}, {usd_text(self.summary.total_cost_usd)} USD/day "
+            f"in {episodes} test episodes of seed {self.seed}",
+            ("policy", "total cost, USD/day", f"{self.reference} minus this, paired, USD/day"),
+            rows,
+        )
 
     def comparison(self, against: str, metric: str = "total_cost_usd") -> Comparison:
         """Return the comparison of the reference with another policy."""

@@ -17,26 +17,32 @@ from experiments.description.scenario_description import (
 from experiments.texts import duration_text, number_text
 
 
+def show_summary(description: Description, console: Console | None = None) -> None:
+    """Print what one must know of a scenario, without hours, segments, clients, actions and fields; warnings last."""
+    console = console or table_console()
+    _show_head(description, console)
+    console.print(_summary_table(description))
+    groups = [f"{group.count} {group.name} ({', '.join(group.skills)})" for group in description.groups]
+    console.print(f"Reps: {'; '.join(groups)}.", markup=False, highlight=False)
+    loads = [
+        f"{day.label} {_fraction_text(day.work_rep_hours, day.staffed_rep_hours) or 'closed'}"
+        for day in description.days
+    ]
+    console.print(f"Load by day: {', '.join(loads)}.", markup=False, highlight=False)
+    sizes = {part: sum(field.part == part for field in description.observation) for part in ("center", "candidates")}
+    console.print(
+        f"{len(description.actions)} actions; an observation has {sizes['center']} numbers of the center and "
+        f"{sizes['candidates']} of each action.",
+        highlight=False,
+    )
+    _show_warnings(description, console)
+    console.print("Hours, shifts, customers, clients, actions and observation: --full", highlight=False)
+
+
 def show(description: Description, console: Console | None = None) -> None:
     """Print a description as tables, its warnings last."""
     console = console or table_console()
-    days = "1 day" if description.horizon_days == 1 else f"{description.horizon_days:g} days"
-    sizes = ", ".join(
-        f"{count} {noun}{'' if count == 1 else 's'}"
-        for count, noun in (
-            (description.reps, "rep"),
-            (len(description.groups), "group"),
-            (len(description.channels), "channel"),
-        )
-    )
-    warm_up = f", metrics after {description.warm_up_days:g}" if description.warm_up_days else ""
-    console.print(f"[bold]{description.name}[/]: {description.description or 'no description'}", highlight=False)
-    console.print(
-        f"An episode is {days} from {description.start_weekday}{warm_up}; {sizes}. "
-        f"Offered load {description.work_rep_hours:,.1f} of {description.staffed_rep_hours:,.1f} rep-hours"
-        f"{_fraction_text(description.work_rep_hours, description.staffed_rep_hours, ' ({})')}.\n",
-        highlight=False,
-    )
+    _show_head(description, console)
     if description.business_hours:
         console.print(f"Business hours: {'; '.join(description.business_hours)}.\n", highlight=False)
     console.print(_channel_table(description))
@@ -60,10 +66,53 @@ def show(description: Description, console: Console | None = None) -> None:
         actions.add_row(str(action.index), action.name, action.meaning)
     console.print(actions)
     console.print(_observation_table(description))
+    _show_warnings(description, console)
+
+
+def _show_head(description: Description, console: Console) -> None:
+    days = "1 day" if description.horizon_days == 1 else f"{description.horizon_days:g} days"
+    sizes = ", ".join(
+        f"{count} {noun}{'' if count == 1 else 's'}"
+        for count, noun in (
+            (description.reps, "rep"),
+            (len(description.groups), "group"),
+            (len(description.channels), "channel"),
+        )
+    )
+    warm_up = f", metrics after {description.warm_up_days:g}" if description.warm_up_days else ""
+    console.print(f"[bold]{description.name}[/]: {description.description or 'no description'}", highlight=False)
+    console.print(
+        f"An episode is {days} from {description.start_weekday}{warm_up}; {sizes}. "
+        f"Offered load {description.work_rep_hours:,.1f} of {description.staffed_rep_hours:,.1f} rep-hours"
+        f"{_fraction_text(description.work_rep_hours, description.staffed_rep_hours, ' ({})')}.\n",
+        highlight=False,
+    )
+
+
+def _show_warnings(description: Description, console: Console) -> None:
     if not description.warnings:
         console.print("No warnings.")
     for warning in description.warnings:
         console.print(f"Warning: {warning}.", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def _summary_table(description: Description) -> Table:
+    table = Table(title="Channels")
+    table.add_column("channel", no_wrap=True)
+    for heading in ("promise", "mean handle time"):
+        table.add_column(heading)
+    for heading in ("arrivals a week", "work / staffed, rep-h", "load"):
+        table.add_column(heading, justify="right")
+    for channel in description.channels:
+        table.add_row(
+            channel.name,
+            channel.promise,
+            _handle_text(channel),
+            number_text(sum(channel.arrivals_per_weekday.values())),
+            f"{channel.work_rep_hours:,.1f} / {channel.staffed_rep_hours:,.1f}",
+            _fraction_text(channel.work_rep_hours, channel.staffed_rep_hours),
+        )
+    return table
 
 
 def _channel_table(description: Description) -> Table:

@@ -5,6 +5,8 @@ Room: `experiments.description`. Data only.
 
 from dataclasses import dataclass
 
+from envs.headline import Headline, Headlined
+
 
 @dataclass(frozen=True)
 class ChannelDescription:
@@ -171,8 +173,8 @@ class FieldDescription:
     meaning: str
 
 
-@dataclass(frozen=True)
-class Description:
+@dataclass(frozen=True, repr=False)
+class Description(Headlined):
     """A scenario as `blended describe` shows it; `dataclasses.asdict` makes plain data of it.
 
     `work_rep_hours` is the work of the horizon, initial backlog included and what comes back, of which
@@ -201,3 +203,16 @@ class Description:
     actions: tuple[ActionDescription, ...]
     observation: tuple[FieldDescription, ...]
     warnings: tuple[str, ...]
+
+    def headline(self) -> Headline:
+        """Return load against staffing, and a row for each channel."""
+        return Headline(
+            f"{self.name}: work {self.work_rep_hours:,.1f} of {self.staffed_rep_hours:,.1f} rep-hours staffed in "
+            f"{self.horizon_days:g} days; {self.reps} reps, {len(self.channels)} channels, warnings: "
+            f"{len(self.warnings)}",
+            ("channel", "kind", "work, rep-h", "staffed, rep-h"),
+            [
+                (channel.name, channel.kind, f"{channel.work_rep_hours:,.1f}", f"{channel.staffed_rep_hours:,.1f}")
+                for channel in self.channels
+            ],
+        )

@@ -26,9 +26,9 @@ from agents.checked_policy import CheckedPolicy
 from agents.rules.rule_policy import RulePolicy
 from agents.table_policy import StateSpace
 from envs.errors import ConfigurationError
+from envs.headline import Headline, Headlined
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import load_scenario_as
-from envs.simulator.machine.compilation import is_cold
 from experiments.comparison.comparison import require_different
 from experiments.console import table_console
 from experiments.optimum.average_cost import (
@@ -38,7 +38,7 @@ from experiments.optimum.average_cost import (
 )
 from experiments.optimum.markov_chain import Chain, explore
 from experiments.optimum.markovian_scenario import MarkovianScenario
-from experiments.progress import say_compiling
+from experiments.progress import episode_progress
 from experiments.run_folder import writing
 from experiments.texts import json_number
 
@@ -53,8 +53,8 @@ class Certified:
     is_ordered: bool
 
 
-@dataclass(frozen=True)
-class Certificate:
+@dataclass(frozen=True, repr=False)
+class Certificate(Headlined):
     """The optimum of a scenario and the policies measured by it; `refused` has the reason why one was not."""
 
     scenario: MarkovianScenario
@@ -97,6 +97,24 @@ class Certificate:
             "refused": self.refused,
         }
 
+    def headline(self) -> Headline:
+        """Return the optimum, and a row for each policy, the cheapest first."""
+        return Headline(
+            f"{self.scenario.name}: the least average cost is {self.optimal_cost_usd_per_minute:.6f} USD/minute "
+            f"({self.chain.n_lasting_states:,} states; {len(self.policies)} policies measured)",
+            ("policy", "USD/minute", "above the optimum", "states"),
+            self._policy_rows(),
+        )
+
+    def _policy_rows(self) -> list[tuple[str, str, str, str]]:
+        rows = []
+        for name, found in sorted(self.policies.items(), key=lambda entry: entry[1].cost_usd_per_minute):
+            ordered = " in order of arrival" if found.is_ordered else ""
+            frac = self.gap_frac(name)
+            gap = "-" if math.isnan(frac) else f"{max(100 * frac, 0.0):.2f} %"  # rounding may put it below 0
+            rows.append((name, f"{found.cost_usd_per_minute:.6f}", gap, f"{found.n_states:,}{ordered}"))
+        return rows
+
     def show(self) -> None:
         """Print the optimum and a row for each policy."""
         console = table_console()
@@ -105,11 +123,8 @@ class Certificate:
         for heading in ("USD/minute", "above the optimum", "states"):
             table.add_column(heading, justify="right")
         table.add_row("(optimum)", f"{self.optimal_cost_usd_per_minute:.6f}", "", f"{self.chain.n_lasting_states:,}")
-        for name, found in sorted(self.policies.items(), key=lambda entry: entry[1].cost_usd_per_minute):
-            ordered = " in order of arrival" if found.is_ordered else ""
-            frac = self.gap_frac(name)
-            gap = "-" if math.isnan(frac) else f"{max(100 * frac, 0.0):.2f} %"  # rounding may put it below 0
-            table.add_row(name, f"{found.cost_usd_per_minute:.6f}", gap, f"{found.n_states:,}{ordered}")
+        for row in self._policy_rows():
+            table.add_row(*row)
         console.print(table)
         if self.optimal_cost_usd_per_minute <= 0.0:
             console.print("-: the optimum costs nothing, so there is no share of it.", highlight=False)
@@ -166,20 +181,19 @@ def certify(scenario_name: str | Path, policies: Sequence[str] = (), *, override
     reasons = {policy.name: reason for policy in named if (reason := _why_refused(policy, scenario)) is not None}
     if policies and reasons:
         raise ConfigurationError("\n".join(f"policy {name}: {reason}" for name, reason in reasons.items()))
-    if is_cold("forced_events"):
-        say_compiling("the center's events", "one to two minutes")
-    chain = explore(scenario)
-    optimum = find_optimum(chain)
     found = {}
-    for policy in named:
-        if policy.name in reasons:
-            continue
-        try:
-            found[policy.name] = _evaluate(policy, scenario, chain)
-        except ConfigurationError as error:
-            if policies:
-                raise
-            reasons[policy.name] = str(error)  # the chain in order of arrival is too large
+    with episode_progress():
+        chain = explore(scenario)
+        optimum = find_optimum(chain)
+        for policy in named:
+            if policy.name in reasons:
+                continue
+            try:
+                found[policy.name] = _evaluate(policy, scenario, chain)
+            except ConfigurationError as error:
+                if policies:
+                    raise
+                reasons[policy.name] = str(error)  # the chain in order of arrival is too large
     return Certificate(scenario, chain, optimum, found, reasons, time.perf_counter() - start_s)
 
 

@@ -32,6 +32,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from agents.catalog import NamedPolicy
+from agents.checked_policy import CheckedPolicy
 from agents.exported_policy import action_names, fields_as_data
 from agents.policy import StochasticPolicy
 from envs.center_rows import CenterRows
@@ -176,7 +177,9 @@ class Recorder:
     def __init__(self, scenario: Scenario, named: NamedPolicy, writers: Mapping[str, pq.ParquetWriter]) -> None:
         self.scenario = scenario
         self.names = {"scenario": scenario.name, "policy": named.name}
-        self.stochastic = named.policy if isinstance(named.policy, StochasticPolicy) else None
+        self.stochastic = None
+        if isinstance(named.policy, StochasticPolicy):
+            self.stochastic = CheckedPolicy(named.name, named.policy, action_names(scenario))
         self.channels = [channel.name for channel in scenario.channels]
         self._writers = writers
         self._lock = threading.Lock()
@@ -247,13 +250,7 @@ class BatchRecord:
     def _probabilities(self, observation: Rows, actions: NDArray[np.int64]) -> NDArray[np.float64]:
         if self._recorder.stochastic is None:
             return np.full(len(actions), np.nan)
-        probabilities = np.asarray(self._recorder.stochastic.action_probabilities(observation))
-        if probabilities.shape != observation["action_mask"].shape:
-            raise ConfigurationError(
-                f"policy {self._recorder.names['policy']}: action_probabilities returned shape {probabilities.shape}: "
-                f"must be {observation['action_mask'].shape}, one row per observation and one column per action"
-            )
-        return probabilities[np.arange(len(actions)), actions].astype(np.float64)
+        return self._recorder.stochastic.action_probabilities(observation)[np.arange(len(actions)), actions]
 
     def after_step(self, running: NDArray[np.int64]) -> None:
         """Keep what came of the answers, and what was noted."""

@@ -28,7 +28,7 @@ from agents.exported_policy import (
     action_names,
     fields_as_data,
 )
-from agents.policy import Observations, Policy
+from agents.policy import MASKED_LOGIT, Observations, Policy
 from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
@@ -76,7 +76,8 @@ def export_policy(
 
     Args:
         module: `forward(center, candidates, action_mask) -> masked_logits` (batch, actions), all float32, in
-            natural units; the mask is 1.0 where an action is open. Left as it is, on whatever device.
+            natural units; the mask is 1.0 where an action is open, and where it is not the logit is `MASKED_LOGIT`.
+            Left as it is, on whatever device.
         scenario: what it was trained for; stands in the file in full.
         file: the ONNX file; its folder must exist.
         metadata: what is known of the policy, all of it optional: `mode` (`greedy`, the default, or
@@ -133,9 +134,10 @@ def check_parity(module: nn.Module, exported: ExportedPolicy, states: Observatio
     is_open = states["action_mask"] != 0
     if not np.isfinite(found).all():
         raise ParityError(f"{exported.file.name}: the graph returns logits that are not finite")
+    if (found[~is_open] != np.float32(MASKED_LOGIT)).any():
+        raise ParityError(f"{exported.file.name}: the logits of masked actions must be {MASKED_LOGIT:g}")
     chosen, wanted = found.argmax(axis=1), expected.argmax(axis=1)
-    rows = np.arange(n_states)
-    if not is_open[rows, chosen].all():
+    if not is_open[np.arange(n_states), chosen].all():
         raise ParityError(f"{exported.file.name}: the graph prefers a masked action")
     largest = float(np.abs(expected - found)[is_open].max())
     best = np.sort(np.where(is_open, expected, -np.inf), axis=1)
@@ -214,8 +216,20 @@ def _write_graph(network: nn.Module, scenario: Scenario, file: Path, texts: Mapp
     finally:
         exporter_log.setLevel(level)
     model = onnx.load(str(file))
+    _strip(model.graph)
     onnx.helper.set_model_props(model, dict(texts))
     onnx.save(model, str(file))
+
+
+def _strip(graph: onnx.GraphProto) -> None:
+    """Take away what torch notes and no runtime needs: the shapes between the nodes, in torch's own symbols, which
+    OpenVINO, tract and onnxruntime's quantisation hold against what they infer, and refuse; and of each node the lines
+    of source it came from, with the folders of whoever exported."""
+    del graph.value_info[:]
+    del graph.metadata_props[:]
+    for node in graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
 
 
 def _sample_decisions(scenario: Scenario, policy: Policy, seed: int, count: int, deterministic: bool) -> Observations:

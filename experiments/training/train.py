@@ -20,7 +20,7 @@ from sb3_contrib import MaskablePPO
 
 from agents.action_layout import action_layout
 from agents.catalog import NamedPolicy, fitting_baselines, load_policy
-from agents.exported_policy import ExportedPolicy
+from agents.exported_policy import MODES, ExportedPolicy
 from agents.learning.adjustment import fit_adjustment
 from agents.learning.elapsed_time_buffer import ElapsedTimeBuffer
 from agents.learning.learned_policy import (
@@ -46,6 +46,7 @@ from agents.run_files import (
     TRAINING_FILE,
 )
 from envs.errors import ConfigurationError
+from envs.headline import Headline, Headlined
 from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.benchmark_result import BenchmarkResult
@@ -60,6 +61,7 @@ from experiments.run_folder import (
     write_yaml,
 )
 from experiments.seeds import demand_seeds
+from experiments.texts import amount_text
 from experiments.training.checkpoint_choice import (
     Selection,
     ValidationCallback,
@@ -138,14 +140,25 @@ def adjust_prior(network: CandidateScorer, scenario: Scenario, config: TrainingC
     network.prior.set_adjustment(found)
 
 
-@dataclass(frozen=True)
-class TrainingResult:
+@dataclass(frozen=True, repr=False)
+class TrainingResult(Headlined):
     """A finished run: its folder, the exported policy, and the benchmark if one was asked for."""
 
     folder: Path
     policy_file: Path
     selection: Selection
     benchmark: BenchmarkResult | None
+
+    def headline(self) -> Headline:
+        """Return what was chosen, and the benchmark's table, or the validations' where there is none."""
+        chosen = self.selection
+        said = f"{self.policy_file}: {chosen.mode} policy after {chosen.best_steps:,} decisions, "
+        said += f"{amount_text(chosen.best_cost_usd)} USD/day on validation episodes"
+        if self.benchmark is not None:
+            sentence, columns, rows = self.benchmark.headline()
+            return Headline(f"{said}; {sentence}", columns, rows)
+        steps = [[f"{found['steps']:,}", *(amount_text(found[mode]) for mode in MODES)] for found in chosen.validations]
+        return Headline(said, ("decisions", *(f"{mode}, USD/day" for mode in MODES)), steps[::-1])
 
 
 def train(

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agents.rules.rule import Rule
+from envs.headline import Headline, Headlined
 from experiments.intervals import Interval
-from experiments.texts import interval_json
+from experiments.texts import interval_json, usd_text
 from experiments.tuning.search import Search
 from experiments.tuning.tuning_config import TuningConfig
 
@@ -55,14 +56,33 @@ class RuleResult:
     policy_file: Path
 
 
-@dataclass(frozen=True)
-class TuningResult:
+@dataclass(frozen=True, repr=False)
+class TuningResult(Headlined):
     """A finished tuning: its run folder, the results by scenario and rule, and why rules were left out."""
 
     folder: Path
     config: TuningConfig
     scenarios: dict[str, list[RuleResult]]
     skipped: dict[str, dict[str, str]]
+
+    def headline(self) -> Headline:
+        """Return how many rules are better tuned, and a row for each."""
+        found = [(name, rule) for name, rules in self.scenarios.items() for rule in rules]
+        kept = sum(rule.keeps_found for _, rule in found)
+        return Headline(
+            f"{self.folder}: {kept} of {len(found)} rules are kept tuned, seed {self.config.seed}",
+            ("scenario", "rule", "kept", "test, USD/day", "kept minus default, USD/day"),
+            [
+                (
+                    name,
+                    rule.default.name,
+                    "tuned" if rule.keeps_found else "default",
+                    usd_text(rule.kept_test_usd),
+                    usd_text(rule.difference_usd),
+                )
+                for name, rule in found
+            ],
+        )
 
 
 def describe_result(result: TuningResult) -> dict[str, Any]:

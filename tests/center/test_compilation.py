@@ -85,10 +85,10 @@ def test_what_compiled_files_import_of_the_project_is_hashed():
 
 UNWRITABLE = """
 import sys
-from envs.simulator.machine.compilation import CACHE_PROBLEM, entry_point, is_cold, parallel_entry_point
+from envs.simulator.machine.compilation import CACHE_PROBLEM, entry_point, parallel_entry_point
 import envs.simulator.step
 from experiments.doctor import _cache_text, _numba_cache
-from experiments.progress import say_compiling
+from experiments.progress import episode_progress
 
 @entry_point
 def twice(number):
@@ -98,9 +98,10 @@ def twice(number):
 def thrice(number):
     return 3 * number
 
-for _ in range(2):
-    say_compiling("the center", "about a minute")
-print(twice(2), thrice(2), is_cold(), CACHE_PROBLEM)
+with episode_progress():
+    doubled = twice(2)
+with episode_progress():
+    print(doubled, thrice(2), CACHE_PROBLEM)
 print(_cache_text(**{key[12:]: value for key, value in _numba_cache().items()}))
 """
 
@@ -119,5 +120,5 @@ def test_a_cache_folder_that_cannot_be_written_is_said_once_and_code_runs_all_th
     assert found.stderr.count("cannot be kept") == 1
     assert str(folder) in found.stderr
     result, doctor = found.stdout.splitlines()
-    assert result == "4 6 True Not a directory"
+    assert result == "4 6 Not a directory"
     assert "cannot be written (Not a directory)" in doctor

@@ -110,6 +110,35 @@ def test_doctor_names_what_is_missing_and_how_to_get_it(monkeypatch):
     )
 
 
+@pytest.mark.parametrize("package", ["envs", "agents"])
+def test_a_package_of_the_same_name_is_said_at_start_and_by_the_doctor(tmp_path, package):
+    other = tmp_path / "site"
+    (other / package).mkdir(parents=True)
+    (other / package / "__init__.py").write_text("")
+    (other / "other-1.0.dist-info").mkdir()
+    (other / "other-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
+    (other / "other-1.0.dist-info" / "top_level.txt").write_text(f"{package}\n")
+    root = Path(cli.__file__).resolve().parents[2]
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from experiments.cli.main import main; main()"
+    sentence = f"package {package}: Python finds {other / package}, of the distribution other, and not this project's"
+    for command, exit_code in (("describe", 2), ("doctor", 1)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(other), command, *(["tiny"] if command == "describe" else [])],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(root)},
+            check=False,
+        )
+        assert done.returncode == exit_code, done.stderr
+        assert "Traceback" not in done.stderr
+        assert sentence in (done.stderr if command == "describe" else done.stdout)
+
+
+def test_nothing_clashes_here():
+    assert doctor.find_clashes() == []
+
+
 def test_doctor_fails_where_the_core_is_incomplete(monkeypatch):
     installed = doctor._version
     monkeypatch.setattr(doctor, "_version", lambda name: None if name == "scipy" else installed(name))

@@ -16,8 +16,9 @@ from envs import Scenario, load_scenario
 from envs.interface.actions import action_meaning
 from envs.interface.fields import field_table
 from envs.scenario.action_table import action_table
+from experiments.cli import main as cli
 from experiments.description.describe import describe
-from experiments.description.description_tables import show
+from experiments.description.description_tables import show, show_summary
 from experiments.description.scenario_description import Description
 from experiments.texts import clock_text, duration_text
 
@@ -493,7 +494,9 @@ def blended(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_the_command_shows_and_writes_the_description_of_an_extending_file(tmp_path):
     (tmp_path / "center.yaml").write_text(CENTER, encoding="utf-8")
     (tmp_path / "own.yaml").write_text("extends: center.yaml\nname: own\n", encoding="utf-8")
-    result = blended("describe", "own.yaml", "--set", "groups.desk.count=3", "--json", "own.json", folder=tmp_path)
+    result = blended(
+        "describe", "own.yaml", "--full", "--set", "groups.desk.count=3", "--json", "own.json", folder=tmp_path
+    )
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("own: A center to be reckoned by hand.")
     # Three at the desk: 24 rep-hours a day for 3 * 8 = 24; 50 for 48 over the horizon with the backlog.
@@ -530,3 +533,33 @@ def test_nothing_is_compiled_and_no_training_stack_is_imported():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["0", "False", "False"]
+
+
+@pytest.mark.parametrize("name", ["bank", "insurance_claims", "follow_the_sun", "two_clients", "tiny"])
+def test_the_summary_fits_a_screen_and_keeps_every_warning(name):
+    described = describe(load_scenario(name))
+    with open(os.devnull, "w") as nowhere:
+        console = Console(record=True, width=100, file=nowhere)
+        show_summary(described, console)
+    text = console.export_text()
+    assert len(text.splitlines()) <= 40
+    words = " ".join(text.split())
+    for channel in described.channels:
+        assert channel.name in words
+    for warning in described.warnings:
+        assert warning in words
+    assert f"{described.work_rep_hours:,.1f} of {described.staffed_rep_hours:,.1f} rep-hours" in words
+    assert f"{len(described.actions)} actions" in words
+    assert text.splitlines()[-1].endswith("--full")
+
+
+def test_the_command_shows_the_summary_unless_all_is_asked_for(monkeypatch, capsys):
+    shown_lines = {}
+    for option in ((), ("--full",)):
+        monkeypatch.setattr(sys, "argv", ["blended", "describe", "tiny", *option])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert not caught.value.code
+        shown_lines[option] = capsys.readouterr().out
+    assert "interrupt:" not in shown_lines[()]
+    assert "interrupt:" in shown_lines["--full",]

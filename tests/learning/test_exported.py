@@ -4,17 +4,21 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import onnx
 import pytest
 import torch
+from onnxruntime.quantization import quantize_dynamic
 from rich.console import Console
 from torch import nn
 
+from agents import exported_policy
 from agents.catalog import load_policy
 from agents.exported_policy import ExportedPolicy, action_names, fields_as_data
+from agents.policy import MASKED_LOGIT
 from agents.rules.rule_policy import RulePolicy
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import load_scenario
@@ -53,7 +57,7 @@ class SmallScorer(nn.Module):
         summary = self.summary(torch.asinh(center / self.center_scale))
         rows = self.row(torch.asinh(candidates / self.candidates_scale))
         logits = self.score(self.dropout(torch.tanh(rows + summary[:, None]))).squeeze(-1) + self.bias
-        return torch.where(action_mask > 0, logits, -1e9)
+        return torch.where(action_mask > 0, logits, MASKED_LOGIT)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +124,30 @@ def test_the_graph_has_the_documented_form(file, tiny):
         assert entry.type.tensor_type.shape.dim[0].dim_param, "the batch must be dynamic"
 
 
+def test_the_file_says_shapes_at_its_ends_only_and_nothing_of_where_it_was_made(file):
+    # Shapes in between carry torch's own symbols, which OpenVINO, tract and quantisation take for contradictions.
+    graph = onnx.load(file).graph
+    assert len(graph.value_info) == 0
+    assert str(Path(policy_file.__file__).parent).encode() not in file.read_bytes()
+
+
+def test_a_dynamically_quantised_file_acts_the_same(file, tiny, states, tmp_path):
+    changed = tmp_path / "quantised.onnx"
+    quantize_dynamic(file, changed)
+    assert {"DynamicQuantizeLinear", "MatMulInteger"} & {node.op_type for node in onnx.load(changed).graph.node}
+    whole, quantised = ExportedPolicy(file, tiny), ExportedPolicy(changed, tiny)
+    logits, found = whole.masked_logits(states), quantised.masked_logits(states)
+    is_open = states["action_mask"] != 0
+    # Eight bits move a logit a little, so only actions that are nearer to each other than that may change places.
+    moved = np.abs(logits - found)[is_open].max()
+    assert moved < 0.5
+    best = np.sort(np.where(is_open, logits, -np.inf), axis=1)
+    is_clear = best[:, -1] - best[:, -2] > 2 * moved
+    assert is_clear.mean() > 0.5
+    assert (found.argmax(axis=1) == logits.argmax(axis=1))[is_clear].all()
+    assert (found[~is_open] == np.float32(MASKED_LOGIT)).all()
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 100])
 def test_logits_equal_those_of_torch_in_every_batch_size(file, tiny, module, states, count):
     batch = {key: values[:count] for key, values in states.items()}
@@ -138,7 +166,8 @@ def test_masked_logits_are_finite_and_never_chosen(file, tiny, states):
     masked = states["action_mask"] == 0
     assert masked.any()
     assert np.isfinite(logits).all()
-    assert (logits[masked] <= -1e8).all()
+    assert (logits[masked] == np.float32(MASKED_LOGIT)).all()
+    assert f"{MASKED_LOGIT:.0e}".replace("e+0", "e") in exported_policy.__doc__  # the page of the file says the same
     for deterministic in (True, False):
         actions = exported.predict(states, deterministic)
         assert actions.dtype == np.int64
@@ -216,6 +245,17 @@ def test_parity_finds_another_network(file, tiny, states):
     assert check_parity(SmallScorer(tiny).eval(), exported, states).ties == 0
     with pytest.raises(ParityError, match="chooses another action than torch in"):
         check_parity(SmallScorer(tiny, seed=1).eval(), exported, states)
+
+
+def test_masked_logits_of_another_size_are_refused(tmp_path, tiny):
+    class Lower(SmallScorer):
+        """Masks with another number than the file promises."""
+
+        def forward(self, center, candidates, action_mask):
+            return super().forward(center, candidates, action_mask) * 10
+
+    with pytest.raises(ParityError, match="the logits of masked actions must be -1e"):
+        export_policy(Lower(tiny), tiny, tmp_path / "policy.onnx", parity_states=100)
 
 
 def test_parity_allows_near_ties(file, tiny, states):

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from agents.catalog import fitting_baselines, load_policy
 from agents.checked_policy import CheckedPolicy
@@ -95,7 +96,8 @@ def test_fitting_baselines(tiny):
 def test_own_classes_with_and_without_the_scenario(tiny, own_module):
     with_scenario = load_policy(f"{own_module}:WithScenario", tiny)
     assert with_scenario.name == f"{own_module}:WithScenario"
-    assert with_scenario.policy.scenario is tiny
+    assert with_scenario.policy.scenario == tiny
+    assert with_scenario.policy.scenario is not tiny  # a copy, which nobody else sees
     assert load_policy(f"mine={own_module}:WithoutArguments", tiny).name == "mine"
 
 
@@ -109,8 +111,11 @@ def test_own_classes_with_and_without_the_scenario(tiny, own_module):
         ("no/such/file.onnx", "no/such/file.onnx: no such file"),
         ("runs/lr=0.1/policy.onnx", "runs/lr=0.1/policy.onnx: no such file"),
         ("no_such_module:Class", "no module 'no_such_module'"),
-        (".relative:Class", "must be module:Class"),
-        (":Class", "must be module:Class"),
+        (".relative:Class", "must be module:Class or FILE.py:Class"),
+        (":Class", "must be module:Class or FILE.py:Class"),
+        ("own_policies:", "must be module:Class or FILE.py:Class"),
+        ("no/such/file.py:Class", "no/such/file.py: no such file"),
+        ("own_policies.py:WithScenari", "did you mean 'WithScenario'?"),
         ("own_policies:WithScenari", "did you mean 'WithScenario'?"),
         ("own_policies:NoPolicy", "must be a class with predict"),
         ("own_policies:np", "must be a class with predict"),
@@ -123,10 +128,12 @@ def test_mistakes(tiny, own_module, text, message):
     assert message in str(caught.value)
 
 
-def test_errors_inside_the_users_code_are_left_alone(tiny, own_module):
-    with pytest.raises(ZeroDivisionError):
+def test_errors_inside_the_users_code_are_one_message_with_their_line_and_are_kept_as_the_cause(tiny, own_module):
+    line = 1 + OWN.splitlines().index("        raise ZeroDivisionError")
+    with pytest.raises(ConfigurationError, match=rf"Broken'.*: ZeroDivisionError \(own_policies.py:{line}\)") as caught:
         load_policy(f"{own_module}:Broken", tiny)
-    with pytest.raises(ModuleNotFoundError, match="no_such_package_at_all"):
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    with pytest.raises(ConfigurationError, match=r"no_such_package_at_all' \(own_needs.py:1\)"):
         load_policy("own_needs:Class", tiny)
 
 
@@ -155,6 +162,27 @@ class Constant:
         (np.array([-1, 0]), "returned action -1"),
         (np.array([1]), r"returned shape (1,) of int64: must be whole numbers of shape (2,)"),
         (np.array([1.0, 0.0]), "of float64: must be whole numbers"),
+        (np.array([0.5, 0.0]), "of float64 (such as 0.5): must be whole numbers"),
+        (np.array([np.nan, 0.0]), "of float64 (such as nan): must be whole numbers"),
+        (np.array([1e300, 0.0]), "of float64: must be whole numbers"),
+        (np.array([True, False]), "shape (2,) of bool"),
+        (np.array([2**64 - 1, 0], np.uint64), "returned action 18446744073709551615: must be >= 0 and < 3"),
+        (np.array([[1], [0]]), "shape (2, 1) of int64: must be whole numbers of shape (2,)"),
+        (np.zeros((2, 0), int), "shape (2, 0)"),
+        (np.array([], int), "shape (0,)"),
+        (1, "shape () of int64"),
+        (None, "returned None: must be whole numbers of shape (2,), one action per observation"),
+        ("serve", "returned str: must be"),
+        ({"actions": [1, 0]}, "returned dict: must be"),
+        ([[1], [0, 1]], "returned list of length 2: must be"),
+        ([None, 1], "returned list of length 2: must be"),
+        (["wait", "serve"], "of <U5: must be"),
+        ((number for number in (1, 0)), "returned generator: must be"),
+        ((np.array([1, 0]), np.zeros(3)), "returned a state of class ndarray beside the actions: must be None"),
+        ((np.array([1, 0]), None, None), "returned tuple of length 3: must be"),
+        ((None, None), "returned tuple of length 2: must be"),
+        (torch.tensor([1.5, 0.0], requires_grad=True), "returned Tensor: must be"),
+        (torch.tensor([0.5, 0.0]), "of float32 (such as 0.5)"),
     ],
 )
 def test_answers_are_checked(answer, message):
@@ -165,8 +193,21 @@ def test_answers_are_checked(answer, message):
     assert "policy mine" in str(caught.value)
 
 
-def test_good_answers_pass():
-    policy = CheckedPolicy("mine", Constant([1, 0]), ["wait", "serve", "resume"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [1, 0],
+        (1, 0),
+        np.array([1, 0], np.uint8),
+        torch.tensor([1, 0]),
+        (np.array([1, 0]), None),
+        (torch.tensor([1, 0]), None),
+        ([1, 0], None),
+    ],
+    ids=repr,
+)
+def test_good_answers_pass(answer):
+    policy = CheckedPolicy("mine", Constant(answer), ["wait", "serve", "resume"])
     actions = policy.predict({"action_mask": np.array([[1, 1, 0], [1, 0, 0]], np.int8)})
     assert actions.tolist() == [1, 0]
     assert actions.dtype == np.int64

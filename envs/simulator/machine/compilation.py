@@ -78,9 +78,3 @@ def parallel_entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `entry_point`, with `prange` over rows. The loop body must call one compiled function and do nothing else:
     numba drops stores to arrays reached through a record when they stand in the body itself (DESIGN section 4.6)."""
     return numba.njit(error_model="numpy", fastmath=False, cache=_IS_KEPT, nogil=True, parallel=True)(function)
-
-
-def is_cold(module: str = "") -> bool:
-    """Return True if nothing (of `module`, the last part of its name) was compiled into `CACHE_FOLDER` yet, so that the
-    first call will take a while; always where nothing can be kept there."""
-    return not _IS_KEPT or not any(CACHE_FOLDER.glob(f"**/{module}*.nbi"))
