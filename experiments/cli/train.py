@@ -5,8 +5,6 @@ Room: `experiments.cli`. A thin shell over `experiments.training.train`.
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,11 +32,11 @@ def train(
 ) -> None:
     """Train a policy, choose it on validation episodes, export it, and test it against the baselines."""
     require_folders(json=json_file)
-    from agents.run_files import TENSORBOARD_FOLDER
     from experiments.extras import require_extra
 
     with require_extra("train", "blended train"):
-        from experiments.training.train import describe_result, evaluate_command
+        from experiments.training.next_steps import next_steps
+        from experiments.training.train import describe_result
         from experiments.training.train import train as run
     from experiments.training.training_config import load_training
 
@@ -46,9 +44,6 @@ def train(
     result = run(loaded, experiment=Path(config).stem, runs_folder=runs, device=device)
     if result.benchmark is not None:
         result.benchmark.show()
-    typer.echo(f"Policy ({result.selection.mode}): {result.policy_file}")
-    typer.echo(f"Evaluate it: {shlex.join(evaluate_command(result, loaded))}")
-    tensorboard = [sys.executable, "-m", "tensorboard.main", "--logdir", str(result.folder / TENSORBOARD_FOLDER)]
-    typer.echo(f"TensorBoard: {shlex.join(tensorboard)}")
     if json_file is not None:
         write_result(json_file, describe_result(result))
+    typer.echo("\n".join(next_steps(result, loaded)))

@@ -70,6 +70,9 @@ from experiments.training.checkpoint_choice import (
 from experiments.training.onnx_export import export_policy
 from experiments.training.training_config import TrainingConfig
 
+LEARNED = "learned"
+"""The row of the trained policy."""
+
 
 def choose_device(wanted: str) -> torch.device:
     """Return the device for `auto`, `cpu` or `cuda`; raises `ConfigurationError` where there is none."""
@@ -246,7 +249,7 @@ def test_policies(folder: Path, scenario: Scenario, config: TrainingConfig, mode
         adjusted = [NamedPolicy("adjusted_rule", rule, True)]
     names = config.benchmark.policies
     return [
-        NamedPolicy("learned", exported, mode == "greedy"),
+        NamedPolicy(LEARNED, exported, mode == "greedy"),
         NamedPolicy("learned_at_start", LearnedPolicy(start), True),
         *adjusted,
         *(fitting_baselines(scenario) if names is None else names),

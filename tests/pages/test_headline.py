@@ -1,24 +1,30 @@
 """What a notebook shows of results and scenarios: a small table with the figures that matter, never all of them."""
 
 import re
+import shlex
 from dataclasses import fields
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import typer
 
 from agents.rules.registry import default_rule
 from envs.headline import Headline, Headlined
 from envs.scenario.scenario import load_scenario
+from experiments.cli import main as cli
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
 from experiments.comparison.evaluate import evaluate
 from experiments.description.describe import describe
 from experiments.intervals import Interval
 from experiments.optimum.certify import Certificate, Certified
+from experiments.texts import amount_text
 from experiments.training.checkpoint_choice import Selection
+from experiments.training.next_steps import next_steps
 from experiments.training.train import TrainingResult
+from experiments.training.training_config import TrainingConfig
 from experiments.tuning.tuning_result import RuleResult, TuningResult
 
 MOST_BYTES = 5000
@@ -156,3 +162,27 @@ def test_texts_of_others_are_escaped_and_cut():
     assert "<script>" not in page
     assert "a&amp;b" in page
     assert len(page) < 3000
+
+
+@pytest.mark.parametrize("with_benchmark", [True, False])
+def test_a_training_ends_with_what_to_look_at_next(with_benchmark):
+    config = TrainingConfig(scenario="tiny", seed=5, **({} if with_benchmark else {"benchmark": None}))
+    benchmark = run_benchmark(load_scenario("tiny"), ["learned=voice_first", "fifo"], episodes=2)
+    folder = Path("runs/tiny/a run")
+    result = TrainingResult(folder, folder / "policy.onnx", Selection(), benchmark if with_benchmark else None)
+    lines = next_steps(result, config)
+    assert len(lines) <= 15
+    commands = {line.partition(": ")[0]: shlex.split(line.partition(": ")[2]) for line in lines if ": blended " in line}
+    assert set(commands) == {"Evaluate it", "Compare it", "Export it"}
+    for command in commands.values():  # every option is one that the command has
+        parsed = typer.main.get_command(cli.app).commands[command[1]].make_context(command[1], command[2:])
+        assert parsed.params
+    assert commands["Evaluate it"][2] == str(folder / "policy.onnx")
+    assert str(folder / "tensorboard") in shlex.split(next(line for line in lines if line.startswith("TensorBoard: ")))
+    text = "\n".join(lines)
+    if with_benchmark:
+        outcomes = benchmark.scenarios["tiny"].outcomes
+        assert amount_text(outcomes["learned"].metrics["total_cost_usd"]) in text
+        assert "The best of the others is fifo" in text
+    else:
+        assert "on validation episodes" in text
