@@ -18,20 +18,24 @@ from envs.counts import (
 from envs.errors import ArgumentError, NotRunningError
 from envs.inputs.demand import DemandSampler
 from envs.inputs.foresight import redraw
-from envs.inputs.parameters import build_parameters, choose_sizes
+from envs.inputs.parameters import build_parameters, check_contacts, choose_sizes
 from envs.interface.cost_terms import COST_TERMS
 from envs.interface.fields import FieldTable, field_table
 from envs.metrics import compute_metrics, metric_glossary
 from envs.rendering import render_state
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
+from envs.simulator.machine.growth import GROWTH, enlarge_journals, enlarge_states
+from envs.simulator.machine.record_types import MAX_NOTES
 from envs.simulator.machine.state import (
     DEMAND,
+    JOURNAL_PER_CONTACT,
     RESULT,
     journal_type,
     state_type,
 )
 from envs.simulator.step import (
+    go_on_rows,
     reset_rows,
     step_rows,
     step_rows_in_parallel,
@@ -83,8 +87,8 @@ class CenterRows:
         self.action_names: tuple[str, ...] = tuple(action.name for action in action_table(scenario))
         self.fields: FieldTable = field_table(tuple(channel.name for channel in scenario.channels))
         self.parameters = build_parameters(scenario)
-        sizes = choose_sizes(scenario)
-        self.states = np.zeros(n_rows, state_type(sizes))
+        self.sizes = choose_sizes(scenario)
+        self.states = np.zeros(n_rows, state_type(self.sizes))
         n_actions = len(self.action_names)
         self.center = np.zeros((n_rows, len(self.fields.center)), np.float32)
         self.candidates = np.zeros((n_rows, n_actions, len(self.fields.candidates)), np.float32)
@@ -96,7 +100,7 @@ class CenterRows:
         self.all_rows = np.arange(n_rows)
         self._were_started = np.zeros(n_rows, bool)
         self._has_journal = journal
-        self.journals = np.zeros(n_rows if journal else 1, journal_type(sizes))
+        self.journals = np.zeros(n_rows if journal else 1, journal_type(JOURNAL_PER_CONTACT * self.sizes.contacts))
         self._sampler = DemandSampler(scenario) if sampler is None else sampler
         self._threads = min(check_whole("threads", threads, low=1), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
@@ -143,19 +147,10 @@ class CenterRows:
             state_bytes[row] = 0
             self.states[row]["key"] = self.keys[row]
         self._start_journal(rows)
-        reset_rows(
-            rows,
-            self.states,
-            self.parameters,
-            self.demands,
-            self.demand_counts,
-            self.center,
-            self.candidates,
-            self.mask,
-            self._results,
-            self.journals,
-        )
+        n_full = reset_rows(rows, *self._center_arrays(), *self._seen_arrays())
         self._were_started[rows] = True
+        if n_full:
+            self.make_room()
 
     def step(self, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
         """Carry out `actions` (one per environment, read at `rows` only) and run each of `rows` to its next decision.
@@ -166,24 +161,43 @@ class CenterRows:
         """
         rows = self.check_started(rows)
         actions = check_actions(actions, self.n_rows, self.n_actions)
-        arguments = (
-            rows,
-            self.states,
-            self.parameters,
-            self.demands,
-            self.demand_counts,
-            actions,
-            self.center,
-            self.candidates,
-            self.mask,
-            self._results,
-            self.journals,
-        )
+        arguments = (rows, *self._center_arrays(), actions, *self._seen_arrays())
         if self._threads > 1 and len(rows) > 1:
             numba.set_num_threads(self._threads)
-            step_rows_in_parallel(*arguments)
+            n_full = step_rows_in_parallel(*arguments)
         else:
-            step_rows(*arguments)
+            n_full = step_rows(*arguments)
+        if n_full:
+            self.make_room()
+
+    def _center_arrays(self) -> tuple[NDArray[Any], ...]:
+        """Return what the kernel's entry points are given first, after the rows."""
+        return self.states, self.parameters, self.demands, self.demand_counts
+
+    def _seen_arrays(self) -> tuple[NDArray[Any], ...]:
+        """Return what they are given last: what is seen of the rows, and what is noted."""
+        return self.center, self.candidates, self.mask, self._results, self.journals
+
+    def make_room(self) -> None:
+        """Move all rows into larger records, and let those that stopped for want of room go on, until none stops: as if
+        the records had been so large from the start.
+
+        Raises `ConfigurationError` if more contacts are open at once than the simulator can hold.
+        """
+        while (rows := np.flatnonzero(self._results["is_full"])).size:
+            has_slots = self.states["n_unused"][rows] > 1 + int(self.parameters["n_supplied"][0])
+            if not has_slots.all():
+                self._hold_contacts(GROWTH * self.sizes.contacts, float(self.states["now_s"][rows[~has_slots][0]]))
+            if self._has_journal and has_slots.any():
+                self.journals = enlarge_journals(self.journals, GROWTH * self.journals["entries"].shape[1])
+            go_on_rows(rows, *self._center_arrays(), *self._seen_arrays())
+
+    def _hold_contacts(self, n_contacts: int, now_s: float) -> None:
+        """Give all rows room for `n_contacts` contacts, since at `now_s` seconds there was not enough."""
+        check_contacts(self.scenario, n_contacts, now_s)
+        self.sizes = self.sizes._replace(contacts=n_contacts)
+        self.states = enlarge_states(self.states, self.sizes)
+        self.parameters["n_contacts"] = n_contacts
 
     def check_started(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return `rows`; raises `ArgumentError` unless they are indices of environments in ascending order, and
@@ -236,16 +250,16 @@ class CenterRows:
         """Return what was noted in environment `row` since the last call or its start, and forget it.
 
         Returns `ENTRY` records in the order of events; their kinds are those of `envs.simulator.machine.journal`. To
-        be called after every start and step. Raises `RuntimeError` if these rows keep no journal, or if more was noted
-        than there is room for.
+        be called after every start and step. Raises `RuntimeError` if these rows keep no journal, or if one event left
+        more notes than there is room for.
         """
         if not self._has_journal:
             raise RuntimeError("drain() needs CenterRows(..., journal=True)")
         journal = self.journals[row]
         if journal["n_lost"] > 0:
             raise RuntimeError(
-                f"the journal of environment {row} is full: {journal['n_lost']} notes of scenario "
-                f"{self.scenario.name} are lost, so its records would have gaps"
+                f"environment {row}: {journal['n_lost']} notes of scenario {self.scenario.name} are lost, since one "
+                f"event left more than {MAX_NOTES}, so its records would have gaps"
             )
         entries: NDArray[Any] = journal["entries"][: journal["n_entries"]].copy()
         journal["n_entries"] = 0
@@ -289,6 +303,7 @@ class CenterRows:
             raise ArgumentError(
                 f"snapshot of scenario {snapshot.scenario.name}: must be of the environment's own, {self.scenario.name}"
             )
+        snapshot = snapshot._replace(state=self._fit(np.asarray(snapshot.state)))
         for name, own in zip(RowSnapshot._fields[1:], self._arrays_of(row), strict=True):
             kept = np.asarray(getattr(snapshot, name))
             shape = kept.shape if name == "demand" and kept.ndim == 1 else own.shape
@@ -310,6 +325,19 @@ class CenterRows:
         self.mask[row] = snapshot.mask
         self._results[row : row + 1] = snapshot.result
         self._were_started[row] = True
+
+    def _fit(self, state: NDArray[Any]) -> NDArray[Any]:
+        """Return `state`, of a snapshot, in a record as large as those of these rows, which grow where it is larger; as
+        it is if it is no state at all."""
+        if "unused" not in (state.dtype.names or ()):
+            return state
+        n_contacts = state.dtype["unused"].shape[0]
+        if n_contacts == self.sizes.contacts or state.dtype != state_type(self.sizes._replace(contacts=n_contacts)):
+            return state
+        if n_contacts > self.sizes.contacts:
+            self._hold_contacts(n_contacts, float(state["now_s"][0]))
+            return state
+        return enlarge_states(state, self.sizes)
 
     @property
     def results(self) -> NDArray[Any]:

@@ -3,7 +3,9 @@
 Room: `envs`. Reads a state and the scenario; touches nothing.
 
 Money is USD per calendar day touched by the counted part of the horizon. A ratio is a sum over a sum, NaN where the
-denominator is 0. Averages over episodes are again sums over sums: `add_counts` adds the counters of several episodes.
+denominator is 0; `undefined_keys` lists those that may be. Averages over episodes are again sums over sums:
+`add_counts` adds the counters of several episodes. All metrics may be computed at any time in an episode: then they are
+of the time that has passed, by which a time average is divided, and of what is open now.
 Keys of a queue start with the channel's name, keys of an account-value band with `band_<i>` (0 is the lowest).
 """
 
@@ -11,9 +13,20 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from envs.counts import Counted, Counts, admitted, in_center_s, mean_wait_s, n_waits, ratio, wait_quantile_s
+from envs.counts import (
+    Counted,
+    Counts,
+    admitted,
+    in_center_s,
+    mean_wait_s,
+    n_waits,
+    no_counts,
+    ratio,
+    service_level_frac,
+    wait_quantile_s,
+)
 from envs.interface.cost_terms import COST_TERM_TABLE
-from envs.interface.units import DAY_S, HOUR_S
+from envs.interface.units import HOUR_S
 from envs.scenario.channel import Channel
 from envs.scenario.scenario import Scenario
 
@@ -25,6 +38,13 @@ class Metric(NamedTuple):
     meaning: str
     value: Callable[[Counted], float]
 
+
+_SERVICE_LEVEL = Metric(
+    "fraction",
+    "real-time contacts started within the threshold / (arrived - blocked), less those whom `service_level` leaves out",
+    service_level_frac,
+)
+"""Of a channel and of a band; clients' targets and the floor of fairness are held against the same."""
 
 CENTER_METRICS = {
     "total_cost_usd": Metric("USD/day", "sum of all cost terms", lambda c: c.cost_usd / c.days),
@@ -41,7 +61,7 @@ CENTER_METRICS = {
     "mean_busy_reps": Metric(
         "reps",
         "time average of reps at work, picking up or in after-contact work",
-        lambda c: c.count["busy_s"] / c.counted_s,
+        lambda c: c.average(c.count["busy_s"]),
     ),
     "contacts_per_busy_rep": Metric(
         "contacts",
@@ -51,7 +71,7 @@ CENTER_METRICS = {
     "all_busy_frac": Metric(
         "fraction",
         "time in which every rep on the floor is busy / counted time",
-        lambda c: c.count["all_busy_s"] / c.counted_s,
+        lambda c: c.average(c.count["all_busy_s"]),
     ),
     "mean_all_busy_s": Metric(
         "s",
@@ -84,7 +104,7 @@ CENTER_METRICS = {
     "substituted": Metric("1/day", "masked actions replaced by wait", lambda c: c.count["substituted"] / c.days),
     "lost": Metric(
         "1/day",
-        "contacts turned away because the simulator's own capacity was full; must be 0",
+        "contacts turned away because the simulator's own capacity was full; always 0, since it grows",
         lambda c: c.of_queues("lost") / c.days,
     ),
 }
@@ -139,25 +159,25 @@ QUEUE_METRICS = {
     "after_work_frac": Metric(
         "fraction",
         "rep time in after-contact work of the queue / counted time",
-        lambda c: c.count["after_work_time_s"] / c.counted_s,
+        lambda c: c.average(c.count["after_work_time_s"]),
     ),
     "mean_waiting": Metric(
-        "contacts", "time average of contacts waiting", lambda c: c.count["waiting_time_s"] / c.counted_s
+        "contacts", "time average of contacts waiting", lambda c: c.average(c.count["waiting_time_s"])
     ),
     "mean_in_service": Metric(
         "contacts",
         "time average of contacts in the hands of a rep, picked up ones included",
-        lambda c: c.count["in_service_time_s"] / c.counted_s,
+        lambda c: c.average(c.count["in_service_time_s"]),
     ),
     "mean_open": Metric(
         "contacts",
         "time average of contacts waiting, suspended and in service",
-        lambda c: in_center_s(c) / c.counted_s,
+        lambda c: c.average(in_center_s(c)),
     ),
     "mean_scheduled": Metric(
         "contacts",
         "time average of contacts that are not there yet, but will come back to the queue",
-        lambda c: c.count["scheduled_time_s"] / c.counted_s,
+        lambda c: c.average(c.count["scheduled_time_s"]),
     ),
     "found_open": Metric(
         "contacts",
@@ -187,7 +207,9 @@ QUEUE_METRICS = {
         lambda c: ratio(c.count["preferred_started"], c.count["preferring_started"]),
     ),
     "left_open": Metric(
-        "contacts", "contacts open at the end of the horizon", lambda c: c.count["left_open"] / c.n_episodes
+        "contacts",
+        "contacts open at the end of the horizon: waiting, in the hands of a rep, or suspended",
+        lambda c: c.left["open"] / c.n_episodes,
     ),
     "account_loss_usd": Metric(
         "USD/day", "expected account value lost", lambda c: c.count["account_loss_usd"] / c.days
@@ -195,11 +217,7 @@ QUEUE_METRICS = {
 }
 
 REAL_TIME_METRICS = {
-    "service_level_frac": Metric(
-        "fraction",
-        "started within the threshold / (arrived - blocked)",
-        lambda c: ratio(c.count["started_within_threshold"], admitted(c)),
-    ),
+    "service_level_frac": _SERVICE_LEVEL,
     "abandoned": Metric("1/day", "contacts that hung up", lambda c: c.count["abandoned"] / c.days),
     "abandoned_frac": Metric(
         "fraction", "abandoned / arrived", lambda c: ratio(c.count["abandoned"], c.count["arrived"])
@@ -227,23 +245,23 @@ DEFERRED_METRICS = {
         lambda c: ratio(c.count["on_time"], c.count["on_time"] + c.count["late"]),
     ),
     "mean_suspended": Metric(
-        "contacts", "time average of suspended contacts", lambda c: c.count["suspended_time_s"] / c.counted_s
+        "contacts", "time average of suspended contacts", lambda c: c.average(c.count["suspended_time_s"])
     ),
     "left_overdue": Metric(
         "contacts",
         "contacts open and overdue at the end of the horizon",
-        lambda c: c.count["left_overdue"] / c.n_episodes,
+        lambda c: c.left["overdue"] / c.n_episodes,
     ),
     "left_age_s": Metric(
         "s",
         "mean age of the contacts open at the end of the horizon",
-        lambda c: ratio(c.count["left_age_s"], c.count["left_open"]),
+        lambda c: ratio(c.left["age_s"], c.left["open"]),
     ),
     "interruptions_per_contact": Metric(
         "count", "interruptions / completed", lambda c: ratio(c.count["interruptions"], c.count["completed"])
     ),
     "pick_up_frac": Metric(
-        "fraction", "pick-up time on this queue's contacts / counted time", lambda c: c.count["pick_up_s"] / c.counted_s
+        "fraction", "pick-up time on this queue's contacts / counted time", lambda c: c.average(c.count["pick_up_s"])
     ),
     "errors_frac": Metric(
         "fraction", "completed with an error / completed", lambda c: ratio(c.count["errors"], c.count["completed"])
@@ -271,11 +289,7 @@ BAND_METRICS = {
     "arrived": Metric(
         "1/day", "contacts of customers of the band that reached a queue", lambda c: c.count["arrived"] / c.days
     ),
-    "service_level_frac": Metric(
-        "fraction",
-        "real-time contacts started within the threshold / real-time contacts started or abandoned",
-        lambda c: ratio(c.count["started_within_threshold"], c.count["real_time_started"] + c.count["abandoned"]),
-    ),
+    "service_level_frac": _SERVICE_LEVEL,
     "abandoned_frac": Metric(
         "fraction", "abandoned / arrived", lambda c: ratio(c.count["abandoned"], c.count["arrived"])
     ),
@@ -306,14 +320,16 @@ def _n_bands(scenario: Scenario) -> int:
 
 
 def compute_metrics(scenario: Scenario, counts: Counts, n_episodes: int = 1) -> dict[str, float]:
-    """Return all metrics of `n_episodes` whole episodes whose counters were added up to `counts`."""
+    """Return all metrics of `n_episodes` episodes, whole ones or so far, whose counters were added up to `counts`. NaN,
+    without a warning, where a metric is not defined."""
     center = Counted(
         count=counts["center_count"],
+        left=None,
         queues=counts["queue_count"],
         wait_count=None,
         cost_usd=float(counts["cost_usd"].sum()),
-        days=calendar_days(scenario) * n_episodes,
-        counted_s=(scenario.horizon.days - scenario.horizon.warm_up_days) * DAY_S * n_episodes,
+        days=float(counts["days"]),
+        counted_s=float(counts["counted_s"]),
         n_episodes=n_episodes,
         real_time=False,
     )
@@ -323,7 +339,10 @@ def compute_metrics(scenario: Scenario, counts: Counts, n_episodes: int = 1) -> 
     metrics |= {key: float(metric.value(center)) for key, metric in CENTER_METRICS.items()}
     for i, channel in enumerate(scenario.channels):
         queue = center._replace(
-            count=counts["queue_count"][i], wait_count=counts["wait_count"][i], real_time=channel.is_real_time
+            count=counts["queue_count"][i],
+            left=counts["left"][i],
+            wait_count=counts["wait_count"][i],
+            real_time=channel.is_real_time,
         )
         for key, metric in _of_channel(channel).items():
             metrics[f"{channel.name}.{key}"] = float(metric.value(queue))
@@ -333,6 +352,13 @@ def compute_metrics(scenario: Scenario, counts: Counts, n_episodes: int = 1) -> 
         in_band = center._replace(count=counts["band_count"][band])
         metrics |= {f"band_{band}.{key}": float(metric.value(in_band)) for key, metric in BAND_METRICS.items()}
     return metrics
+
+
+def undefined_keys(scenario: Scenario) -> frozenset[str]:
+    """Return the metric keys of `scenario` that may be undefined (NaN): ratios of whose denominator nothing may have
+    happened."""
+    nothing = compute_metrics(scenario, no_counts(len(scenario.channels)))
+    return frozenset(key for key, value in nothing.items() if math.isnan(value))
 
 
 def metric_glossary(scenario: Scenario) -> dict[str, tuple[str, str]]:

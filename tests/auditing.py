@@ -163,6 +163,11 @@ class Auditor:
         left = count["completed"] + count["abandoned"] + count["callbacks_accepted"] + count["unreached"]
         left = left + count["recalled"] - count["recalled_scheduled"]
         np.testing.assert_array_equal(count["arrived"], count["blocked"] + there + left)
+        # What is left open are those who are there, but for the head of an unlimited list.
+        waits_unasked = (self.status == WAITING) & (self.contacts["interruptions"] == 0)
+        listed = np.bincount(self.queue[waits_unasked], minlength=self.n_queues)
+        listed *= [channel.is_unlimited for channel in self.scenario.channels]
+        np.testing.assert_array_equal(read_counts(state)["left"]["open"][: self.n_queues], there - listed)
         # Those who come back and are not here yet are scheduled.
         n_listed = self._count_listed(state)
         n_returned = count["arrived"].sum() - state["next_demand"] - n_listed

@@ -262,6 +262,10 @@ def scenarios(draw) -> Scenario:
             },
             "preferred_rep": {"speed": 1.5, "resolution": 1.2},
             "value_bands_usd": bands,
+            "service_level": {
+                "abandoned_within_threshold": draw(st.sampled_from(["counted", "left_out"])),
+                "short_abandon_s": draw(st.sampled_from([None, 0, 30])),
+            },
             "suspended_limit": draw(st.sampled_from([3, 2, 1, 0])),
             "review": draw(st.sampled_from(["on_change", "every_event"])),
             "review_interval_s": draw(st.sampled_from([30, 120, 600])),

@@ -264,6 +264,28 @@ class Recount:
         place = mine.index(contact) + step
         return mine[place] if 0 <= place < len(mine) else None
 
+    def service_level_frac(self, mine: np.ndarray) -> float:
+        """Return the service level of the real-time ones among the contacts that `mine` chooses: of those who came and
+        found room, but the early leavers whom the scenario forgives, the share answered in time."""
+        contacts, n_in_time, n_to_answer = self.contacts, 0, 0
+        rule = self.scenario.service_level
+        for channel in self.scenario.channels:
+            if not channel.is_real_time:
+                continue
+            came = mine & (contacts["channel"] == channel.name) & self.counts(contacts["arrived_s"])
+            came &= ~np.isin(contacts["disposition"], ["blocked", "lost"])
+            threshold_s = channel.service_level_threshold_s
+            n_in_time += (contacts["first_start_s"] - contacts["arrived_s"] <= threshold_s)[came].sum()
+            wait_s = (contacts["ended_s"] - contacts["arrived_s"])[came]
+            hung_up = np.isin(contacts["disposition"], ["abandoned", "redialled"])[came]
+            forgiven = np.zeros(len(wait_s), bool)
+            if rule.abandoned_within_threshold == "left_out":
+                forgiven |= wait_s <= threshold_s
+            if rule.short_abandon_s is not None:
+                forgiven |= wait_s <= rule.short_abandon_s
+            n_to_answer += len(wait_s) - (hung_up & forgiven).sum()
+        return share(n_in_time, n_to_answer)
+
     def on_time_frac(self, mine: np.ndarray) -> float:
         contacts = self.contacts
         deferred = [channel.name for channel in self.scenario.channels if not channel.is_real_time]
@@ -299,10 +321,7 @@ class Recount:
         n_customers, n_found, _ = self.found_open(name)
         present_s = self.spent_s("waiting", "working", "picking_up", "suspended", channel=name)
         preferring = started & ~np.isnan(contacts["preferred_rep"].astype(float))
-        left = mine & np.isin(
-            contacts["disposition"],
-            ["left_waiting"] if real_time else ["left_waiting", "left_in_service", "left_suspended"],
-        )
+        left = mine & np.isin(contacts["disposition"], ["left_waiting", "left_in_service", "left_suspended"])
         if self.scenario.channels[self.scenario.channel_index(name)].is_unlimited:
             left &= (contacts["disposition"] != "left_waiting") | (contacts["interruptions"] > 0)
         charges = self.charges
@@ -339,9 +358,8 @@ class Recount:
             "account_loss_usd": self.per_day(charges["account_loss_usd"][charged]),
         }
         if real_time:
-            threshold_s = self.scenario.channels[self.scenario.channel_index(name)].service_level_threshold_s
             return found | {
-                "service_level_frac": share((to_start_s[started] <= threshold_s).sum(), admitted),
+                "service_level_frac": self.service_level_frac(mine),
                 "abandoned": self.per_day(abandoned),
                 "abandoned_frac": share(abandoned.sum(), arrived.sum()),
                 "mean_wait_abandoned_s": share(to_end_s[abandoned].sum(), abandoned.sum()),
@@ -353,7 +371,6 @@ class Recount:
             }
         phases = self.phases
         suspended = (phases["phase"] == "suspended") & (phases["channel"] == name) & self.counts(phases["start_s"])
-        paid = (phases["phase"] == "picking_up") & (phases["channel"] == name) & self.counts(phases["end_s"])
         attempts = started & (contacts["reached"] != None)  # noqa: E711 (element by element)
         unreached = ending("unreached", "given_up")
         return found | {
@@ -362,7 +379,7 @@ class Recount:
             "left_overdue": float((left & contacts["overdue"]).sum()) / self.n_episodes,
             "left_age_s": share((self.end_s - contacts["arrived_s"][left]).sum(), left.sum()),
             "interruptions_per_contact": share(suspended.sum(), completed.sum()),
-            "pick_up_frac": float((phases["end_s"] - phases["start_s"])[paid].sum()) / self.counted_s,
+            "pick_up_frac": self.spent_s("picking_up", channel=name) / self.counted_s,
             "errors_frac": share(ending("erred", "reworked").sum(), completed.sum()),
             "reworked": self.per_day(ending("reworked")),
             "attempts": self.per_day(attempts),
@@ -376,12 +393,6 @@ class Recount:
     def band_metrics(self, band: int) -> dict[str, float]:
         contacts, charges = self.contacts, self.charges
         mine = contacts["band"] == band
-        real_time = [channel for channel in self.scenario.channels if channel.is_real_time]
-        threshold_s = np.full(len(mine), np.nan)
-        for channel in real_time:
-            threshold_s[contacts["channel"] == channel.name] = channel.service_level_threshold_s
-        started = mine & ~np.isnan(threshold_s) & self.counts(contacts["first_start_s"])
-        within = started & (contacts["first_start_s"] - contacts["arrived_s"] <= threshold_s)
         hung_up = np.isin(contacts["disposition"], ["abandoned", "redialled"])
         abandoned = mine & hung_up & self.counts(contacts["ended_s"])
         arrived = mine & self.counts(np.maximum(contacts["arrived_s"], 0.0))
@@ -394,7 +405,7 @@ class Recount:
         )
         return {
             "arrived": self.per_day(arrived),
-            "service_level_frac": share(within.sum(), started.sum() + abandoned.sum()),
+            "service_level_frac": self.service_level_frac(mine),
             "abandoned_frac": share(abandoned.sum(), arrived.sum()),
             "on_time_frac": self.on_time_frac(mine),
             "account_loss_usd": self.per_day(charges["account_loss_usd"][charged]),

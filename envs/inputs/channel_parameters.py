@@ -47,7 +47,7 @@ def fill_channel(record: Record, scenario: Scenario, queue: int, channel: Channe
     target.real_time = channel.is_real_time
     target.lines = UNLIMITED if channel.lines is None else channel.lines
     target.waiting_limit = UNLIMITED if channel.waiting_limit is None else channel.waiting_limit
-    _fill_promise(record, queue, channel)
+    _fill_promise(record, scenario, queue, channel)
     _fill_work(record, queue, channel)
     _fill_sharing(record, queue, channel)
     _fill_interruption(record, queue, channel)
@@ -61,11 +61,12 @@ def fill_channel(record: Record, scenario: Scenario, queue: int, channel: Channe
     _fill_forecast(record, scenario, queue, channel)
 
 
-def _fill_promise(record: Record, queue: int, channel: Channel) -> None:
+def _fill_promise(record: Record, scenario: Scenario, queue: int, channel: Channel) -> None:
     """Write what is promised: the service-level threshold, the due time and its clock."""
     target, due = record.queues[queue], channel.due
     hidden_after = None if due is None else due.hidden_after
     target.threshold_s = channel.service_level_threshold_s
+    target.left_out_within_s = scenario.service_level.left_out_within_s(channel.service_level_threshold_s)
     target.promised = channel.promised
     target.due_after_s = NEVER if due is None else due.mean_after_s
     target.opens_after_s = 0.0 if due is None else due.opens_after_s

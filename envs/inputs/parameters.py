@@ -28,6 +28,7 @@ from envs.interface.units import (
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
 from envs.scenario.week import open_periods, week_start_s
+from envs.simulator.machine.growth import GROWTH, MAX_CONTACTS
 from envs.simulator.machine.parameters_record import parameters_type
 from envs.simulator.machine.record_types import (
     MAX_BANDS,
@@ -36,27 +37,55 @@ from envs.simulator.machine.record_types import (
     Sizes,
 )
 
+_OF_SIZES = {
+    "reps": "contacts that the reps of groups[] can hold at once (count x contacts side by side)",
+    "queues": "number of channels[]",
+    "actions": "number of actions, which grows with channels[]",
+    "classes": "kinds of reps (groups[], their home channels, units of capacity)",
+    "shift_changes": "starts and ends of shifts and breaks (groups[].count x shifts in horizon.days)",
+}
+"""What each of `Sizes` counts, in keys of the scenario."""
+
 
 def choose_sizes(scenario: Scenario) -> Sizes:
-    """Return the first of `SIZES` that hold `scenario`; raises `ConfigurationError` if none do."""
-    reps = n_seats(scenario)
-    n_changes = len(shift_changes(scenario))
-    n_actions = len(action_table(scenario))
-    for sizes in SIZES:
-        if (
-            reps <= sizes.reps
-            and len(scenario.channels) <= sizes.queues
-            and n_actions <= sizes.actions
-            and n_changes <= sizes.shift_changes
-            and len(seat_classes(scenario)) <= sizes.classes
-        ):
-            return sizes
-    raise ConfigurationError(
-        f"scenario {scenario.name}: {reps} contacts held at most, {len(scenario.channels)} channels and {n_changes} "
-        "shift changes "
-        f"exceed the largest size, {SIZES[-1].reps} contacts held, {SIZES[-1].queues} channels and "
-        f"{SIZES[-1].shift_changes} shift changes"
+    """Return the first of `SIZES` that hold `scenario`, with room for its initial backlog and as many contacts again;
+    where more are open at once, the rows grow (`CenterRows.make_room`). Raises `ConfigurationError`, with key, number
+    and limit, if none do."""
+    needed = {
+        "reps": n_seats(scenario),
+        "queues": len(scenario.channels),
+        "actions": len(action_table(scenario)),
+        "classes": len(seat_classes(scenario)),
+        "shift_changes": len(shift_changes(scenario)),
+    }
+    for name, number in needed.items():
+        limit = getattr(SIZES[-1], name)
+        if number > limit:
+            raise ConfigurationError(
+                f"scenario {scenario.name}: {_OF_SIZES[name]} = {number}: must be at most {limit}, the largest size of "
+                "the simulator"
+            )
+    sizes = next(sizes for sizes in SIZES if all(getattr(sizes, name) >= n for name, n in needed.items()))
+    backlog = sum(
+        channel.initial_backlog.mean_contacts for channel in scenario.channels if channel.initial_backlog is not None
     )
+    contacts = sizes.contacts
+    while contacts < 2.0 * backlog:
+        contacts *= GROWTH
+        check_contacts(scenario, contacts, 0.0)
+    return sizes._replace(contacts=contacts)
+
+
+def check_contacts(scenario: Scenario, n_contacts: int, now_s: float) -> None:
+    """Raise `ConfigurationError`, with keys, number and limit, if the simulator cannot have room for `n_contacts`
+    contacts of `scenario`, needed since more than a `GROWTH`-th of them are open at once `now_s` seconds after its
+    start."""
+    if n_contacts > MAX_CONTACTS:
+        raise ConfigurationError(
+            f"scenario {scenario.name}: {now_s / DAY_S:.2f} days after the start more than {n_contacts // GROWTH} "
+            f"contacts are open at once or will come back: the simulator holds at most {MAX_CONTACTS}; less of "
+            "channels[].initial_backlog.mean_contacts and channels[].arrivals, or more reps in groups[]"
+        )
 
 
 def _fill_agreements(record: Record, scenario: Scenario) -> None:

@@ -3,6 +3,8 @@
 Room: `envs.scenario`. Checked and frozen; reads nothing.
 """
 
+from typing import Literal
+
 from pydantic import Field
 
 from envs.interface.cost_terms import CostTerm
@@ -21,6 +23,24 @@ class Costs(Part):
     pick_up_usd_per_hour: Usd = 0.0
     callback_usd: Usd = 0.0
     overtime_usd_per_hour: Usd = 0.0
+
+
+class ServiceLevel(Part):
+    """Who counts in a service level, of a channel, a client's target and an account-value band alike.
+
+    It is the share of contacts started within the threshold, of all that arrived and were not blocked. Of these, those
+    who hang up within the threshold are counted or left out, and so are, with `short_abandon_s`, those who hang up
+    after at most so many seconds, whatever the threshold.
+    """
+
+    abandoned_within_threshold: Literal["counted", "left_out"] = "counted"
+    short_abandon_s: float | None = Field(default=None, ge=0)
+
+    def left_out_within_s(self, threshold_s: float) -> float:
+        """Return the wait, seconds, up to which who hangs up is left out where the threshold is `threshold_s`; -1 if
+        nobody is."""
+        short_s = -1.0 if self.short_abandon_s is None else self.short_abandon_s
+        return max(short_s, threshold_s) if self.abandoned_within_threshold == "left_out" else short_s
 
 
 class Target(Part):
@@ -52,8 +72,8 @@ class Client(Part):
 class Fairness(Part):
     """A floor under the service of the worst-served account-value band (D17).
 
-    Its share of real-time contacts started within the threshold, of those started or abandoned, should reach
-    `floor_frac`; each percentage point short costs `usd_per_point_day` for each calendar day of the horizon.
+    Its service level, over all real-time channels, should reach `floor_frac`; each percentage point short costs
+    `usd_per_point_day` for each calendar day of the horizon.
     """
 
     floor_frac: Probability

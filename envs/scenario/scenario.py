@@ -30,6 +30,7 @@ from envs.scenario.agreements import (
     Client,
     Costs,
     Fairness,
+    ServiceLevel,
 )
 from envs.scenario.channel import Channel
 from envs.scenario.checks import check_parts
@@ -58,12 +59,13 @@ class Scenario(Headlined, Part):
     scripted_contacts: tuple[ScriptedContact, ...] = ()
     replay: Replay | None = None
     clients: tuple[Client, ...] = ()
+    service_level: ServiceLevel = ServiceLevel()
     fairness: Fairness | None = None
     preferred_rep: PreferredRep = PreferredRep()
     churn: Churn = Churn()
     costs: Costs = Costs()
     value_bands_usd: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(), max_length=3)
-    suspended_limit: int = Field(default=3, ge=0)
+    suspended_limit: int = Field(default=3, ge=0, le=50)
     review: Literal["on_change", "every_event"] = "on_change"
     review_interval_s: float = Field(default=120.0, ge=1)
     observation: Literal["full", "markov"] = "full"

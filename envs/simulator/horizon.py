@@ -62,7 +62,7 @@ from envs.simulator.service.work import pay_pick_up
 
 @compiled
 def settle(state, parameters, journal):
-    """Charge and count what is left open at the horizon; what is noted goes to the `journal`."""
+    """Charge what is left open at the horizon; what is noted goes to the `journal`."""
     for q in range(parameters.n_queues):
         queue = state.queues[q]
         state.queue_count[q].open_at_end = queue.waiting + queue.in_service + queue.suspended
@@ -78,26 +78,17 @@ def settle(state, parameters, journal):
         if person.status == UNUSED:
             continue
         queue = person.queue
-        count = state.queue_count[queue]
         if parameters.queues[queue].unlimited and person.status == WAITING and person.interruptions == 0:
             continue  # always there, and nobody's backlog
         if not parameters.queues[queue].real_time:
-            if person.status != SCHEDULED:
-                count.left_open += 1
-                count.left_age_s += state.now_s - person.arrival_s
-                count.left_overdue += person.overdue
             insert_contact(state, CLOCK_HEAP, BY_CLOCK, contact, person.due_s)
-        elif person.status == WAITING:
-            count.left_open += 1
-            if parameters.charge_end:
-                limits = parameters.queues[queue]
-                charge_wait(state, parameters, contact)
-                expect_abandonment(state, parameters, contact)
-                charge_harm(
-                    state, parameters, contact, TERM_ABANDONMENT, limits.abandonment_rise, limits.abandonment_usd
-                )
-                forgo_income(state, parameters, contact)
-                move_notes(state, journal)
+        elif person.status == WAITING and parameters.charge_end:
+            limits = parameters.queues[queue]
+            charge_wait(state, parameters, contact)
+            expect_abandonment(state, parameters, contact)
+            charge_harm(state, parameters, contact, TERM_ABANDONMENT, limits.abandonment_rise, limits.abandonment_usd)
+            forgo_income(state, parameters, contact)
+            move_notes(state, journal)
     if parameters.charge_end:
         _charge_open_work(state, parameters, journal)
     charge_agreements(state, parameters)

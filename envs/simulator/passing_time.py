@@ -69,6 +69,7 @@ def pass_time(state, parameters, until_s):
 def clear_counts(state, parameters):
     """Forget all counts and costs: the end of the warm-up."""
     state.warm = 1
+    state.counted_from_s = state.now_s
     for q in range(parameters.n_queues):
         queue = state.queues[q]
         state.queue_count[q] = state.no_queue_count

@@ -18,7 +18,8 @@ from envs.simulator.machine.compilation import (
     parallel_entry_point,
 )
 from envs.simulator.machine.journal import move_notes
-from envs.simulator.machine.state import NO_SUBJECT
+from envs.simulator.machine.record_types import MAX_NOTES
+from envs.simulator.machine.state import JOURNAL_PER_CONTACT, NO_SUBJECT
 from envs.simulator.router.answers import apply_action
 from envs.simulator.router.observation import write_observation
 from envs.simulator.router.open_actions import list_actions
@@ -26,10 +27,26 @@ from envs.simulator.router.subjects import find_subject
 
 
 @compiled
-def _run_until_decision(state, parameters, demand, center, candidates, mask, journal):
+def _is_full(state, parameters, journal):
+    """Return True if the next event might find no slot for a contact, or no room in the `journal`."""
+    if state.n_unused <= 1 + parameters.n_supplied:
+        return True
+    if not state.journaling:
+        return False
+    n_open = parameters.n_contacts - state.n_unused
+    wanted = 2 * MAX_NOTES + JOURNAL_PER_CONTACT * (n_open + parameters.n_seats)
+    return journal.entries.shape[0] - journal.n_entries < wanted
+
+
+@compiled
+def _run_until_decision(state, parameters, demand, center, candidates, mask, result, journal):
     """Let events happen until somebody is to be asked or the horizon is reached, and write the observation; after the
-    horizon only `wait` is open."""
+    horizon only `wait` is open. Where the records are too small for the next event, only `result.is_full` is set: with
+    larger ones `go_on` goes on from there as if they had been so large from the start."""
     while not state.done:
+        if _is_full(state, parameters, journal):
+            result.is_full = 1
+            return
         if parameters.n_supplied > 0:
             keep_supplied(state, parameters, demand)
         if find_subject(state, parameters):
@@ -94,7 +111,24 @@ def reset_one(state, parameters, demand, center, candidates, mask, result, journ
     set_up(state, parameters)
     expect_arrival(state, demand)
     find_supply(state, demand)
-    _run_until_decision(state, parameters, demand, center, candidates, mask, journal)
+    go_on(state, parameters, demand, center, candidates, mask, result, journal)
+
+
+@compiled
+def go_on(state, parameters, demand, center, candidates, mask, result, journal):
+    """Run to the next decision or the horizon, and write of `result`, a RESULT record whose time is that of the last
+    decision, what the run brought: before the first decision time and end only."""
+    result.is_full = 0
+    if not state.done:
+        _run_until_decision(state, parameters, demand, center, candidates, mask, result, journal)
+        if result.is_full:
+            return
+    if state.started:
+        total_usd = 0.0
+        for term in range(N_TERMS):
+            total_usd += state.step_cost_usd[term]
+        result.reward_usd = -total_usd
+        result.elapsed_s = state.now_s - result.time_s
     result.time_s = state.now_s
     result.done = state.done
 
@@ -111,7 +145,7 @@ def step_one(state, parameters, demand, action, center, candidates, mask, result
         state.step_cost_usd[:] = 0.0
         state.step_noise_usd = 0.0
     state.started = 1
-    before_s = state.now_s
+    result.time_s = state.now_s
     result.substituted = 0
     if action < 0 or action >= parameters.n_actions or not state.action_mask[action]:
         action = WAIT
@@ -120,14 +154,7 @@ def step_one(state, parameters, demand, action, center, candidates, mask, result
     if not state.done:
         apply_action(state, parameters, action)
         move_notes(state, journal)
-        _run_until_decision(state, parameters, demand, center, candidates, mask, journal)
-    total_usd = 0.0
-    for term in range(N_TERMS):
-        total_usd += state.step_cost_usd[term]
-    result.reward_usd = -total_usd
-    result.elapsed_s = state.now_s - before_s
-    result.time_s = state.now_s
-    result.done = state.done
+    go_on(state, parameters, demand, center, candidates, mask, result, journal)
 
 
 @compiled
@@ -146,14 +173,25 @@ def _step_row(row, states, parameters, demands, demand_counts, actions, centers,
     )
 
 
+@compiled
+def count_full(rows, results):
+    """Return how many of `rows` (int64 indices) stopped for want of room; `results` has one RESULT record a row."""
+    n_full = 0
+    for i in range(rows.shape[0]):
+        n_full += results[rows[i]].is_full
+    return n_full
+
+
 @entry_point
 def step_rows(rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals):
     """Step each environment of `rows` (int64 indices), one after the other. All arrays have one row an environment, but
-    `journals` may have a single one for all where nothing is recorded."""
+    `journals` may have a single one for all where nothing is recorded. Return how many stopped for want of room: when
+    `parameters` and records are larger, `go_on_rows` goes on with them."""
     for i in range(rows.shape[0]):
         _step_row(
             rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
         )
+    return count_full(rows, results)
 
 
 @parallel_entry_point
@@ -165,11 +203,13 @@ def step_rows_in_parallel(
         _step_row(
             rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
         )
+    return count_full(rows, results)
 
 
 @entry_point
 def reset_rows(rows, states, parameters, demands, demand_counts, centers, candidates, masks, results, journals):
-    """Start an episode in each environment of `rows`; their states must be zero but for their `key`."""
+    """Start an episode in each environment of `rows`; their states must be zero but for their `key`. Return how many
+    stopped for want of room, as `step_rows` does."""
     for i in range(rows.shape[0]):
         row = rows[i]
         reset_one(
@@ -182,3 +222,23 @@ def reset_rows(rows, states, parameters, demands, demand_counts, centers, candid
             results[row],
             journals[min(row, journals.shape[0] - 1)],
         )
+    return count_full(rows, results)
+
+
+@entry_point
+def go_on_rows(rows, states, parameters, demands, demand_counts, centers, candidates, masks, results, journals):
+    """Go on with each environment of `rows` that stopped for want of room, in larger records; return how many stopped
+    again."""
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        go_on(
+            states[row],
+            parameters[0],
+            demands[row, : demand_counts[row]],
+            centers[row],
+            candidates[row],
+            masks[row],
+            results[row],
+            journals[min(row, journals.shape[0] - 1)],
+        )
+    return count_full(rows, results)

@@ -4,7 +4,7 @@ Room: `experiments.bounds`. A table: it is read by line, not from top to bottom.
 somebody has seen to it that `experiments.bounds.clairvoyant_bound` stays below every routing with it (docs/bound.md).
 """
 
-from envs.scenario.agreements import Client, Costs, Fairness, Target
+from envs.scenario.agreements import Client, Costs, Fairness, ServiceLevel, Target
 from envs.scenario.channel import Channel, ChannelCosts, Collection, Concurrency, Due, Harm, Reach
 from envs.scenario.customers import Arrivals, Churn, InitialBacklog, PreferredRep, Replay, ScriptedContact, Segment
 from envs.scenario.outcomes import CallbackOffer, Error, Escalation, FollowUp, Redial, Resolution, Return, Rework
@@ -72,10 +72,11 @@ KNOWN_KEYS: KnownKeys = {
     Target: Keys({"channel", "at_least_frac", "usd_per_point_day"}),
     Client: Keys({"name", "channels", "fee_usd", "technology_usd", "targets"}),
     Fairness: Keys({"floor_frac", "usd_per_point_day"}),
+    ServiceLevel: Keys({"abandoned_within_threshold", "short_abandon_s"}),
     Scenario: Keys(
         {
             "name", "description", "horizon", "channels", "groups", "business_hours", "segments",
-            "scripted_contacts", "replay", "clients", "fairness", "preferred_rep", "churn", "costs",
+            "scripted_contacts", "replay", "clients", "service_level", "fairness", "preferred_rep", "churn", "costs",
             "value_bands_usd", "suspended_limit", "review", "review_interval_s", "observation", "terminal_charge",
             "census_at_s",
         }

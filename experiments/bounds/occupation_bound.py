@@ -51,8 +51,8 @@ KNOWN_KEYS: KnownKeys = {
         },
         # Costs >= 0 that are left out; what narrows the choice of the router; what is only measured.
         harmless={
-            "name", "description", "business_hours", "clients", "fairness", "value_bands_usd", "review",
-            "review_interval_s", "observation", "terminal_charge", "census_at_s",
+            "name", "description", "business_hours", "clients", "service_level", "fairness", "value_bands_usd",
+            "review", "review_interval_s", "observation", "terminal_charge", "census_at_s",
         },
     ),
     Horizon: Keys(read={"days", "warm_up_days"}, harmless={"start_weekday"}),

@@ -153,10 +153,12 @@ def episode_costs_usd(episodes: Episodes, policy: Policy, numbers: NDArray[np.in
 
 def _subtract(total: Counts, part: Counts) -> Counts:
     """Return counters less those of one episode."""
-    rest: Counts = {key: total[key] - part[key] for key in ("cost_usd", "wait_count", "census_waiting")}
-    for key in ("center_count", "queue_count", "band_count"):
-        left = total[key].copy()
-        for name in left.dtype.names:
-            left[name] = total[key][name] - part[key][name]
-        rest[key] = left
+    rest: Counts = {}
+    for key, whole in total.items():
+        if whole.dtype.names is None:
+            rest[key] = whole - part[key]
+            continue
+        rest[key] = whole.copy()
+        for name in whole.dtype.names:
+            rest[key][name] = whole[name] - part[key][name]
     return rest

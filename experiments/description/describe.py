@@ -50,6 +50,7 @@ from experiments.description.scenario_warnings import (
     doubtful_due_times,
     endless_channels,
     keys_left_out,
+    many_contacts,
     overloaded_channels,
     unreachable_channels,
 )
@@ -103,6 +104,7 @@ def describe(scenario: Scenario) -> Description:
         warnings=(
             *record_doubts(scenario),
             *overloaded_channels(scenario, load, days),
+            *many_contacts(scenario, load),
             *endless_channels(load),
             *keys_left_out(scenario),
             *unreachable_channels(scenario, sources),

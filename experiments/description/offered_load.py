@@ -73,9 +73,9 @@ KNOWN_KEYS: KnownKeys = {
         read={"horizon", "channels", "groups", "scripted_contacts", "replay"},
         # Who the customers are, what is paid and what the router may do changes no mean work, or depends on the policy.
         harmless={
-            "name", "description", "business_hours", "segments", "clients", "fairness", "preferred_rep", "churn",
-            "costs", "value_bands_usd", "suspended_limit", "review", "review_interval_s", "observation",
-            "terminal_charge", "census_at_s",
+            "name", "description", "business_hours", "segments", "clients", "service_level", "fairness",
+            "preferred_rep", "churn", "costs", "value_bands_usd", "suspended_limit", "review",
+            "review_interval_s", "observation", "terminal_charge", "census_at_s",
         },
     ),
     Horizon: Keys(read={"days", "start_weekday"}, harmless={"warm_up_days"}),

@@ -5,7 +5,12 @@ Room: `experiments.description`. Reads the scenario and its offered load; return
 
 from collections.abc import Iterator
 
+import numpy as np
+
+from envs.inputs.parameters import choose_sizes
+from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario
+from envs.simulator.machine.growth import MAX_CONTACTS
 from experiments.description.offered_load import (
     DistinctDay,
     OfferedLoad,
@@ -47,6 +52,30 @@ def _overload(
     included = f" ({', '.join(texts)})" if texts else ""
     capacity = f"{staffed:.1f} staffed rep-hours{skilled}, load {work / staffed:.2f}" if staffed > 0.0 else "nobody"
     yield f"overload{queues} {when}: {work:.1f} rep-hours of work{included} for {capacity}"
+
+
+def many_contacts(scenario: Scenario, load: OfferedLoad) -> Iterator[str]:
+    """Yield a warning if more deferred contacts may be open at once than the simulator has room for at first: the
+    initial backlog, or what the reps, who do nothing else, cannot do within the horizon."""
+    deferred = [q for q, channel in enumerate(scenario.channels) if not channel.is_real_time]
+    hours = load.length_h @ load.queue_load_reps[:, deferred]
+    hours += load.backlog_rep_hours[deferred] + load.returning_rep_hours[deferred]
+    mean_hours = np.array([scenario.channels[q].mean_rep_time_s for q in deferred]) / HOUR_S
+    contacts = float((hours / np.maximum(mean_hours, 1e-9)).sum())
+    _, staffed = load.rep_hours(load.pools()[0])
+    left = contacts * max(1.0 - staffed / float(hours.sum()), 0.0) if hours.sum() > 0.0 else 0.0
+    backlogs = (channel.initial_backlog for channel in scenario.channels)
+    expected = max(left, sum(backlog.mean_contacts for backlog in backlogs if backlog is not None))
+    sizes = choose_sizes(scenario)
+    if expected < sizes.contacts:
+        return
+    text = (
+        f"many open contacts: about {expected:,.0f} contacts may be open at once; the simulator begins with room for "
+        f"{sizes.contacts:,} and grows in mid-run, which compiles it anew for a minute or more"
+    )
+    if expected >= MAX_CONTACTS:
+        text += f"; more than {MAX_CONTACTS:,} end the run with an error"
+    yield text
 
 
 def endless_channels(load: OfferedLoad) -> Iterator[str]:

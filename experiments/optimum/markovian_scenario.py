@@ -57,7 +57,7 @@ KNOWN_KEYS: KnownKeys = {
         # The average is over all time, due times by the business clock are told and therefore refused, and nobody has a
         # preferred rep.
         harmless={
-            "name", "description", "horizon", "business_hours", "preferred_rep", "value_bands_usd",
+            "name", "description", "horizon", "business_hours", "service_level", "preferred_rep", "value_bands_usd",
             "review_interval_s", "census_at_s",
         },
     ),

@@ -41,8 +41,8 @@ KNOWN_KEYS: KnownKeys = {
         # Whoever they bring or send away is counted; staff and prices decide when, not whether.
         harmless={
             "name", "description", "groups", "business_hours", "segments", "scripted_contacts", "replay", "clients",
-            "fairness", "preferred_rep", "churn", "costs", "value_bands_usd", "suspended_limit", "review",
-            "review_interval_s", "observation", "terminal_charge", "census_at_s",
+            "service_level", "fairness", "preferred_rep", "churn", "costs", "value_bands_usd", "suspended_limit",
+            "review", "review_interval_s", "observation", "terminal_charge", "census_at_s",
         },
     ),
     Horizon: Keys(read={"days", "warm_up_days"}, harmless={"start_weekday"}),

@@ -103,17 +103,21 @@ def test_observation_fields(heading: str, fields: tuple[Field, ...]):
 
 
 @pytest.mark.parametrize(
-    ("heading", "prefix", "definitions"),
+    ("heading", "prefix", "example", "definitions"),
     [
-        ("Center", "", metrics.CENTER_METRICS),
-        ("Every channel", "<channel>.", metrics.QUEUE_METRICS),
-        ("Real-time channels", "<channel>.", metrics.REAL_TIME_METRICS),
-        ("Deferred channels", "<channel>.", metrics.DEFERRED_METRICS),
-        ("Account-value bands", "band_<i>.", metrics.BAND_METRICS),
+        ("Center", "", "", metrics.CENTER_METRICS),
+        ("Every channel", "<channel>.", "voice.", metrics.QUEUE_METRICS),
+        ("Real-time channels", "<channel>.", "voice.", metrics.REAL_TIME_METRICS),
+        ("Deferred channels", "<channel>.", "email.", metrics.DEFERRED_METRICS),
+        ("Account-value bands", "band_<i>.", "band_0.", metrics.BAND_METRICS),
     ],
 )
-def test_metrics(heading: str, prefix: str, definitions: dict[str, metrics.Metric]):
-    expected = [[f"`{prefix}{key}`", metric.unit, metric.meaning] for key, metric in definitions.items()]
+def test_metrics(heading: str, prefix: str, example: str, definitions: dict[str, metrics.Metric]):
+    undefined = metrics.undefined_keys(load_scenario("bank"))
+    expected = [
+        [f"`{prefix}{key}`", metric.unit, "yes" if example + key in undefined else "", metric.meaning]
+        for key, metric in definitions.items()
+    ]
     assert table(section("docs/metrics.md", heading)) == expected
 
 

@@ -14,7 +14,7 @@ from agents.rules.compiled.reading import ActionLayout
 from envs.center_rows import CenterRows
 from envs.interface.actions import WAIT
 from envs.simulator.machine.compilation import compiled, entry_point
-from envs.simulator.step import step_one
+from envs.simulator.step import count_full, step_one
 
 
 @compiled
@@ -22,8 +22,8 @@ def _play_row(
     rule, layout, settings, until_s, state, parameters, demand, center, candidates, mask, result, journal
 ):  # fmt: skip
     """Let the rule with code `rule` route one environment until the horizon, or its first decision at or after
-    `until_s` seconds."""
-    while not result.done and result.time_s < until_s:
+    `until_s` seconds, or as long as its records have room."""
+    while not result.done and not result.is_full and result.time_s < until_s:
         action = choose(rule, layout, settings, center, candidates, mask)
         step_one(state, parameters, demand, max(action, WAIT), center, candidates, mask, result, journal)
 
@@ -34,7 +34,7 @@ def _play_rows(
     results, journals,
 ):  # fmt: skip
     """Let the rule with code `rule` route each environment of `rows` (int64 indices) as `_play_row` does, one after the
-    other; `settings` and `until_s` have a line for every environment."""
+    other; `settings` and `until_s` have a line for every environment. Return how many stopped for want of room."""
     for i in range(rows.shape[0]):
         row = rows[i]
         _play_row(
@@ -51,6 +51,7 @@ def _play_rows(
             results[row],
             journals[min(row, journals.shape[0] - 1)],
         )
+    return count_full(rows, results)
 
 
 def play_rule(
@@ -76,7 +77,7 @@ def play_rule(
     """
     running = rows.check_started(running)
     rows.check_rule(len(layout.kind), len(layout.real_time), settings, until_s)
-    _play_rows(
+    while _play_rows(
         rule,
         layout,
         np.array(settings, order="C"),  # a copy: for an array that is read-only numba would compile anew
@@ -91,4 +92,5 @@ def play_rule(
         rows.mask,
         rows.results,
         rows.journals,
-    )
+    ):
+        rows.make_room()

@@ -144,6 +144,8 @@ def join(state, parameters, contact):
     enqueue(state, parameters, contact)
     set_waiting_clock(state, parameters, contact)
     if parameters.queues[person.queue].real_time:
+        state.queue_count[person.queue].to_answer += 1
+        state.band_count[person.band].to_answer += 1
         state.just_arrived = contact
 
 

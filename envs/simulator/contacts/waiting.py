@@ -112,13 +112,12 @@ def serve_waiting(state, parameters, rep, contact):
         count.started += 1
         _count_wait(state, queue, wait_s, wait_s > 0.0)
         state.band_count[person.band].started += 1
-        state.band_count[person.band].real_time_started += parameters.queues[queue].real_time
         count.wait_started_s += wait_s
         if person.preferred != NOBODY:
             count.preferring_started += 1
             count.preferred_started += person.preferred == parameters.owner[rep]
         if parameters.queues[queue].real_time:
-            if wait_s <= parameters.queues[queue].threshold_s:
+            if wait_s <= parameters.queues[queue].threshold_s and person.arrival_s >= state.counted_from_s:
                 count.started_within_threshold += 1
                 state.band_count[person.band].started_within_threshold += 1
             charge_wait(state, parameters, contact)
@@ -141,6 +140,9 @@ def _abandon(state, parameters, contact):
     dequeue(state, parameters, contact)
     count.abandoned += 1
     state.band_count[person.band].abandoned += 1
+    if wait_s <= limits.left_out_within_s and person.arrival_s >= state.counted_from_s:
+        count.to_answer -= 1
+        state.band_count[person.band].to_answer -= 1
     _count_wait(state, queue, wait_s, True)  # no patience at all: nobody was free
     count.wait_abandoned_s += wait_s
     charge_wait(state, parameters, contact)

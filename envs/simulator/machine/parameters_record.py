@@ -76,6 +76,7 @@ QUEUE_PARAMETERS = record_type(
         ("unresolved_usd", np.float64),
         ("fee_usd", np.float64),
         ("technology_usd", np.float64),
+        ("left_out_within_s", np.float64),  # of the service level: who hangs up so soon; -1: nobody
         ("target_frac", np.float64),
         ("penalty_usd_per_point", np.float64),
         ("completions_per_hour", np.float64),  # of one rep

@@ -22,7 +22,7 @@ WAIT_CELLS = 16
 """Equal cells in each row of the histogram."""
 MAX_CENSUSES = 16
 """Times at which those waiting are counted, at most."""
-MAX_NOTES = 64
+MAX_NOTES = 128
 """Notes that one event or one action may leave (`envs.simulator.machine.journal`)."""
 
 
@@ -58,15 +58,13 @@ QUEUE_COUNT = record_type(
             "lost",
             "waited",
             "started",
+            "to_answer",
             "started_within_threshold",
             "abandoned",
             "redialled",
             "completed",
             "on_time",
             "late",
-            "left_open",
-            "left_overdue",
-            "left_age_s",
             "preferring_started",
             "preferred_started",
             "wait_s",
@@ -116,7 +114,7 @@ BAND_COUNT = record_type(
         for name in (
             "arrived",
             "started",
-            "real_time_started",
+            "to_answer",
             "started_within_threshold",
             "abandoned",
             "completed",

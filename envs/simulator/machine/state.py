@@ -182,6 +182,7 @@ def state_type(sizes: Sizes) -> np.dtype:
         [
             ("key", np.uint64),  # of the episode: the luck that belongs to no customer
             ("now_s", np.float64),
+            ("counted_from_s", np.float64),  # the start, or the end of the warm-up
             ("pass_number", np.int64),
             ("sequence", np.int64),
             ("next_demand", np.int64),
@@ -241,14 +242,12 @@ def state_type(sizes: Sizes) -> np.dtype:
 
 
 JOURNAL_PER_CONTACT = 16
-"""Notes that one step may leave, for each contact that there is room for: an open contact leaves a handful at the
-horizon."""
+"""Notes that one event may leave for each open contact and each seat: at the horizon, or as shifts change."""
 
 
-def journal_type(sizes: Sizes) -> np.dtype:
-    """Return the record type of what was noted in one environment of these `sizes`."""
-    entries = ("entries", ENTRY, (JOURNAL_PER_CONTACT * sizes.contacts,))
-    return record_type([("n_entries", np.int64), ("n_lost", np.int64), entries])
+def journal_type(n_entries: int) -> np.dtype:
+    """Return the record type of what was noted in one environment, with room for `n_entries` notes."""
+    return record_type([("n_entries", np.int64), ("n_lost", np.int64), ("entries", ENTRY, (n_entries,))])
 
 
 RESULT = record_type(
@@ -258,6 +257,7 @@ RESULT = record_type(
         ("time_s", np.float64),
         ("substituted", np.int64),
         ("done", np.int64),
+        ("is_full", np.int64),  # 1: the run stopped before an event, since the records have no room for it
     ]
 )
 """What a step tells its caller beside the observation: one row per environment, close together, since a look into each

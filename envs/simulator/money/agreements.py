@@ -2,11 +2,12 @@
 
 Room: `envs.simulator.money`. Touches the cost fields; reads the counters.
 
-A target counts as its metric does: for a real-time channel the service level, started within the threshold / (arrived -
-blocked); for a deferred one the on-time share, completed on time / (those + due times missed). A share of nothing is
-attained. Each percentage point short costs the agreed price for each calendar day of the horizon. Of a list of
-unlimited supply, `offered_per_day` contacts are paid for; what was not handled of them forgoes fee and expected
-commission.
+A target counts as its metric does: for a real-time channel the service level, started within the threshold / contacts
+to answer; for a deferred one the on-time share, completed on time / (those + due times missed). To answer are contacts
+that arrived and were not blocked, but those who hung up so soon that the scenario's `service_level` leaves them out. A
+band's service level is the same share of its real-time contacts. A share of nothing is attained. Each percentage point
+short costs the agreed price for each calendar day of the horizon. Of a list of unlimited supply, `offered_per_day`
+contacts are paid for; what was not handled of them forgoes fee and expected commission.
 """
 
 from envs.interface.cost_terms import (
@@ -21,27 +22,29 @@ from envs.simulator.money.charges import add_cost
 
 
 @compiled
+def _service_level_frac(count):
+    """Return the service level of what `count`, the counters of a queue or of a band, counted so far; 1 where nobody
+    was to be answered."""
+    return count.started_within_threshold / count.to_answer if count.to_answer > 0.0 else 1.0
+
+
+@compiled
 def attained_frac(state, parameters, queue):
     """Return the share of contacts of `queue`, a channel's number, that were served as promised so far; 1 where none
     was due."""
     count = state.queue_count[queue]
     if parameters.queues[queue].real_time:
-        counted = count.arrived - count.blocked
-        return count.started_within_threshold / counted if counted > 0.0 else 1.0
+        return _service_level_frac(count)
     counted = count.on_time + count.late
     return count.on_time / counted if counted > 0.0 else 1.0
 
 
 @compiled
 def worst_band_frac(state, parameters):
-    """Return the share of real-time contacts started within the threshold, of all started or abandoned, in the
-    account-value band where it is least; 1 where there were none."""
+    """Return the service level of the account-value band where it is least; 1 where nobody was to be answered."""
     worst = 1.0
     for band in range(parameters.n_bands):
-        count = state.band_count[band]
-        counted = count.real_time_started + count.abandoned
-        if counted > 0.0:
-            worst = min(worst, count.started_within_threshold / counted)
+        worst = min(worst, _service_level_frac(state.band_count[band]))
     return worst
 
 

@@ -60,10 +60,12 @@ def _work(state, parameters, rep, contact, duration_s):
 
 @compiled
 def pay_pick_up(state, parameters, rep):
-    """Count and charge the pick-up time that `rep` (seat), now picking up, has spent since the phase began."""
-    paid_s = state.now_s - state.reps[rep].phase_start_s
+    """Charge the pick-up time that `rep` (seat), now picking up, has spent since the phase began, and count what of it
+    lies after the warm-up."""
+    begun_s = state.reps[rep].phase_start_s
+    paid_s = state.now_s - begun_s
     contact = state.reps[rep].contact
-    state.queue_count[state.contacts[contact].queue].pick_up_s += paid_s
+    state.queue_count[state.contacts[contact].queue].pick_up_s += state.now_s - max(begun_s, state.counted_from_s)
     charge(state, parameters, contact, TERM_INTERRUPTION, paid_s * parameters.pick_up_usd_per_s, 0.0)
 
 

@@ -1,0 +1,114 @@
+"""Nothing is lost for want of room: records grow in the middle of a run, and what cannot grow is refused by name."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playing import EMAIL, VOICE, channel, scripted
+
+from agents.episodes import play_episodes
+from agents.rules.rule_policy import RulePolicy
+from envs.errors import ConfigurationError
+from envs.inputs.parameters import check_contacts, choose_sizes
+from envs.interface.units import DAY_S
+from envs.scenario.scenario import Scenario
+from envs.simulator.machine.growth import MAX_CONTACTS
+from experiments.description.describe import describe
+
+PROGRAM = Path(__file__).parents[1] / "growing.py"
+
+
+def with_backlog(mean_contacts: float, **keys) -> Scenario:
+    email = channel(EMAIL, initial_backlog={"mean_contacts": mean_contacts})
+    return scripted(channels=[VOICE, email], **keys)
+
+
+def test_records_that_grow_in_mid_run_play_the_same_episode_as_large_ones(tmp_path):
+    settings = {"NUMBA_DISABLE_JIT": "1", "BLENDED_CACHE_FOLDER": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", PROGRAM],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_there_is_room_for_twice_the_initial_backlog_from_the_start():
+    for mean_contacts in (0, 2048, 2049, 5000, 20_000):
+        assert choose_sizes(with_backlog(mean_contacts)).contacts >= max(2 * mean_contacts, 4096)
+    assert choose_sizes(with_backlog(2048)).contacts == 4096
+
+
+@pytest.mark.slow  # another size is compiled
+def test_a_backlog_of_thousands_is_there_to_the_last_contact():
+    scenario = with_backlog(5000, horizon={"days": 0.05}, terminal_charge="none")
+    (counts,) = play_episodes(scenario, RulePolicy("fifo", scenario), 0, np.arange(1))
+    email = counts["queue_count"][1]
+    assert email["lost"] == email["blocked"] == 0
+    assert abs(email["arrived"] - 5000) < 6 * 5000**0.5
+    assert email["arrived"] == email["completed"] + counts["left"]["open"][1]
+
+
+@pytest.mark.parametrize("mean_contacts", [600_000, 1e9])
+def test_a_backlog_beyond_the_largest_size_is_refused_before_the_run(mean_contacts):
+    with pytest.raises(
+        ConfigurationError, match=rf"holds at most {MAX_CONTACTS}; less of .*initial_backlog.mean_contacts"
+    ):
+        choose_sizes(with_backlog(mean_contacts))
+
+
+def test_contacts_beyond_the_largest_size_are_an_error_that_says_when_and_how_many():
+    scenario = with_backlog(0)
+    check_contacts(scenario, MAX_CONTACTS, 0.0)
+    message = rf"1.50 days after the start more than {MAX_CONTACTS} contacts are open.*at most {MAX_CONTACTS}; less of"
+    with pytest.raises(ConfigurationError, match=message):
+        check_contacts(scenario, 4 * MAX_CONTACTS, 1.5 * DAY_S)
+
+
+SKILLS = ["voice", "email"]
+SHIFT = {"start": "08:00", "end": "09:00"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"reps": 1025}, r"groups\[\] can hold at once .* = 1025: must be at most 1024"),
+        (
+            {"channels": [VOICE, EMAIL, *[channel(VOICE, name=f"c{i}") for i in range(31)]]},
+            r"number of channels\[\] = 33: must be at most 32",
+        ),
+        (
+            {"reps": [{"name": f"g{i}", "count": 1, "skills": SKILLS} for i in range(129)]},
+            r"kinds of reps .* = 129: must be at most 128",
+        ),
+        (
+            {
+                "reps": [{"name": "all", "count": 1000, "skills": SKILLS, "shifts": [SHIFT]}],
+                "horizon": {"days": 33},
+            },
+            r"starts and ends of shifts and breaks .* = 66000: must be at most 65536",
+        ),
+    ],
+)
+def test_each_limit_is_an_error_with_key_number_and_limit(keys, message):
+    groups = keys.get("reps", 1)
+    if "channels" in keys:
+        groups = [{"name": "all", "count": 1, "skills": [entry["name"] for entry in keys["channels"]]}]
+    scenario = scripted(**keys | {"reps": groups})
+    with pytest.raises(ConfigurationError, match=message):
+        choose_sizes(scenario)
+
+
+def test_describe_warns_of_more_open_contacts_than_there_is_room_for_at_first():
+    # 2,000 e-mails an hour of 600 s are work for 333 reps, and one is there: almost all of 48,000 a day stay open.
+    email = channel(EMAIL, arrivals={"rate_per_hour": 2000})
+    (warning,) = [text for text in describe(scripted(channels=[VOICE, email])).warnings if text.startswith("many open")]
+    assert "about 47,856 contacts" in warning  # 48,000 - 144 that one rep can do in 86,400 s
+    assert "room for 4,096" in warning
+    email = channel(EMAIL, arrivals={"rate_per_hour": 10})
+    assert not [text for text in describe(scripted(channels=[VOICE, email])).warnings if text.startswith("many open")]
