@@ -166,7 +166,7 @@ def test_the_documented_form(complaint):
         ("patience: {distribution: fixed, fixed: -1}", ".patience.fixed = -1: must be >= 0"),
         (
             "patience: {distribution: lognormal, mean_s: 1, cv: .inf}",
-            ".patience.cv = Infinity: must be a finite number",
+            ".patience.cv = .inf: must be a finite number",
         ),
         (
             "patience: {distribution: lognormal, mean_s: 1, cv: 1, men_s: 3}",
