@@ -62,7 +62,7 @@ class _CompilationBar(event.Listener):
         say = self._progress.console.print
         if not _done:  # the first of the process
             say(
-                f"Compiling the center with numba: {_DURATION}, {_kept_text()}",
+                f"Compiling the center with numba: {_how_often_text()}",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,
@@ -77,11 +77,11 @@ class _CompilationBar(event.Listener):
 _DURATION = "two to five minutes, longer where others use the processor"
 
 
-def _kept_text() -> str:
+def _how_often_text() -> str:
     if CACHE_PROBLEM is None:
-        return f"once. The code is kept in {CACHE_FOLDER}."
+        return f"once, {_DURATION}. The code is kept in {CACHE_FOLDER}."
     return (
-        f"and again in every process, since the code cannot be kept in {CACHE_FOLDER} ({CACHE_PROBLEM}); "
+        f"{_DURATION}, and again in every process, since the code cannot be kept in {CACHE_FOLDER} ({CACHE_PROBLEM}); "
         "BLENDED_CACHE_FOLDER in the environment names another folder."
     )
 
