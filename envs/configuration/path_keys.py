@@ -29,7 +29,7 @@ def locate_paths(document: Document, root: str, keys: Mapping[str, Locate], *, h
         here: the folder in which paths of the command line begin.
 
     Raises:
-        ConfigurationError: there is no such file; the message names key and place.
+        ConfigurationError: there is no such file; of what stands in a file the message names key and place.
     """
     data = document.data
     for key, locate in keys.items():
@@ -53,4 +53,6 @@ def _located(
     try:
         return locate(value, base)
     except ConfigurationError as error:
+        if origin == "--set":
+            raise  # the user has just written it
         raise ConfigurationError(f"{dotted(path, root)} = {error} ({origin})") from None

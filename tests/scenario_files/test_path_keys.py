@@ -146,6 +146,11 @@ def test_a_file_that_is_not_there_is_named_with_key_and_place(folder, load, text
         load(folder / "c.yaml")
 
 
+def test_a_name_on_the_command_line_that_is_not_there_is_named_as_it_was_written():
+    with pytest.raises(ConfigurationError, match=r"^tinny: no such file.*did you mean 'tiny'"):
+        load_benchmark(scenarios=["tinny"])
+
+
 def test_what_is_no_text_is_left_for_the_check(folder):
     (folder / "c.yaml").write_text("scenario: 3\nbenchmark: {policies: fifo}\n")
     with pytest.raises(ConfigurationError, match=r"training.scenario = 3: must be text"):
