@@ -25,8 +25,8 @@ from envs.metrics import compute_metrics, metric_glossary
 from envs.rendering import render_state
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
-from envs.simulator.machine.growth import GROWTH, enlarge_journals, enlarge_states
-from envs.simulator.machine.record_types import MAX_NOTES
+from envs.simulator.machine.growth import enlarge_journals, enlarge_states
+from envs.simulator.machine.record_types import GROWTH, MAX_NOTES
 from envs.simulator.machine.state import (
     DEMAND,
     JOURNAL_PER_CONTACT,

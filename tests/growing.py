@@ -18,7 +18,10 @@ from envs.scenario.scenario import Scenario, load_scenario
 from envs.simulator.machine.state import journal_type
 
 EVERYTHING = Path(__file__).parent / "everything.yaml"
-CHANGES = ("horizon.days=0.025", "horizon.warm_up_days=0.008", "census_at_s=[1800]", "scripted_contacts=[]")
+CHANGES = (
+    "horizon.days=0.025", "horizon.warm_up_days=0.008", "census_at_s=[1800]", "scripted_contacts=[]",
+    "groups.1.shifts=[{start: '00:10', end: '10:00'}]",
+)  # fmt: skip
 
 
 SCENARIO: Scenario = load_scenario(EVERYTHING, CHANGES)

@@ -28,10 +28,11 @@ from envs.interface.units import (
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
 from envs.scenario.week import open_periods, week_start_s
-from envs.simulator.machine.growth import GROWTH, MAX_CONTACTS
 from envs.simulator.machine.parameters_record import parameters_type
 from envs.simulator.machine.record_types import (
+    GROWTH,
     MAX_BANDS,
+    MAX_CONTACTS,
     MAX_OPEN_PERIODS,
     SIZES,
     Sizes,

@@ -10,7 +10,7 @@ import numpy as np
 from envs.inputs.parameters import choose_sizes
 from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario
-from envs.simulator.machine.growth import MAX_CONTACTS
+from envs.simulator.machine.record_types import MAX_CONTACTS
 from experiments.description.offered_load import (
     DistinctDay,
     OfferedLoad,

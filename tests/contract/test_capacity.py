@@ -15,7 +15,7 @@ from envs.errors import ConfigurationError
 from envs.inputs.parameters import check_contacts, choose_sizes
 from envs.interface.units import DAY_S
 from envs.scenario.scenario import Scenario
-from envs.simulator.machine.growth import MAX_CONTACTS
+from envs.simulator.machine.record_types import MAX_CONTACTS
 from experiments.description.describe import describe
 
 PROGRAM = Path(__file__).parents[1] / "growing.py"
@@ -52,14 +52,6 @@ def test_a_backlog_of_thousands_is_there_to_the_last_contact():
     assert email["lost"] == email["blocked"] == 0
     assert abs(email["arrived"] - 5000) < 6 * 5000**0.5
     assert email["arrived"] == email["completed"] + counts["left"]["open"][1]
-
-
-@pytest.mark.parametrize("mean_contacts", [600_000, 1e9])
-def test_a_backlog_beyond_the_largest_size_is_refused_before_the_run(mean_contacts):
-    with pytest.raises(
-        ConfigurationError, match=rf"holds at most {MAX_CONTACTS}; less of .*initial_backlog.mean_contacts"
-    ):
-        choose_sizes(with_backlog(mean_contacts))
 
 
 def test_contacts_beyond_the_largest_size_are_an_error_that_says_when_and_how_many():

@@ -15,11 +15,6 @@ from numpy.typing import NDArray
 from envs.simulator.machine.record_types import Sizes
 from envs.simulator.machine.state import journal_type, state_type
 
-GROWTH = 4
-"""Records become so many times as large. Each size is compiled by itself, which takes a minute or more."""
-MAX_CONTACTS = 2**20
-"""Contacts that one environment may hold, waiting, in service, suspended or still to come back."""
-
 
 def enlarge_states(states: NDArray[Any], sizes: Sizes) -> NDArray[Any]:
     """Return `states`, records of `state_type`, with room for the contacts of `sizes`, not fewer than they have room

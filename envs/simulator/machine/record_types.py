@@ -42,6 +42,11 @@ SIZES = (
     Sizes(reps=256, queues=16, contacts=16384, actions=128, classes=64, shift_changes=16384),
     Sizes(reps=1024, queues=32, contacts=32768, actions=256, classes=128, shift_changes=65536),
 )
+GROWTH = 4
+"""Where more contacts are open than there is room for, records become so many times as large. Each size is compiled by
+itself, which takes a minute or more."""
+MAX_CONTACTS = 2**20
+"""Contacts that one environment may hold, waiting, in service, suspended or still to come back."""
 
 
 def record_type(fields: list[Any]) -> np.dtype[Any]:
