@@ -43,8 +43,8 @@ class BlendedCenter(WritableSpec, gymnasium.Env[Observation, np.int64]):
     `docs/observation.md` says what it means.
 
     ## Rewards
-    Minus the cost in USD since the last decision, the sum of the terms in `info["cost"]`, each weighted by the
-    scenario (`docs/costs.md`). The first step's counts from the start, so that all rewards add up to minus the cost.
+    Minus the cost in USD since the last decision, the sum of the `cost_<term>_usd` in `info`, each weighted by the
+    scenario (`docs/costs.md`). The first step's counts from the start: all rewards add up to minus the cost.
 
     ## Starting state
     Start of the horizon, with the scenario's backlog and whoever is on shift. The demand of an episode is a pure

@@ -19,7 +19,6 @@ from envs.errors import ArgumentError, NotRunningError
 from envs.inputs.demand import DemandSampler
 from envs.inputs.foresight import redraw
 from envs.inputs.parameters import build_parameters, check_contacts, choose_sizes
-from envs.interface.cost_terms import COST_TERMS
 from envs.interface.fields import FieldTable, field_table
 from envs.metrics import compute_metrics, metric_glossary
 from envs.rendering import render_state
@@ -385,11 +384,11 @@ class CenterRows:
         buffers: Observation = {"center": self.center, "candidates": self.candidates, "action_mask": self.mask}
         return buffers if row is None else {key: buffer[row] for key, buffer in buffers.items()}
 
-    def step_costs(self, row: int) -> dict[str, np.float64]:
-        """Return the costs of the last step of environment `row`, USD by term; 0 before the first one, whose costs
-        count from the start."""
-        costs_usd = self.states["step_cost_usd"][row] * (self.states["started"][row] != 0)
-        return dict(zip(COST_TERMS, costs_usd, strict=True))
+    @property
+    def step_costs_usd(self) -> NDArray[np.float64]:
+        """The costs of each row's last step, USD, (n_rows, terms); 0 before the first one, whose costs count from the
+        start."""
+        return np.where(self.has_stepped[:, None], self.states["step_cost_usd"], 0.0)
 
     def counts(self, row: int) -> Counts:
         """Return the counters of environment `row`."""

@@ -8,13 +8,13 @@ Room: `envs`. Reads rows of environments. No key is one that a wrapper or librar
 | `action_mask` | int8 (n,) | which actions are open |
 | `elapsed_s` | float64 | seconds that the last step took |
 | `time_s` | float64 | seconds since the start of the horizon |
-| `cost` | mapping of float64 | cost of the last step, USD by term |
+| `cost_<term>_usd` | float64 | cost of the last step, a key for each term |
 | `substituted` | int8 | 1 if the last action was masked and `wait` was taken instead |
 | `demand_seed`, `demand_episode` | int64 | which customers come |
 | `metrics` | float64 (n_metrics,) | all metrics in the order of `metric_names`, in the last step; 0 before |
 | `metrics_defined` | bool (n_metrics,) | which of them are defined: no ratio of nothing; False before the last step |
 
-Right after a reset nothing has been done: `elapsed_s`, `cost` and `substituted` are 0. What the center charged before
+Right after a reset nothing has been done: `elapsed_s`, costs and `substituted` are 0. What the center charged before
 its first question is in the first step's cost and reward, and nowhere else.
 """
 
@@ -25,6 +25,9 @@ from numpy.typing import NDArray
 
 from envs.center_rows import CenterRows
 from envs.interface.cost_terms import COST_TERMS
+
+COST_KEYS = tuple(f"cost_{term}_usd" for term in COST_TERMS)
+"""Keys of the costs of a step, as metrics and records name those of an episode and of a decision."""
 
 
 def row_info(rows: CenterRows, row: int, seed: int, episode: int) -> dict[str, Any]:
@@ -38,13 +41,12 @@ def row_info(rows: CenterRows, row: int, seed: int, episode: int) -> dict[str, A
         "action_mask": rows.mask[row].copy(),
         "elapsed_s": result["elapsed_s"] if has_stepped else np.float64(0.0),
         "time_s": result["time_s"],
-        "cost": rows.step_costs(row),
         "substituted": np.int8(has_stepped and result["substituted"]),
         "demand_seed": np.int64(seed),
         "demand_episode": np.int64(episode),
         "metrics": metrics,
         "metrics_defined": are_defined,
-    }
+    } | dict(zip(COST_KEYS, rows.step_costs_usd[row], strict=True))
 
 
 def rows_info(
@@ -55,7 +57,6 @@ def rows_info(
     rows not chosen have none, and hold zeros."""
     masks = np.ones(rows.n_rows, bool) if chosen is None else chosen
     has_stepped = rows.has_stepped
-    costs_usd = np.where(has_stepped[:, None], rows.states["step_cost_usd"], 0.0)
     metrics = np.zeros((rows.n_rows, len(rows.metric_names)))
     are_defined = np.zeros(metrics.shape, bool)
     for row in np.flatnonzero(rows.is_over & masks).tolist():
@@ -70,15 +71,11 @@ def rows_info(
         "metrics": metrics,
         "metrics_defined": are_defined,
     }
-    cost = {term: costs_usd[:, i] for i, term in enumerate(COST_TERMS)}
+    info |= dict(zip(COST_KEYS, rows.step_costs_usd.T.copy(), strict=True))
     if chosen is not None:
-        for array in (*info.values(), *cost.values()):
+        for array in info.values():
             array[~chosen] = 0
-    return _with_masks(info | {"cost": _with_masks(cost, masks)}, masks)
-
-
-def _with_masks(entries: dict[str, Any], masks: NDArray[np.bool_]) -> dict[str, Any]:
-    return entries | {f"_{key}": masks for key in entries}
+    return info | {f"_{key}": masks for key in info}
 
 
 def _read_metrics(rows: CenterRows, row: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

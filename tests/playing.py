@@ -10,6 +10,7 @@ from agents.rules.rule import Rule
 from envs.center import BlendedCenter
 from envs.counts import read_counts
 from envs.inputs.demand import DemandSampler
+from envs.interface.cost_terms import COST_TERMS
 from envs.metrics import compute_metrics
 from envs.scenario.scenario import Scenario, load_scenario
 
@@ -63,6 +64,11 @@ def random_action(generator: np.random.Generator, mask: np.ndarray) -> int:
     """Return one of the open actions, all equally likely."""
     is_open = np.flatnonzero(mask)
     return int(is_open[generator.integers(len(is_open))])
+
+
+def step_costs_usd(info: dict[str, Any]) -> dict[str, float]:
+    """Return the costs of the step that `info` belongs to, by term."""
+    return {term: info[f"cost_{term}_usd"] for term in COST_TERMS}
 
 
 def open_names(environment: BlendedCenter) -> set[str]:

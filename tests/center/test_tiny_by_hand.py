@@ -34,6 +34,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from playing import step_costs_usd
 
 from envs import BlendedCenter
 from envs.interface.cost_terms import COST_TERMS
@@ -236,7 +237,7 @@ def test_every_decision_comes_at_its_second_with_its_actions_and_costs(center):
         _, reward, terminated, truncated, info = center.step(center.action_names.index(decision.action))
         assert info["elapsed_s"] == at(next_clock) - at(decision.clock), decision
         expected = dict.fromkeys(COST_TERMS, 0.0) | decision.cost_usd
-        assert info["cost"] == pytest.approx(expected, rel=1e-12, abs=1e-12), decision
+        assert step_costs_usd(info) == pytest.approx(expected, rel=1e-12, abs=1e-12), decision
         assert reward == pytest.approx(-sum(decision.cost_usd.values()), rel=1e-12), decision
         assert terminated == (i == len(DAY) - 1)
         assert not truncated

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
-from playing import EMAIL, VOICE, channel, contact, scripted
+from playing import EMAIL, VOICE, channel, contact, scripted, step_costs_usd
 
 from envs import BlendedCenter, BlendedCenterVector, ConfigurationError, load_scenario
 from envs.configuration.document import REPOSITORY_FOLDER, load_yaml
@@ -116,11 +116,11 @@ def test_what_is_charged_before_the_first_question_is_the_first_steps_and_nobody
     )
     _, info = environment.reset(seed=0)
     assert info["time_s"] == 60.0
-    assert sum(info["cost"].values()) == 0.0
+    assert sum(step_costs_usd(info).values()) == 0.0
     costs_usd, rewards_usd, is_over = [], [], False
     while not is_over:
         _, reward_usd, is_over, _, info = environment.step(0)
-        costs_usd.append(sum(info["cost"].values()))
+        costs_usd.append(sum(step_costs_usd(info).values()))
         rewards_usd.append(reward_usd)
     assert costs_usd == [-reward_usd for reward_usd in rewards_usd]
     assert costs_usd[0] == pytest.approx(0.6)
