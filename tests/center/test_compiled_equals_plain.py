@@ -27,7 +27,7 @@ def plain_folder(tmp_path_factory) -> Path:
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert not (folder / "cache").exists(), "nothing was to be compiled"
+    assert not list((folder / "cache").rglob("*.nb?")), "nothing was to be compiled"
     return folder
 
 

@@ -212,7 +212,7 @@ def test_several_scenarios_with_different_channels(bank, tmp_path):
         ([], 2, "needs a policy"),
         (["fifo"], 1, "episodes = 1: must be >= 2"),
         (["fifoo"], 2, "did you mean 'fifo'?"),
-        ([NamedPolicy("last", AlwaysTheLast())], 2, "policy last: predict returned action"),
+        ([NamedPolicy("last", AlwaysTheLast())], 2, "policy last: AlwaysTheLast.predict returned action"),
     ],
 )
 def test_mistakes(bank, policies, episodes, message):
