@@ -65,6 +65,11 @@ def percent_interval_text(interval: Interval) -> str:
     return f"{percent_text(interval.mean)} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
 
 
+def warning_text(reason: str | None) -> str:
+    """Return what stands behind a cost that has no interval for this reason; nothing where it has one."""
+    return "" if reason is None else f" (warning: {reason})"
+
+
 def interval_json(interval: Interval) -> dict[str, float | None]:
     """Return an interval as JSON has it: mean, low and high."""
     return {end: json_number(value) for end, value in interval._asdict().items()}

@@ -20,7 +20,7 @@ from experiments.comparison.scenario_result import ScenarioResult
 from experiments.comparison.summary import summary_table
 from experiments.console import table_console
 from experiments.run_folder import writing
-from experiments.texts import usd_text
+from experiments.texts import usd_text, warning_text
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,7 +34,10 @@ class BenchmarkResult(Headlined):
         if len(self.scenarios) == 1:
             return next(iter(self.scenarios.values())).headline()
         summaries = {name: result.summary for name, result in self.scenarios.items()}
-        bests = (f"{name}: {found.best}, {usd_text(found.total_cost_usd)}" for name, found in summaries.items())
+        bests = (
+            f"{name}: {found.best}, {usd_text(found.total_cost_usd)}{warning_text(self.scenarios[name].no_interval)}"
+            for name, found in summaries.items()
+        )
         return Headline(
             f"{len(summaries)} scenarios, the best and its cost, USD/day: {'; '.join(bests)}",
             ("scenario", "best policy", "its cost, USD/day", "runner-up", "runner-up minus best, USD/day"),

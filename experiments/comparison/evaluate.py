@@ -24,7 +24,7 @@ from experiments.console import say_doubts, table_console
 from experiments.progress import episode_progress
 from experiments.provenance import DIGITS_SHOWN, Data, Datum, collect_data
 from experiments.seeds import MOST_EPISODES, demand_seeds
-from experiments.texts import UNDEFINED, digits_text, interval_json
+from experiments.texts import UNDEFINED, digits_text, interval_json, warning_text
 
 if TYPE_CHECKING:
     from experiments.records.recorder import RecordFolder
@@ -41,10 +41,13 @@ class Evaluation(Headlined, dict[str, Any]):
             for key, found in self["metrics"].items()
             if key in ("total_cost_usd", "account_loss_usd", "interruptions") or key.endswith(_SERVICE)
         }
-        mean, low, high = (digits_text(shown["total_cost_usd"][end]) for end in ends)
+        cost, low, high = (digits_text(shown["total_cost_usd"][end]) for end in ends)
+        if self["no_interval"] is None:
+            cost += f" ({low} to {high})"
         return Headline(
-            f"{self['policy']} ({self['mode']}) in {self['scenario']}: {mean} ({low} to {high}) USD/day "
-            f"in {self['episodes']} test episodes of seed {self['seed']}; {len(self['metrics'])} metrics",
+            f"{self['policy']} ({self['mode']}) in {self['scenario']}: {cost} USD/day "
+            f"in {self['episodes']} test episodes of seed {self['seed']}{warning_text(self['no_interval'])}; "
+            f"{len(self['metrics'])} metrics",
             ("metric", "mean", "95 % low", "high", "unit"),
             [(key, *(digits_text(found[end]) for end in ends), found["unit"]) for key, found in shown.items()],
         )

@@ -36,7 +36,7 @@ from experiments.intervals import (
     pseudo_values,
     reason_against_interval,
 )
-from experiments.texts import usd_text
+from experiments.texts import usd_text, warning_text
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,6 +62,7 @@ class Outcome(Headlined):
         cost = usd_text(self.intervals["total_cost_usd"])
         return Headline(
             f"{self.policy} ({self.mode}) in {self.scenario.name}: {cost} USD/day in {len(self.counts)} episodes"
+            f"{warning_text(self.no_interval)}"
         )
 
     @cached_property

@@ -13,7 +13,7 @@ from experiments.comparison.outcomes import Outcome
 from experiments.comparison.summary import Summary, summarize
 from experiments.comparison.tuned_rules import BEST_TUNED
 from experiments.intervals import Interval
-from experiments.texts import usd_text
+from experiments.texts import usd_text, warning_text
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class ScenarioResult(Headlined):
             rows.append((name, usd_text(outcome.intervals["total_cost_usd"]), difference))
         return Headline(
             f"{self.scenario.name}: the best of {len(rows)} is {best}, {usd_text(self.summary.total_cost_usd)} USD/day "
-            f"in {episodes} test episodes of seed {self.seed}",
+            f"in {episodes} test episodes of seed {self.seed}{warning_text(self.no_interval)}",
             ("policy", "total cost, USD/day", f"{self.reference} minus this, paired, USD/day"),
             rows,
         )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from agents.rules.rule import Rule
 from envs.headline import Headline, Headlined
 from experiments.intervals import Interval
-from experiments.texts import interval_json, usd_text
+from experiments.texts import interval_json, usd_text, warning_text
 from experiments.tuning.search import Search
 from experiments.tuning.tuning_config import TuningConfig
 
@@ -70,7 +70,8 @@ class TuningResult(Headlined):
         found = [(name, rule) for name, rules in self.scenarios.items() for rule in rules]
         kept = sum(rule.keeps_found for _, rule in found)
         return Headline(
-            f"{self.folder}: {kept} of {len(found)} rules are kept tuned, seed {self.config.seed}",
+            f"{self.folder}: {kept} of {len(found)} rules are kept tuned, seed {self.config.seed}"
+            f"{warning_text(next((rule.no_interval for _, rule in found if rule.no_interval), None))}",
             ("scenario", "rule", "kept", "test, USD/day", "kept minus default, USD/day"),
             [
                 (

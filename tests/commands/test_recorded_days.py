@@ -134,6 +134,8 @@ def test_repeated_days_leave_every_interval_and_difference_of_a_benchmark_as_it_
 def test_few_recorded_days_give_a_warning_in_place_of_intervals_everywhere(tmp_path):
     result = play(load_scenario(write_days(tmp_path, 3)), 12)
     reason = "no interval: 3 distinct recorded days took part, and it needs 5"
+    for short in (result, result.scenarios["replayed"], result.scenarios["replayed"].outcomes["fifo"]):
+        assert reason in repr(short)
     text = shown(result)
     assert f"Warning: {reason}." in " ".join(text.split())
     assert "intervals," not in text
@@ -162,6 +164,7 @@ def test_evaluate_says_why_there_is_no_interval(tmp_path):
     result = evaluate("fifo", write_days(tmp_path, 3), episodes=6)
     assert result["no_interval"] == "no interval: 3 distinct recorded days took part, and it needs 5"
     assert result["metrics"]["total_cost_usd"]["low"] is None
+    assert "USD/day in 6 test episodes of seed 0 (warning: no interval: 3 distinct" in repr(result)
     console = Console(file=io.StringIO(), width=200)
     show(result, console)
     assert "Warning: no interval: 3 distinct" in " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
