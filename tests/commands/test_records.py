@@ -428,7 +428,7 @@ class Failing:
 
 def test_nothing_stays_of_records_that_were_broken_off(tmp_path):
     scenario = load_scenario("tiny")
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ConfigurationError, match="predict raised ZeroDivisionError"):
         record(scenario, Failing(), tmp_path / "records")
     assert [path for path in (tmp_path / "records").rglob("*") if path.is_file()] == []
 
@@ -568,5 +568,7 @@ def test_a_policy_whose_probabilities_have_the_wrong_shape_is_told_so(tmp_path):
         def action_probabilities(self, observations: Observations) -> np.ndarray:
             return np.ones(3)
 
-    with pytest.raises(ConfigurationError, match=r"policy played: action_probabilities returned shape \(3,\): must be"):
+    with pytest.raises(
+        ConfigurationError, match=r"policy played: Wrong.action_probabilities returned shape \(3,\): must be"
+    ):
         record(load_scenario("tiny"), Wrong(), tmp_path / "records")
