@@ -5,13 +5,15 @@ write where nothing is.
 """
 
 import operator
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.errors import ArgumentError, ConfigurationError, RenderModeError
+from envs.interface.units import NOBODY
 
 MASKED_ACTION_MODES = ("substitute", "raise")
 """What is done with an action whose mask is 0: `wait` instead, or an error."""
@@ -21,6 +23,7 @@ RENDER_MODES = ("ansi",)
 
 LARGEST_SEED = 2**63 - 1
 """Seeds and numbers of episodes fit a signed 64-bit integer."""
+_FOLDED_SEEDS = 2**62
 
 
 def check_mode(on_masked_action: str) -> str:
@@ -49,6 +52,13 @@ def check_whole(name: str, value: Any, low: int = 0, high: int = LARGEST_SEED) -
     if number is None or not low <= number <= high:
         raise ArgumentError(f"{name} = {value!r}: must be a whole number >= {low} and <= {high}")
     return number
+
+
+def read_seed(name: str, seed: Any) -> int:
+    """Return the demand seed that `seed`, named `name` in the message, means: the same number, or one below 2^62 for
+    those above `LARGEST_SEED`, such as libraries draw. Raises `ArgumentError` unless it is a whole number >= 0."""
+    number = check_whole(name, seed, high=2**1024)
+    return number if number <= LARGEST_SEED else number % _FOLDED_SEEDS
 
 
 def check_options(options: Any, known: tuple[str, ...]) -> dict[str, Any]:
@@ -109,3 +119,25 @@ def check_each(name: str, values: Any, n_rows: int) -> NDArray[np.int64]:
     if len(given) != n_rows:
         raise ArgumentError(f"{name} has {len(given)} entries: must have {n_rows}, one per environment")
     return np.array([check_whole(f"{name}[{i}]", value) for i, value in enumerate(given)], np.int64)
+
+
+def check_demand(demand: NDArray[Any], kind: np.dtype[Any], n_channels: int, n_reps: int) -> None:
+    """Raise `ArgumentError` unless `demand` are (n,) records of type `kind` in order of arrival, whose channels and
+    preferred reps are there, and whose durations and values are >= 0."""
+    if demand.dtype != kind or demand.ndim != 1:
+        raise ArgumentError(f"demand of shape {demand.shape}, {demand.dtype}: must be (n,) records of {kind}")
+    limits = dict.fromkeys(("handle_s", "patience_s", "value_usd", "owed_usd"), (0.0, np.inf))
+    limits |= {"queue": (0, n_channels - 1), "preferred": (NOBODY, n_reps - 1), "due_s": (-np.inf, np.inf)}
+    for name, (low, high) in limits.items():
+        if len(demand) and not low <= demand[name].min() <= demand[name].max() <= high:  # false of NaN too
+            raise ArgumentError(f"demand: {name} of {demand[name]}: must be >= {low} and <= {high}")
+    if not (demand["arrival_s"][1:] >= demand["arrival_s"][:-1]).all() or np.isnan(demand["arrival_s"]).any():
+        raise ArgumentError("demand: must be in order of arrival")
+
+
+def checksum_of(arrays: Sequence[NDArray[Any]]) -> int:
+    """Return a number that is another one, but for chance, where a byte of the arrays is another one."""
+    checksum = 0
+    for array in arrays:
+        checksum = zlib.crc32(array.tobytes(), checksum)
+    return checksum

@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from envs.arguments import RENDER_MODES, check_mode, check_options, check_render_mode, check_whole
+from envs.arguments import RENDER_MODES, check_mode, check_options, check_render_mode, check_whole, read_seed
 from envs.center_rows import CenterRows, Observation, Snapshot
 from envs.errors import NotRunningError
 from envs.info import row_info
@@ -92,7 +92,7 @@ class BlendedCenter(WritableSpec, gymnasium.Env[Observation, np.int64]):
     ) -> tuple[Observation, dict[str, Any]]:
         """Start an episode; see "Starting state". Returns (observation, info); raises `ConfigurationError`, before
         anything changes, for a seed or an option that it cannot take."""
-        seed = None if seed is None else check_whole("seed", seed)
+        seed = None if seed is None else read_seed("seed", seed)
         episode = check_options(options, ("episode",)).get("episode")
         if episode is not None:
             episode = check_whole("options['episode']", episode)

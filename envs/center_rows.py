@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.arguments import check_actions, check_each, check_rows, check_whole
+from envs.arguments import check_actions, check_demand, check_each, check_rows, check_whole, checksum_of
 from envs.counts import (
     Counts,
     read_counts,
@@ -53,6 +53,7 @@ class RowSnapshot(NamedTuple):
     candidates: NDArray[np.float32]
     mask: NDArray[np.int8]
     result: NDArray[Any]
+    checksum: int
 
 
 class Snapshot(NamedTuple):
@@ -124,13 +125,8 @@ class CenterRows:
     def load_demand(self, row: int, demand: NDArray[Any]) -> None:
         """Give environment `row` its demand, `DEMAND` records in order of arrival; raises `ArgumentError` for anything
         else."""
-        if demand.dtype != DEMAND or demand.ndim != 1:
-            raise ArgumentError(f"demand of shape {demand.shape}, {demand.dtype}: must be (n,) records of {DEMAND}")
-        if len(demand) and not 0 <= demand["queue"].min() <= demand["queue"].max() < len(self.scenario.channels):
-            raise ArgumentError(
-                f"demand: queues {demand['queue'].min()} to {demand['queue'].max()}: must be >= 0 and "
-                f"< {len(self.scenario.channels)}, the number of channels"
-            )
+        row = check_whole("row", row, high=self.n_rows - 1)
+        check_demand(demand, DEMAND, len(self.scenario.channels), sum(group.count for group in self.scenario.groups))
         if len(demand) > self.demands.shape[1]:
             wider = np.zeros((self.n_rows, len(demand) + len(demand) // 4), DEMAND)
             wider[:, : self.demands.shape[1]] = self.demands
@@ -277,7 +273,7 @@ class CenterRows:
         copies = [array.copy() for array in self._arrays_of(row)]
         for copied in copies:
             copied.flags.writeable = False
-        return RowSnapshot(self.scenario, *copies)
+        return RowSnapshot(self.scenario, *copies, checksum_of(copies))  # type: ignore[call-arg, arg-type]
 
     def _arrays_of(self, row: int) -> tuple[NDArray[Any], ...]:
         """Return what makes up environment `row`, in the order of `RowSnapshot`, without a copy."""
@@ -294,23 +290,23 @@ class CenterRows:
         """Make environment `row` what `snapshot` is, with nothing noted yet; with `fresh_seed`, an integer >= 0, as far
         as it is observed, and with future and hidden quantities drawn anew (`envs.inputs.foresight`).
 
-        Raises `ArgumentError`, before anything moves, if the snapshot is of another scenario, was cut or retyped, or
-        the seed is wrong.
+        Raises `ArgumentError`, before anything moves, if the snapshot is of another scenario or is no longer what
+        `snapshot` made, or the seed is wrong.
         """
         row = check_whole("row", row, high=self.n_rows - 1)
+        if not isinstance(snapshot, RowSnapshot):
+            raise ArgumentError(f"snapshot of type {type(snapshot).__name__}: must be what snapshot() made")
         if snapshot.scenario is not self.scenario and snapshot.scenario != self.scenario:
             raise ArgumentError(
                 f"snapshot of scenario {snapshot.scenario.name}: must be of the environment's own, {self.scenario.name}"
             )
-        snapshot = snapshot._replace(state=self._fit(np.asarray(snapshot.state)))
-        for name, own in zip(RowSnapshot._fields[1:], self._arrays_of(row), strict=True):
-            kept = np.asarray(getattr(snapshot, name))
-            shape = kept.shape if name == "demand" and kept.ndim == 1 else own.shape
-            if kept.dtype != own.dtype or kept.shape != shape:
-                raise ArgumentError(
-                    f"snapshot.{name} of shape {kept.shape} and type of {kept.dtype.itemsize} bytes: must be of shape "
-                    f"{shape} and type of {own.dtype.itemsize} bytes, as this version of the center makes it"
-                )
+        if snapshot.checksum != checksum_of(snapshot[1:-1]):
+            raise ArgumentError("snapshot: has been changed since it was made, and compiled code trusts its indices")
+        snapshot = snapshot._replace(state=self._fit(snapshot.state))
+        for name, own in zip(RowSnapshot._fields[1:-1], self._arrays_of(row), strict=True):
+            kept = getattr(snapshot, name)
+            if kept.dtype != own.dtype or (kept.shape != own.shape and name != "demand"):
+                raise ArgumentError(f"snapshot.{name}: is of another version of the center, or of numpy")
         state, demand = snapshot.state, snapshot.demand
         if fresh_seed is not None:
             fresh_seed = check_whole("fresh_seed", fresh_seed)
@@ -327,7 +323,7 @@ class CenterRows:
 
     def _fit(self, state: NDArray[Any]) -> NDArray[Any]:
         """Return `state`, of a snapshot, in a record as large as those of these rows, which grow where it is larger; as
-        it is if it is no state at all."""
+        it is if it is a state of another version."""
         if "unused" not in (state.dtype.names or ()):
             return state
         n_contacts = state.dtype["unused"].shape[0]

@@ -55,7 +55,7 @@ def rows_info(
     """Return the infos of all environments as Gymnasium's vector environments put them together: arrays over rows, with
     a mask of the rows that have the entry under the key with a leading underscore. With `chosen`, bool (n_rows,), the
     rows not chosen have none, and hold zeros."""
-    masks = np.ones(rows.n_rows, bool) if chosen is None else chosen
+    masks = np.ones(rows.n_rows, bool) if chosen is None else chosen.copy()
     has_stepped = rows.has_stepped
     metrics = np.zeros((rows.n_rows, len(rows.metric_names)))
     are_defined = np.zeros(metrics.shape, bool)

@@ -22,6 +22,7 @@ from envs.arguments import (
     check_render_mode,
     check_row_mask,
     check_whole,
+    read_seed,
 )
 from envs.center_rows import CenterRows, Observation, Snapshot
 from envs.errors import ArgumentError, NotRunningError
@@ -55,7 +56,7 @@ class BlendedCenterVector(WritableSpec, VectorEnv[Observation, NDArray[Any], NDA
 
     ## Arguments
     `scenario`, `overrides`, `on_masked_action` and `render_mode` as for `BlendedCenter`; `threads` steps rows in
-    parallel; `copy_observations=False` hands out the internal buffers, which the next step overwrites: to be read only.
+    parallel; `copy_observations=False` hands out the internal buffers, read-only; the next step overwrites them.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (as gymnasium declares it)
@@ -106,8 +107,9 @@ class BlendedCenterVector(WritableSpec, VectorEnv[Observation, NDArray[Any], NDA
         info); raises `ConfigurationError`, before anything changes, for seeds or options that it cannot take."""
         stated = check_options(options, ("episodes", "reset_mask"))
         own = list(seed) if isinstance(seed, list | tuple | np.ndarray) else None
-        shared = None if seed is None or own is not None else check_whole("seed", seed)
+        shared = None if seed is None or own is not None else read_seed("seed", seed)
         if own is not None:
+            own = [None if each is None else read_seed(f"seed[{i}]", each) for i, each in enumerate(own)]
             check_each("seed", [0 if each is None else each for each in own], self.num_envs)
         chosen = None
         if "reset_mask" in stated:
@@ -228,7 +230,12 @@ class BlendedCenterVector(WritableSpec, VectorEnv[Observation, NDArray[Any], NDA
 
     def _observe(self) -> Observation:
         buffers = self.rows.observation()
-        return {key: buffer.copy() for key, buffer in buffers.items()} if self._copy else buffers
+        if self._copy:
+            return {key: buffer.copy() for key, buffer in buffers.items()}
+        views = {key: buffer.view() for key, buffer in buffers.items()}
+        for view in views.values():
+            view.flags.writeable = False
+        return views
 
     def _info(self, chosen: NDArray[np.bool_] | None = None) -> dict[str, Any]:
         return rows_info(self.rows, self.seeds, self.episodes, chosen)

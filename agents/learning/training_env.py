@@ -60,7 +60,6 @@ class TrainingVecEnv(VecEnv):
         self._starter = starter
         self._next_episode = 0
         self._actions = np.zeros(n_envs, np.int64)
-        self._no_info: list[dict[str, Any]] = [{} for _ in range(n_envs)]
         self._arrived_usd = np.zeros((n_envs, len(scenario.channels)))
         self._arrival_credit = np.zeros(len(scenario.channels))
         self._return_usd = np.zeros(n_envs)
@@ -105,9 +104,8 @@ class TrainingVecEnv(VecEnv):
         dones = self.rows.done
         self._return_usd += rewards_usd
         self._length += 1
-        infos: list[dict[str, Any]] = self._no_info
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]  # wrappers write into them
         if dones.any():
-            infos = [{} for _ in range(self.num_envs)]
             ended = np.flatnonzero(dones)
             for row in ended:
                 infos[row] = {

@@ -100,10 +100,11 @@ class RulePolicy:
 
     def _check_settings(self, settings: NDArray[np.float64], scenario: Scenario) -> NDArray[np.float64]:
         size = n_settings(self.name, len(scenario.channels))
-        if settings.shape != (size,) or settings.dtype != np.float64 or np.isnan(settings).any():
+        is_form = isinstance(settings, np.ndarray) and settings.shape == (size,) and settings.dtype == np.float64
+        low = -np.inf if self.name == "index_rule" else -np.finfo(float).max  # a floor of -inf is none
+        if not is_form or not low <= settings.min() <= settings.max() < np.inf:  # false of NaN too
             raise ArgumentError(
-                f"policy {self.name}: settings of shape {settings.shape} and type {settings.dtype}: must be of shape "
-                f"({size},) and type float64, each a number"
+                f"policy {self.name}: settings = {settings!r}: must be float64 of shape ({size},), each a finite number"
             )
         return settings
 

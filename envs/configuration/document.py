@@ -137,7 +137,14 @@ def as_document(mapping: Mapping[str, Any], where: str = "a mapping") -> Documen
     """Return a mapping that was given in place of a file as a document; relative paths in it begin in the working
     directory, and messages name it as `where`."""
     path = Path(where)
-    return Document(data=copy.deepcopy(dict(mapping)), path=path, locations={(): Location(path, 0)})
+    return Document(data=_plain(mapping), path=path, locations={(): Location(path, 0)})
+
+
+def _plain(value: Any) -> Any:
+    """Return a copy of nested mappings and sequences as a file would hold them: dictionaries and lists."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:

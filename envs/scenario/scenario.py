@@ -188,7 +188,7 @@ def load_scenario_as(
     that names it, in an override or a mapping in the working directory. Raises `ConfigurationError` with file, line,
     path, value and rule for whatever is wrong.
     """
-    if isinstance(overrides, str) or not all(isinstance(override, str) for override in overrides):
+    if not isinstance(overrides, list | tuple) or not all(isinstance(override, str) for override in overrides):
         raise ConfigurationError(f"overrides = {overrides!r}: must be a list of dotted.key=value texts")
     if isinstance(source, Mapping):
         document = as_document(source)

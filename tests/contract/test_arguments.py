@@ -129,14 +129,22 @@ def test_a_demand_of_another_kind_is_refused():
     rows = CenterRows(TINY, 1)
     rows.start(rows.all_rows, np.zeros(1, np.int64), np.zeros(1, np.int64))
     demand = rows.demands[0, : rows.demand_counts[0]].copy()
-    unknown = demand.copy()
-    unknown["queue"][0] = len(TINY.channels)
-    for wrong in (demand["arrival_s"], demand[None], unknown):
+    changes = [("queue", len(TINY.channels)), ("queue", -1), ("preferred", 1000), ("preferred", -2), ("handle_s", -5.0)]
+    changes += [("handle_s", np.nan), ("arrival_s", np.nan), ("arrival_s", 1e9), ("value_usd", -1.0)]
+    broken = [demand.copy() for _ in changes]
+    for changed, (name, value) in zip(broken, changes, strict=True):
+        changed[name][0] = value
+    before = rows.demands.tobytes()
+    for wrong in (demand["arrival_s"], demand[None], *broken):
         with pytest.raises(ValueError, match="demand"):
             rows.load_demand(0, wrong)
+    for row in (-1, 1, 0.0):
+        with pytest.raises(ValueError, match=r"row = .*: must be a whole number"):
+            rows.load_demand(row, demand)
+    assert rows.demands.tobytes() == before
 
 
-def test_a_snapshot_cannot_be_written_to_and_one_that_was_cut_or_retyped_is_refused():
+def test_a_snapshot_cannot_be_written_to_and_one_that_was_changed_is_refused():
     center, centers = BlendedCenter(TINY), BlendedCenterVector(TINY, 2)
     center.reset(seed=0)
     snapshot = center.snapshot()
@@ -147,20 +155,25 @@ def test_a_snapshot_cannot_be_written_to_and_one_that_was_cut_or_retyped_is_refu
         centers.restore(0, snapshot)
     centers.reset(seed=1)
     before = center._rows.states.tobytes(), centers.rows.states.tobytes()
+    state, demand = row.state.copy(), row.demand.copy()
+    state["n_unused"], demand["preferred"] = 10**6, 10**6
     wrong = [
+        row._replace(state=state),
         row._replace(state=row.state[:0]),
-        row._replace(state=np.concatenate([row.state, row.state])),
         row._replace(state=np.zeros(1, np.uint8)),
-        row._replace(demand=row.demand["arrival_s"]),
+        row._replace(demand=demand),
+        row._replace(demand=row.demand[:-1]),
         row._replace(center=row.center[:-1]),
-        row._replace(center=row.center.astype(np.float64)),
+        row._replace(center=row.center * np.float32(np.nan)),
         row._replace(candidates=row.candidates[:1]),
-        row._replace(mask=row.mask[:-1]),
+        row._replace(mask=np.ones_like(row.mask)),
         row._replace(result=row.result[:0]),
+        None,
+        tuple(row),
     ]
     for cut in wrong:
         for restore in (center.restore, lambda taken: centers.restore(1, taken)):
-            with pytest.raises(ValueError, match=r"snapshot|demand"):
+            with pytest.raises(ValueError, match=r"snapshot.*(has been changed|must be what snapshot)"):
                 restore(snapshot._replace(row=cut))
     for broken in (snapshot._replace(seed=-1), snapshot._replace(episode=0.5)):
         with pytest.raises(ValueError, match=r"snapshot\.(seed|episode) = .*: must be a whole number"):
@@ -178,6 +191,7 @@ def test_a_snapshot_cannot_be_written_to_and_one_that_was_cut_or_retyped_is_refu
         np.zeros((1, len(ADJUSTMENTS))),
         np.zeros(len(ADJUSTMENTS), np.float32),
         np.full(len(ADJUSTMENTS), np.nan),
+        np.full(len(ADJUSTMENTS), np.inf),
     ],
 )
 def test_settings_of_a_rule_of_another_form_are_refused(settings):

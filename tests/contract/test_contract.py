@@ -174,6 +174,8 @@ def test_overrides_change_the_scenario_of_both_environments(make):
     [
         ({"overrides": "horizon.days=1"}, r"overrides = 'horizon.days=1': must be a list"),
         ({"overrides": [1]}, r"overrides = \[1\]: must be a list"),
+        ({"overrides": None}, r"overrides = None: must be a list"),
+        ({"overrides": (text for text in ["horizon.days=2"])}, r"overrides = <generator .*: must be a list"),
         ({"overrides": ["horizon.dais=1"]}, r"scenario.horizon.dais.*--set"),
         ({"scenario": 5}, "scenario = 5: must be a name, a path, a mapping or a Scenario"),
         ({"scenario": {"extends": "tiny", "horizon": {"days": -1}}}, r"horizon.days = -1.*\(a mapping\)"),
@@ -219,13 +221,22 @@ def test_an_option_of_reset_is_honoured_or_refused_before_anything_changes(optio
     assert environment.reset()[1]["demand_seed"] == 3
 
 
-@pytest.mark.parametrize("seed", [-1, 1.0, "1", True, 2**63])
+@pytest.mark.parametrize("seed", [-1, 1.0, "1", True, -(2**63)])
 def test_a_seed_that_is_none_is_refused_by_both_environments(seed):
     for environment in (BlendedCenter("tiny"), BlendedCenterVector("tiny", 2)):
         with pytest.raises(ValueError, match=r"seed = .*: must be a whole number >= 0"):
             environment.reset(seed=seed)
     with pytest.raises(ValueError, match=r"seed\[1\] = .*: must be a whole number >= 0"):
         BlendedCenterVector("tiny", 2).reset(seed=[1, seed])
+
+
+def test_seeds_beyond_64_bits_such_as_libraries_draw_are_taken_and_stay_below_the_demand_seeds_of_the_command_line():
+    for seed in (2**63, 2**64 - 1, np.uint64(2**63 + 5), 2**127 + 3):
+        _, info = BlendedCenter("tiny").reset(seed=seed)
+        assert info["demand_seed"] == int(seed) % 2**62
+        many = BlendedCenterVector("tiny", 2)
+        many.reset(seed=[seed, 1])
+        assert many.seeds.tolist() == [int(seed) % 2**62, 1]
 
 
 def test_rows_without_a_seed_in_the_list_get_one_drawn():
