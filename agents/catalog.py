@@ -114,7 +114,9 @@ def fitting_baselines(scenario: Scenario) -> tuple[str, ...]:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Return name and source of `name=source`, or twice the text; a folder may have a = in its name."""
+    """Return name and source of `name=source`, or twice the text; a file or folder may have a = in its name."""
+    if Path(text.strip()).is_file():
+        return text.strip(), text.strip()
     name, equals, source = (part.strip() for part in text.partition("="))
     return (name, source) if equals and "/" not in name else (text.strip(), text.strip())
 

@@ -64,7 +64,10 @@ def telling(what: str, code: Any = None) -> Iterator[None]:
 
 
 def _error_text(error: BaseException, file: Path | None) -> str:
-    words = " ".join(str(error).split())
+    try:
+        words = " ".join(str(error).split())
+    except Exception:  # whatever the error's own code does wrong
+        words = ""
     words = words if len(words) <= _MOST_CHARACTERS else f"{words[:_MOST_CHARACTERS]}…"
     frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and error.filename:

@@ -12,12 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel
 
 from agents.run_files import PROVENANCE_FILE
 from envs.configuration.document import (
     Document,
+    dump_yaml,
     find_config,
     load_yaml,
     validate,
@@ -97,8 +97,7 @@ def _create_named(parent: Path, name: str) -> Path:
 
 def yaml_text(model: BaseModel) -> str:
     """Return what a checked configuration states as YAML that can be read again."""
-    data = model.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
-    return yaml.safe_dump(data, sort_keys=False)
+    return dump_yaml(model.model_dump(mode="json", by_alias=True, exclude_unset=True))
 
 
 def write_yaml(file: Path, model: BaseModel) -> None:

@@ -200,7 +200,8 @@ def _override(data: Any, override: str) -> KeyPath:
     names = key.strip().split(".")
     if not equals or not all(names):
         raise ConfigurationError(f"--set {override}: expected dotted.key=value")
-    value, _ = _parse(text, lambda line: f"--set {override}")
+    # No YAML text begins with one of these, but a format of dates does: %d/%m/%Y.
+    value = text if text.startswith(("%", "@", "`")) else _parse(text, lambda line: f"--set {override}")[0]
     target = data
     path: KeyPath = ()
     for name in names[:-1]:
@@ -239,6 +240,10 @@ class _CoreSchemaLoader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (PyYAML's own form)
 
 
+class _CoreSchemaDumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, which puts also those texts in quotes that YAML 1.2's core schema would read as numbers."""
+
+
 for _tag, _pattern, _first_characters in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -249,9 +254,13 @@ for _tag, _pattern, _first_characters in (
         list("-+.0123456789"),
     ),
 ):
-    _CoreSchemaLoader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first_characters
-    )
+    for _rules in (_CoreSchemaLoader, _CoreSchemaDumper):
+        _rules.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first_characters)
+
+
+def dump_yaml(data: Any) -> str:
+    """Return plain data as a YAML text that `load_yaml` reads as the same data."""
+    return yaml.dump(data, Dumper=_CoreSchemaDumper, sort_keys=False)
 
 
 def _parse(text: str, location: Callable[[int], str]) -> tuple[Any, dict[KeyPath, int]]:

@@ -346,10 +346,13 @@ def recorded_day(scenario: Scenario, seed: int, episode: int) -> int:
 
 
 def recorded_days(scenario: Scenario, seed: int, episodes: Iterable[int]) -> NDArray[np.int64] | None:
-    """Return which recorded day each of `episodes` replays under `seed`; None where the scenario has no record."""
+    """Return which recorded day each of `episodes` replays under `seed`, of equal days the first: a copy of a day is no
+    new data. None where the scenario has no record."""
     if scenario.recording is None:
         return None
-    return np.array([recorded_day(scenario, seed, int(episode)) for episode in episodes], np.int64)
+    first: dict[bytes, int] = {}
+    distinct = [first.setdefault(day.tobytes(), number) for number, day in enumerate(scenario.recording.days)]
+    return np.array([distinct[recorded_day(scenario, seed, int(episode))] for episode in episodes], np.int64)
 
 
 def _generator(seed: int, episode: int, place: int, variable: str) -> np.random.Generator:

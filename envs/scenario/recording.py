@@ -31,6 +31,8 @@ from envs.errors import ConfigurationError
 from envs.interface.units import DAY_S, HOUR_S
 
 _WHOLE = re.compile(r"([0-9]{1,18})(\.0*)?")
+_MOST_DIGITS = 5
+"""Of a day that is a plain number; with more it may be a date written without its marks, such as 010221."""
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ISO_TIME = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
@@ -238,7 +240,7 @@ class _Row:
     def _whole_or_iso_day(self, cell: str) -> int | date:
         whole = _WHOLE.fullmatch(cell)
         digits = whole[1] if whole else ""
-        if whole and len(digits) != 8:
+        if whole and len(digits) <= _MOST_DIGITS:
             return int(digits)
         try:
             if _ISO_DATE.fullmatch(cell) or len(digits) == 8:
@@ -248,8 +250,8 @@ class _Row:
             pass  # no such day of the calendar
         return self._refuse(
             "day",
-            "must be a whole number (of eight digits: YYYYMMDD) or a date YYYY-MM-DD; another form of dates needs "
-            "replay.date_format, such as '%d/%m/%Y'",
+            f"must be a whole number of at most {_MOST_DIGITS} digits, YYYYMMDD or a date YYYY-MM-DD; another form of "
+            "dates needs replay.date_format, such as '%d/%m/%Y' or '%d%m%y'",
         )
 
     def _date(self, cell: str, date_format: str) -> date:

@@ -210,6 +210,11 @@ def _run(
     return TuningResult(folder, config, results, skipped)
 
 
+def _costs_usd(episodes: Episodes, rule: Rule, count: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return what each of the first `count` episodes costs under `rule`, USD."""
+    return episode_costs_usd(episodes, rule.make(episodes.scenario), np.arange(count))
+
+
 def _tune_in(
     folder: Path,
     config: TuningConfig,
@@ -237,17 +242,14 @@ def _tune_in(
             progress=lambda count, task=task: progress.advance(task, count),  # type: ignore[misc]
         )
 
-        def costs_usd(episodes: Episodes, rule: Rule, count: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-            return episode_costs_usd(episodes, rule.make(scenario), np.arange(count))
-
-        training_usd = float(costs_usd(training, default, config.episodes).mean())
+        training_usd = float(_costs_usd(training, default, config.episodes).mean())
         validation_usd = [
-            float(costs_usd(validation, rule, config.validation_episodes).mean()) for rule in (default, found.rule)
+            float(_costs_usd(validation, rule, config.validation_episodes).mean()) for rule in (default, found.rule)
         ]
         keeps_found = validation_usd[1] < validation_usd[0]
         kept = (found.rule if keeps_found else default).with_values({}, PREFIX + default.name)
         days = recorded_days(scenario, test.seed, range(config.test_episodes))
-        default_test, kept_test = (costs_usd(test, rule, config.test_episodes) for rule in (default, kept))
+        default_test, kept_test = (_costs_usd(test, rule, config.test_episodes) for rule in (default, kept))
         policy_file = folder / scenario.name / f"{kept.name}.yaml"
         policy_file.parent.mkdir(exist_ok=True)
         write_yaml(policy_file, kept)

@@ -4,11 +4,11 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envs.configuration import document as config_file
-from envs.configuration.document import apply_overrides, find_config, load_yaml
+from envs.configuration.document import apply_overrides, dump_yaml, find_config, load_yaml
 from envs.errors import ConfigurationError
 
 CENTER = """\
@@ -255,3 +255,21 @@ def test_an_unknown_name_is_refused_with_the_nearest_ones(repository, name, hint
 def test_a_folder_without_files_has_no_names(repository):
     with pytest.raises(ConfigurationError, match="no such name in configs/sweeps; known names: none"):
         find_config("x", "sweeps")
+
+
+@given(
+    st.one_of(
+        st.text(), st.sampled_from(["1e3", "0x2", "1_000", "010", "1:30", "null", "~", "true", "yes", ".inf", "-"])
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_written_as_yaml_is_read_again_as_the_same(tmp_path, text):
+    data = {"name": text, "items": [text, 1, 1e20, -0.5, True, None], "1e3": {"on": text}}
+    (tmp_path / "written.yaml").write_text(dump_yaml(data), encoding="utf-8")
+    assert load_yaml(tmp_path / "written.yaml").data == data
+
+
+def test_a_format_of_dates_needs_no_quotes_on_the_command_line(tmp_path):
+    (tmp_path / "file.yaml").write_text("replay: {file: log.csv}\n", encoding="utf-8")
+    document = apply_overrides(load_yaml(tmp_path / "file.yaml"), ["replay.date_format=%d/%m/%Y"])
+    assert document.data["replay"] == {"file": "log.csv", "date_format": "%d/%m/%Y"}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from envs.inputs.demand import recorded_days
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.benchmark import BenchmarkConfig, benchmark
 from experiments.comparison.benchmark_result import BenchmarkResult
@@ -180,3 +181,12 @@ def test_a_doubt_about_the_record_is_said_once(tmp_path, capsys):
     for command in (lambda: evaluate("fifo", file, episodes=2), lambda: benchmark(config)):
         command()
         assert " ".join(capsys.readouterr().err.split()).count(doubt) == 1
+
+
+def test_copies_of_a_day_are_no_new_days(tmp_path):
+    # Twelve days of two kinds: 1 call, or 2.
+    rows = ["day,channel,at_s,handle_s"]
+    rows += [f"{day},voice,{36_000 + 10 * i},300" for day in range(12) for i in range(1 + day % 2)]
+    file = write_days(tmp_path, 1)
+    (tmp_path / "days.csv").write_text("\n".join(rows), encoding="utf-8")
+    assert recorded_days(load_scenario(file), 0, range(12)).tolist() == [0, 1] * 6
