@@ -36,8 +36,11 @@ def hidden_fields(name: str, scenario: Scenario) -> tuple[str, ...]:
         return ("waited_s",) if len(scenario.channels) > 1 else ()
     if name in ("voice_first", "voice_first_interrupting"):
         return ("waited_s",) if len(real_time) > 1 or n_deferred > 1 else ()
-    if name in ("value_first", "silo"):
+    if name == "value_first":
         return ()
+    if name == "silo":  # of one channel it takes the oldest anyway, but weighs suspended against waiting work by age
+        homes = {home for group in scenario.groups for home in group.home_channels()}
+        return ("waited_s",) if any(each.interruptible and each.name in homes for each in scenario.channels) else ()
     if name != "expected_loss":
         raise ConfigurationError(f"policy = {name!r}: no such baseline (known: {', '.join(BASELINES)})")
     # Its trifle for age only orders contacts that are worth the same.
