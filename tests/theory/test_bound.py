@@ -20,6 +20,7 @@ from experiments.bounds.clairvoyant_bound import ClairvoyantBound
 from experiments.bounds.occupation_bound import expected_bound_usd, reason_against
 from experiments.comparison.bound_coverage import ratio_interval
 from experiments.comparison.comparison import run_benchmark
+from experiments.seeds import demand_seeds
 
 NINE_TO_FIVE = [{"start": "09:00", "end": "17:00"}]
 OPENING_S = 9 * 3600
@@ -375,7 +376,7 @@ def test_a_benchmark_tells_what_each_policy_covers(benchmark):
         [metrics["total_cost_usd"] for metrics in result.outcomes[name].episode_metrics[:3]]
         for name in ("fifo", "value_first")
     )
-    bounds = episode_bounds(result.scenario, 3 * 1 + 2, range(3)).usd_per_day
+    bounds = episode_bounds(result.scenario, demand_seeds(1).test, range(3)).usd_per_day
     data = benchmark.as_json()["scenarios"]["two_clients"]
     assert data["bound"]["total_cost_usd"] == pytest.approx(bounds.mean())
     assert data["bound"]["low"] < data["bound"]["total_cost_usd"] < data["bound"]["high"]
