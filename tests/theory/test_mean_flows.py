@@ -181,7 +181,7 @@ def test_the_simulator_counts_as_many_contacts_and_hours():
         rep_hours(scenario, Flows(first.contacts + flows.contacts, first.handle_h + flows.handle_h)).sum(),
     ]
     counts = play_episodes(scenario, RulePolicy("fifo", scenario), 7, np.arange(16))
-    assert not any(count["queue_count"]["left_open"].any() for count in counts)
+    assert not any(count["left"]["open"].any() for count in counts)
     found = np.array(
         [[*count["queue_count"]["completed"][:4], count["center_count"]["busy_s"] / 3600] for count in counts]
     )
