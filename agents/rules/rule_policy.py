@@ -101,10 +101,12 @@ class RulePolicy:
     def _check_settings(self, settings: NDArray[np.float64], scenario: Scenario) -> NDArray[np.float64]:
         size = n_settings(self.name, len(scenario.channels))
         is_form = isinstance(settings, np.ndarray) and settings.shape == (size,) and settings.dtype == np.float64
-        low = -np.inf if self.name == "index_rule" else -np.finfo(float).max  # a floor of -inf is none
-        if not is_form or not low <= settings.min() <= settings.max() < np.inf:  # false of NaN too
+        # Thresholds that nothing reaches are infinite; adjustments of the rule of expected loss are numbers.
+        is_number = np.isfinite if self.name == "expected_loss" else lambda numbers: ~np.isnan(numbers)
+        if not is_form or not is_number(settings).all():
             raise ArgumentError(
-                f"policy {self.name}: settings = {settings!r}: must be float64 of shape ({size},), each a finite number"
+                f"policy {self.name}: settings = {settings!r}: must be float64 of shape ({size},), each a number "
+                "(of expected_loss a finite one)"
             )
         return settings
 
