@@ -89,9 +89,8 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
 def locate_policy(text: str, base: Path) -> str:
     """Return a text that `load_policy` understands with the whole path of the file that it names, if any, where
     relative paths begin in `base`. The policy keeps its name; in place of a path that is the name of the file."""
-    name, equals, source = (part.strip() for part in text.partition("="))
-    if not equals or "/" in name:
-        name, source = "", text.strip()
+    name, source = _split(text, base)
+    name = "" if name == source else name
     file, colon, class_name = source.rpartition(":") if ".py:" in source else (source, "", "")
     is_file = file.endswith((".yaml", ".yml", ".json", ".json.gz", ".onnx", ".py"))
     if not is_file or Path(file).is_absolute() or base == Path():
@@ -113,9 +112,10 @@ def fitting_baselines(scenario: Scenario) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _split(text: str) -> tuple[str, str]:
-    """Return name and source of `name=source`, or twice the text; a file or folder may have a = in its name."""
-    if Path(text.strip()).is_file():
+def _split(text: str, base: Path = Path()) -> tuple[str, str]:
+    """Return name and source of `name=source`, or twice the text; a file or folder may have a = in its name. Relative
+    paths begin in `base`."""
+    if (base / text.strip()).is_file():
         return text.strip(), text.strip()
     name, equals, source = (part.strip() for part in text.partition("="))
     return (name, source) if equals and "/" not in name else (text.strip(), text.strip())

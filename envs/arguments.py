@@ -24,6 +24,7 @@ RENDER_MODES = ("ansi",)
 LARGEST_SEED = 2**63 - 1
 """Seeds and numbers of episodes fit a signed 64-bit integer."""
 _FOLDED_SEEDS = 2**62
+"""Larger seeds are folded below this, where no demand seed of the command line lies (`experiments.seeds`)."""
 
 
 def check_mode(on_masked_action: str) -> str:
@@ -42,22 +43,23 @@ def check_render_mode(render_mode: str | None) -> str | None:
     return render_mode
 
 
-def check_whole(name: str, value: Any, low: int = 0, high: int = LARGEST_SEED) -> int:
+def check_whole(name: str, value: Any, low: int = 0, high: int | None = LARGEST_SEED) -> int:
     """Return `value`, named `name` in the message, as an int; raises `ArgumentError` unless it is a whole number from
-    `low` to `high` (no float, no truth value)."""
+    `low` to `high`, or without an upper limit where that is None (no float, no truth value)."""
     try:
         number = None if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
         number = None
-    if number is None or not low <= number <= high:
-        raise ArgumentError(f"{name} = {value!r}: must be a whole number >= {low} and <= {high}")
+    if number is None or number < low or (high is not None and number > high):
+        limit = "" if high is None else f" and <= {high}"
+        raise ArgumentError(f"{name} = {value!r}: must be a whole number >= {low}{limit}")
     return number
 
 
 def read_seed(name: str, seed: Any) -> int:
     """Return the demand seed that `seed`, named `name` in the message, means: the same number, or one below 2^62 for
     those above `LARGEST_SEED`, such as libraries draw. Raises `ArgumentError` unless it is a whole number >= 0."""
-    number = check_whole(name, seed, high=2**1024)
+    number = check_whole(name, seed, high=None)
     return number if number <= LARGEST_SEED else number % _FOLDED_SEEDS
 
 

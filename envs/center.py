@@ -127,7 +127,7 @@ class BlendedCenter(WritableSpec, gymnasium.Env[Observation, np.int64]):
         `RuntimeError` before `reset`."""
         if self._seed is None:
             raise NotRunningError("metrics() needs an episode: call reset() first")
-        return {key: None if np.isnan(value) else value for key, value in self._rows.metrics(0).items()}
+        return self._rows.defined_metrics(0)
 
     def snapshot(self) -> Snapshot:
         """Return the episode as it is now, for `restore`, here or in any environment of the scenario, also in a row of

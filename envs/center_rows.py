@@ -390,6 +390,10 @@ class CenterRows:
         """Return the counters of environment `row`."""
         return read_counts(self.states[row])
 
+    def defined_metrics(self, row: int) -> dict[str, float | None]:
+        """Return the same metrics, with None where a ratio is one of nothing: what JSON can hold."""
+        return {key: None if np.isnan(value) else value for key, value in self.metrics(row).items()}
+
     def metrics(self, row: int) -> dict[str, float]:
         """Return the metrics of the episode of environment `row` as they stand; NaN where a ratio is one of nothing."""
         return compute_metrics(self.scenario, self.counts(row))

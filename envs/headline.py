@@ -3,6 +3,7 @@
 Room: `envs`. Imports nobody.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
@@ -20,12 +21,12 @@ class Headline(NamedTuple):
     rows: Sequence[Sequence[str]] = ()
 
 
-class Headlined:
+class Headlined(ABC):
     """Is shown by its `headline`: `repr` and `print` by the sentence, a notebook by sentence and table."""
 
+    @abstractmethod
     def headline(self) -> Headline:
         """Return what is shown."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {_shortened(self.headline().sentence, 3 * MOST_CHARACTERS)}>"

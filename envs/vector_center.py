@@ -202,8 +202,7 @@ class BlendedCenterVector(WritableSpec, VectorEnv[Observation, NDArray[Any], NDA
         """Return the metrics of the episode of `row` as they stand; see `BlendedCenter.metrics`."""
         if self.episodes[0] < 0:
             raise NotRunningError("metrics() needs episodes: call reset() first")
-        found = self.rows.metrics(check_whole("row", row, high=self.num_envs - 1))
-        return {key: None if np.isnan(value) else value for key, value in found.items()}
+        return self.rows.defined_metrics(check_whole("row", row, high=self.num_envs - 1))
 
     def snapshot(self, row: int) -> Snapshot:
         """Return the episode of `row` as it is now; see `BlendedCenter.snapshot`."""

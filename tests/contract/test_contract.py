@@ -26,16 +26,8 @@ RESERVED = {
 }
 
 
-def leaves(info: dict[str, Any], path: str = "") -> dict[str, Any]:
-    """Return every entry of nested mappings by its path."""
-    found = {}
-    for key, value in info.items():
-        found |= leaves(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}": value}
-    return found
-
-
 def kinds(info: dict[str, Any]) -> dict[str, tuple]:
-    return {key: (type(value), value.dtype, value.shape) for key, value in leaves(info).items()}
+    return {key: (type(value), value.dtype, value.shape) for key, value in info.items()}
 
 
 def infos_of_an_episode(environment: gymnasium.Env) -> list[dict[str, Any]]:
@@ -56,7 +48,7 @@ def test_info_has_the_same_keys_and_types_at_every_step_and_reset_none_reserved_
         assert kinds(info) == kinds(infos[0])
         assert list(info) == list(infos[0])
         assert not RESERVED & set(info)
-        for key, value in leaves(info).items():
+        for key, value in info.items():
             assert isinstance(value, np.generic | np.ndarray), key
             assert np.isfinite(value).all(), key
 
