@@ -64,7 +64,7 @@ def find_clashes() -> list[str]:
     """Return a sentence for each package of this project for which Python finds another one of the same name."""
     root = Path(__file__).resolve().parents[1]
     sentences = []
-    for name in ("agents", "envs", "experiments"):
+    for name in ("agents", "envs", "experiments"):  # stated here: where one is hidden, nothing can be imported from it
         spec = find_spec(name)
         places: list[str] = []
         if spec is not None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from agents.catalog import NamedPolicy
+from agents.user_code import OUR_PACKAGES
 from envs.configuration.document import REPOSITORY_FOLDER, shown_path
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario
@@ -105,7 +106,7 @@ def _own_code(named: NamedPolicy) -> Path | None:
     """Return the file of the user's own class of policy, None for the project's."""
     module = sys.modules.get(type(named.policy).__module__)
     file = getattr(module, "__file__", None)
-    if file is None or type(named.policy).__module__.partition(".")[0] in ("agents", "envs", "experiments"):
+    if file is None or type(named.policy).__module__.partition(".")[0] in OUR_PACKAGES:
         return None
     return Path(file)
 
