@@ -15,6 +15,7 @@ from torch import nn
 from agents.catalog import load_policy
 from agents.episodes import play_episodes
 from agents.exported_policy import action_names, fields_as_data
+from agents.policy import MASKED_LOGIT
 from envs.errors import ConfigurationError
 from envs.metrics import compute_metrics
 from envs.scenario.scenario import load_scenario
@@ -164,7 +165,7 @@ class LinearScorer(nn.Module):
 
     def forward(self, center, candidates, action_mask):
         logits = self.row(candidates / self.scale).squeeze(-1) + self.bias(torch.tanh(center))
-        return torch.where(action_mask > 0, logits, -1e9)
+        return torch.where(action_mask > 0, logits, MASKED_LOGIT)
 
 
 # Others of the same families, against a second model ----------------------------------------------
