@@ -145,7 +145,7 @@ class BlendedCenter(WritableSpec, gymnasium.Env[Observation, np.int64]):
         (`envs.inputs.foresight`). Returns (observation, info), as they were then; raises `ValueError`, before anything
         changes, for a snapshot of another scenario or a wrong seed.
         """
-        seed, episode = check_whole("snapshot.seed", snapshot.seed), check_whole("snapshot.episode", snapshot.episode)
+        seed, episode = Snapshot.numbers_of(snapshot)
         self._rows.restore(0, snapshot.row, fresh_seed=fresh_seed)
         self._seed, self._episode = seed, episode
         self._is_running = not self._rows.is_over[0]

@@ -63,6 +63,13 @@ class Snapshot(NamedTuple):
     seed: int
     episode: int
 
+    @staticmethod
+    def numbers_of(snapshot: Any) -> tuple[int, int]:
+        """Return demand seed and episode of `snapshot`; raises `ArgumentError` if it is none, or they are wrong."""
+        if not isinstance(snapshot, Snapshot):
+            raise ArgumentError(f"snapshot of type {type(snapshot).__name__}: must be what snapshot() made")
+        return check_whole("snapshot.seed", snapshot.seed), check_whole("snapshot.episode", snapshot.episode)
+
 
 class CenterRows:
     """`n_rows` environments of `scenario`; arrays have one row per environment.
@@ -203,22 +210,6 @@ class CenterRows:
             row = int(rows[~self._were_started[rows]][0])
             raise NotRunningError(f"environment {row} has no episode: it must be started before it is stepped")
         return rows
-
-    def check_rule(
-        self, n_actions: int, n_channels: int, settings: NDArray[np.float64], until_s: NDArray[np.float64]
-    ) -> None:
-        """Raise `ArgumentError` unless a rule that was made for so many actions and channels can route these rows, with
-        a line of `settings` and a time `until_s` for each."""
-        if (n_actions, n_channels) != (self.n_actions, len(self.scenario.channels)):
-            raise ArgumentError(
-                f"a rule for {n_actions} actions and {n_channels} channels: must be for {self.n_actions} and "
-                f"{len(self.scenario.channels)}, those of scenario {self.scenario.name}"
-            )
-        if settings.ndim != 2 or len(settings) != self.n_rows or until_s.shape != (self.n_rows,):
-            raise ArgumentError(
-                f"settings of shape {settings.shape}, until_s of shape {until_s.shape}: must have one line for each of "
-                f"{self.n_rows} environments"
-            )
 
     def refuse_masked(self, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
         """Raise `ArgumentError` naming the first of `actions`, indices of the action table, one per environment, that

@@ -117,7 +117,8 @@ QUEUE_METRICS = {
     "completed": Metric("1/day", "contacts completed", lambda c: c.count["completed"] / c.days),
     "wait_prob": Metric(
         "fraction",
-        "contacts that waited at all / (arrived - blocked)",
+        "waits of more than 0 s that ended / (arrived - blocked), each counted when it happens: above 1 where fewer of "
+        "them began than ended, as may be after a warm-up",
         lambda c: ratio(c.count["waited"], admitted(c)),
     ),
     "mean_wait_s": Metric(
@@ -220,7 +221,9 @@ REAL_TIME_METRICS = {
     "service_level_frac": _SERVICE_LEVEL,
     "abandoned": Metric("1/day", "contacts that hung up", lambda c: c.count["abandoned"] / c.days),
     "abandoned_frac": Metric(
-        "fraction", "abandoned / arrived", lambda c: ratio(c.count["abandoned"], c.count["arrived"])
+        "fraction",
+        "abandoned / arrived, each counted when it happens",
+        lambda c: ratio(c.count["abandoned"], c.count["arrived"]),
     ),
     "mean_wait_abandoned_s": Metric(
         "s",
@@ -291,7 +294,9 @@ BAND_METRICS = {
     ),
     "service_level_frac": _SERVICE_LEVEL,
     "abandoned_frac": Metric(
-        "fraction", "abandoned / arrived", lambda c: ratio(c.count["abandoned"], c.count["arrived"])
+        "fraction",
+        "abandoned / arrived, each counted when it happens",
+        lambda c: ratio(c.count["abandoned"], c.count["arrived"]),
     ),
     "on_time_frac": Metric(
         "fraction",

@@ -211,7 +211,7 @@ class BlendedCenterVector(WritableSpec, VectorEnv[Observation, NDArray[Any], NDA
     def restore(self, row: int, snapshot: Snapshot, *, fresh_seed: int | None = None) -> None:
         """Let `row` go on from `snapshot`, which may be of another row or of a `BlendedCenter`; the next `step` shows
         it. `rows.observation(row)` is its observation now. For `fresh_seed` and errors see `BlendedCenter.restore`."""
-        seed, episode = check_whole("snapshot.seed", snapshot.seed), check_whole("snapshot.episode", snapshot.episode)
+        seed, episode = Snapshot.numbers_of(snapshot)
         if self.episodes.min() < 0:
             raise NotRunningError("restore() before the first reset: call reset() first")
         self.rows.restore(row, snapshot.row, fresh_seed=fresh_seed)

@@ -19,6 +19,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from experiments.processors import usable_cpus
 
@@ -84,11 +85,13 @@ def find_clashes() -> list[str]:
 
 def show(findings: dict[str, Any], console: Console | None = None) -> None:
     """Print the findings of `examine` as tables, and the command that installs what is missing."""
-    console = console or Console()
+    console = console or Console(markup=False)
     packages = Table("extra", "package", "required", "installed", title="Packages")
     for extra, group in findings["packages"].items():
         for name, found in group.items():
-            packages.add_row(extra, name, found["required"] or "any", found["installed"] or "[red]missing[/]")
+            packages.add_row(
+                extra, name, found["required"] or "any", found["installed"] or Text("missing", style="red")
+            )
         packages.add_section()
     console.print(packages)
 

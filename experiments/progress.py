@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from envs.simulator.machine.compilation import CACHE_FOLDER, CACHE_PROBLEM
+from experiments.console import message_console
 
 _COMPILED_ROOMS = ("envs.", "agents.rules.compiled.")
 
@@ -21,8 +22,8 @@ _COMPILED_ROOMS = ("envs.", "agents.rules.compiled.")
 @contextmanager
 def episode_progress(console: Console | None = None) -> Iterator[Progress]:
     """Show a bar per policy while episodes are played, on standard error, and what numba compiles if it has to."""
-    console = console or Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = console or message_console()
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     # Where standard error is a file or a pipe a bar that moves would leave empty lines.
     is_shown = console.is_terminal
     progress = Progress(*columns, TimeElapsedColumn(), console=console, transient=True, disable=not is_shown)

@@ -4,6 +4,7 @@ Room: `experiments`. Reads what is to be run from `configs/`; touches files belo
 name.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from pydantic import BaseModel
 
@@ -27,6 +29,9 @@ from envs.errors import ConfigurationError
 from experiments.provenance import Data, collect_provenance, require_same_data
 
 Config = TypeVar("Config", bound=BaseModel)
+
+LONGEST_NAME = 200
+"""Characters of a file's name, of which file systems allow 255; a longer one ends in a digest of what it stands for."""
 
 
 def load_config(
@@ -93,6 +98,18 @@ def _create_named(parent: Path, name: str) -> Path:
     except OSError as error:
         raise ConfigurationError(f"{folder}: cannot be created ({error.strerror})") from error
     return folder
+
+
+def file_name(name: str) -> str:
+    """Return a file's name, without suffix, for a scenario or a policy: whatever is not a letter, a digit or one of
+    `_.-~` is written as in a URL, and so is a leading `_` or `.`, since readers take such files for hidden ones; a long
+    name is cut off (`LONGEST_NAME`)."""
+    quoted = quote(name, safe="")
+    if name[:1] in ("_", "."):
+        quoted = f"%{ord(name[0]):02X}{quoted[1:]}"
+    if len(quoted) <= LONGEST_NAME:
+        return quoted
+    return f"{quoted[:LONGEST_NAME]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def yaml_text(model: BaseModel) -> str:

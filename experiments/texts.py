@@ -3,13 +3,18 @@
 Room: `experiments`. Touches nothing.
 """
 
+import csv
+import io
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from envs.interface.units import DAY_S, HOUR_S
 from experiments.intervals import Interval
 
-UNDEFINED = "-: not defined, since there was nothing to count in these episodes (a share of no contacts)."
+UNDEFINED = (
+    "-: not defined: there was nothing to count (a share of no contacts), or in too few episodes for an interval."
+)
 """What a dash in a table means."""
 
 
@@ -63,6 +68,13 @@ def percent_interval_text(interval: Interval) -> str:
     if math.isnan(interval.mean) or math.isnan(interval.low):
         return percent_text(interval.mean)
     return f"{percent_text(interval.mean)} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+
+
+def list_text(items: Iterable[str]) -> str:
+    """Return items as one text with commas between them; one that has a comma or a quote itself is put in quotes."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(items)
+    return text.getvalue()
 
 
 def warning_text(reason: str | None) -> str:

@@ -78,24 +78,34 @@ class RulePolicy:
     def predict(self, observations: Observations, deterministic: bool = True) -> NDArray[np.int64]:
         """Return one open action per observation, int64 (n,); raises `ArgumentError` for observations of another
         scenario or form."""
-        actions = np.zeros(len(observations["action_mask"]), np.int64)
-        self.choose_into(np.arange(len(actions)), self._check_observations(observations), actions)
+        checked = self._check_observations(observations)
+        actions = np.zeros(len(checked["action_mask"]), np.int64)
+        self.choose_into(np.arange(len(actions)), checked, actions)
         return actions
 
     def _check_observations(self, observations: Observations) -> Observations:
-        n, n_actions, n_channels = len(observations["action_mask"]), len(self.layout.kind), len(self.layout.real_time)
+        n_actions, n_channels = len(self.layout.kind), len(self.layout.real_time)
+        mask = observations.get("action_mask")
+        n = len(mask) if isinstance(mask, np.ndarray) and mask.ndim else 1
         shapes = {
             "center": (np.float32, (n, N_CENTER_FIELDS + n_channels * N_QUEUE_FIELDS)),
             "candidates": (np.float32, (n, n_actions, N_CANDIDATE_FIELDS)),
             "action_mask": (np.int8, (n, n_actions)),
         }
         for key, (kind, shape) in shapes.items():
-            found = observations[key]
+            found = observations.get(key)
+            if not isinstance(found, np.ndarray):
+                raise ArgumentError(
+                    f"policy {self.name}: {key} of type {type(found).__name__}: must be an array of shape {shape}"
+                )
             if found.dtype != kind or found.shape != shape:
                 raise ArgumentError(
                     f"policy {self.name}: {key} of shape {found.shape}, {found.dtype}: must be of shape {shape}, "
                     f"{np.dtype(kind)}"
                 )
+            if found.size and not (np.isin(found, (0, 1)) if kind is np.int8 else np.isfinite(found)).all():
+                said = "0 or 1, closed or open" if kind is np.int8 else "finite"
+                raise ArgumentError(f"policy {self.name}: {key} has other entries than it may: each must be {said}")
         return {key: np.ascontiguousarray(observations[key]) for key in shapes}
 
     def _check_settings(self, settings: NDArray[np.float64], scenario: Scenario) -> NDArray[np.float64]:

@@ -101,16 +101,21 @@ def find_config(name_or_path: str | Path, folder: str, base: Path = Path()) -> P
     path = base / name_or_path
     if path.suffix in CONFIG_SUFFIXES and path.is_file():
         return path
-    config_folder = REPOSITORY_FOLDER / "configs" / folder
     name = str(Path(name_or_path).with_suffix("") if path.suffix in CONFIG_SUFFIXES else name_or_path)
-    # Listed rather than opened by name: the file system must not decide whether BANK means bank.
-    files = {str(file.relative_to(config_folder).with_suffix("")): file for file in _config_files(config_folder)}
+    files = named_files(folder)
     if name in files:
         return files[name]
     if path.is_file():
         return path
     hint = did_you_mean(name, files, most=3) or f"; known names: {', '.join(files) or 'none'}"
     raise ConfigurationError(f"{name_or_path}: no such file, and no such name in configs/{folder}{hint}")
+
+
+def named_files(folder: str) -> dict[str, Path]:
+    """Return the files below `configs/<folder>` of this repository by their names."""
+    # Listed rather than opened by name: the file system must not decide whether BANK means bank.
+    config_folder = REPOSITORY_FOLDER / "configs" / folder
+    return {str(file.relative_to(config_folder).with_suffix("")): file for file in _config_files(config_folder)}
 
 
 def load_yaml(path: str | Path) -> Document:

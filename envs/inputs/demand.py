@@ -258,7 +258,7 @@ class DemandSampler:
         segments = self._scenario.segments
         if not segments:
             return
-        shares = np.array([_share(channel, segment) for segment in segments])
+        shares = np.array([segment_share(channel, segment) for segment in segments])
         chosen = np.searchsorted(np.cumsum(shares)[:-1], stream("segment").random(len(part)), side="right")
         values, risks = stream("value"), stream("risk").random(len(part))
         for i, segment in enumerate(segments):
@@ -362,7 +362,7 @@ def _generator(seed: int, episode: int, place: int, variable: str) -> np.random.
     return np.random.Generator(np.random.PCG64(sequence))
 
 
-def _share(channel: Channel, segment: Segment) -> float:
+def segment_share(channel: Channel, segment: Segment) -> float:
     """Return the share, 0 to 1, of `segment` in the customers of `channel`."""
     if channel.segment_shares is None:
         return segment.share_frac

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from envs.inputs.demand import segment_share
 from envs.interface.units import DAY_S, HOUR_S
 from envs.scenario.channel import Channel
 from envs.scenario.recording import RECORDED
@@ -22,6 +23,8 @@ from envs.scenario.week import weekday_of
 
 FACTOR = 2.0
 """Numbers that differ by more are reported."""
+LEAST_CONTACTS = 20
+"""Contacts, at least, whose mean value, debt or risk, or whose times of the day, are held against the laws."""
 _UNITS = {"milliseconds": 1000.0, "minutes": 1 / 60, "hours": 1 / HOUR_S, "fractions of a day": 1 / DAY_S}
 """How many of each unit a second is."""
 _RESOLUTIONS_S = (3600.0, 1800.0, 900.0, 300.0, 60.0, 1.0, 0.001)
@@ -52,7 +55,21 @@ def _doubts_of_channel(scenario: Scenario, channel: Channel, contacts: NDArray[A
                 f"handle_s has a mean of {_digits(recorded_s)} s over {len(handle_s):,} contacts, the law handle_time "
                 f"of {_digits(law_s)} s{_unit_hint(recorded_s, law_s)}"
             )
+    hung_up = ~np.isnan(contacts["patience_s"])
+    n_empty = int((hung_up & (contacts["handle_s"] == 0)).sum())
+    if n_empty > len(contacts) / 100:
+        yield (
+            f"handle_s is 0 of {n_empty:,} customers who hung up, so that serving them would take no time: leave the "
+            "cell empty where nobody was served"
+        )
     yield from _doubts_of_patience(channel, contacts)
+    for column, mean, law, unit in _customers_by_law(scenario, channel):
+        recorded = contacts[column][~np.isnan(contacts[column])]
+        if len(recorded) >= LEAST_CONTACTS and _differ(float(recorded.mean()), mean):
+            yield (
+                f"{column} has a mean of {_digits(float(recorded.mean()))}{unit} over {len(recorded):,} contacts, "
+                f"{law} of {_digits(mean)}{unit}"
+            )
     if channel.arrivals is not None and scenario.recording is not None:
         n_days = math.ceil(scenario.horizon.days)
         of_day = [channel.arrivals.rates_on(weekday_of(scenario, day)) for day in range(n_days)]
@@ -101,11 +118,24 @@ def _doubts_of_patience(channel: Channel, contacts: NDArray[Any]) -> Iterator[st
     )
 
 
+def _customers_by_law(scenario: Scenario, channel: Channel) -> Iterator[tuple[str, float, str, str]]:
+    """Yield what the laws say of the customers of `channel`: a record's column, its mean, whose it is, its unit."""
+    if scenario.segments:
+        shares = [segment_share(channel, segment) for segment in scenario.segments]
+        values_usd = [segment.account_value.mean_value_usd for segment in scenario.segments]
+        yield "account_value_usd", float(np.dot(shares, values_usd)), "the laws of the segments", " USD"
+        risks = [segment.at_risk_prob for segment in scenario.segments]
+        yield "at_risk", float(np.dot(shares, risks)), "the segments", ""
+    if channel.collection is not None:
+        yield "amount_owed_usd", channel.collection.amount_owed.mean_value_usd, "the law amount_owed", " USD"
+
+
 def _early(scenario: Scenario, contacts: NDArray[Any]) -> Iterator[str]:
-    """Yield a warning where times of the day seem to have a larger unit than seconds."""
+    """Yield a warning where times of the day, or of several days, seem to have a larger unit than seconds."""
     latest = float(contacts["at_s"].max())
-    if len(contacts) >= 20 and scenario.horizon.days >= 1 and latest <= 24 * 60:
-        unit = "minutes" if latest > 24 else "hours" if latest > 1 else "fractions of a day"
+    days = scenario.horizon.days
+    if len(contacts) >= LEAST_CONTACTS and days >= 1 and latest <= 24 * 60 * days:
+        unit = "minutes" if latest > 24 * days else "hours" if latest > days else "fractions of a day"
         yield f"all {len(contacts):,} contacts come in the first {_digits(latest)} s of their day: is at_s in {unit}?"
 
 

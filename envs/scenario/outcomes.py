@@ -18,8 +18,8 @@ class Redial(Part):
 
     @model_validator(mode="after")
     def _check(self) -> "Redial":
-        if self.delay.mean_duration_s <= 0:  # customers without patience would dial for ever in the same second
-            raise InvalidValueError(("delay",), "must be > 0 seconds")
+        if self.delay.mean_duration_s < 1:  # customers without patience would dial nearly for ever in the same second
+            raise InvalidValueError(("delay",), "must be >= 1 second on average")
         return self
 
 

@@ -19,6 +19,7 @@ from experiments.cli.options import (
     open_records,
     refuse_beside_suite,
     require_folders,
+    split_list,
 )
 from experiments.processors import MOST_THREADS
 
@@ -34,7 +35,7 @@ Policies = Annotated[
     typer.Option(
         metavar="A,B,...",
         help="Baselines, exported FILE.onnx, module:Class or FILE.py:Class, each perhaps with a name before it, as in "
-        "mine=FILE.onnx; default: every baseline that fits the scenario.",
+        "mine=FILE.onnx, and in quotes if it has a comma; default: every baseline that fits the scenario.",
     ),
 ]
 Episodes = Annotated[int | None, typer.Option(help="Test episodes; default: 64.")]
@@ -107,7 +108,7 @@ def benchmark(
             "suite" if suite else config,
             scenarios=scenarios,
             overrides=overrides,
-            policies=None if policies is None else policies.split(","),
+            policies=None if policies is None else split_list(policies),
             episodes=episodes,
             seed=seed,
             reference=reference,

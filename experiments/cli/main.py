@@ -77,3 +77,7 @@ def options(
     if clashes:
         print(f"error: {clashes[0]}", file=sys.stderr)
         raise typer.Exit(code=2)
+
+
+if __name__ == "__main__":
+    main()

@@ -80,6 +80,13 @@ def write_result(file: Path, result: Mapping[str, Any]) -> None:
         write_json(file, result)
 
 
+def split_list(text: str) -> list[str]:
+    """Return the items of a list such as `A,B` or `A,"B, with a comma"`, as `experiments.texts.list_text` writes it."""
+    import csv
+
+    return next(csv.reader([text])) or [""]
+
+
 def refuse_beside_suite(suite: bool, scenarios: list[str] | None, config: str | None) -> None:
     """Refuse scenarios and a configuration beside `--suite`, which names its own."""
     if suite and (scenarios or config is not None):

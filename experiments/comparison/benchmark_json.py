@@ -18,6 +18,7 @@ def scenario_json(result: ScenarioResult) -> dict[str, Any]:
         "seed": result.seed,
         "no_interval": result.no_interval,
         "wall_s": result.wall_s,
+        "data": result.data,
         "policies": {
             name: {metric: interval_json(interval) for metric, interval in outcome.intervals.items()}
             for name, outcome in result.outcomes.items()

@@ -57,6 +57,7 @@ class BenchmarkResult(Headlined):
         """Return the result as plain data; what is not defined (NaN) is None.
 
         `{"scenarios": {NAME: {"episodes", "seed", "no_interval", "wall_s",
+        "data": {WHAT: {"file", "sha256"}},
         "policies": {POLICY: {METRIC: {"mean", "low", "high"}}},
         "comparisons": [{"policy", "against", "metric", "mean_difference", "low", "high"}],
         "summary": {"best", "total_cost_usd": {"mean", "low", "high"}, "runner_up", "difference": {"mean", "low",

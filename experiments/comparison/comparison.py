@@ -40,6 +40,7 @@ from experiments.comparison.tuned_rules import (
 )
 from experiments.intervals import Interval, bootstrap_intervals, least_units
 from experiments.progress import episode_progress
+from experiments.provenance import collect_data
 from experiments.seeds import demand_seeds
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ class _Match(NamedTuple):
             outcomes,
             comparisons,
             wall_s,
+            collect_data([line_up.scenario], [*line_up.policies, *(line_up.tuned or ())]),
             best_tuned=best_tuned,
             coverage=self._cover(line_up.scenario, outcomes, progress) if self.bound else None,
         )

@@ -13,6 +13,7 @@ from experiments.comparison.outcomes import Outcome
 from experiments.comparison.summary import Summary, summarize
 from experiments.comparison.tuned_rules import BEST_TUNED
 from experiments.intervals import Interval
+from experiments.provenance import Data
 from experiments.texts import usd_text, warning_text
 
 
@@ -38,6 +39,7 @@ class ScenarioResult(Headlined):
         outcomes: by name of the policy.
         comparisons: of every pair of policies once; the reference is always first in its pairs.
         wall_s: seconds by the clock to play the scenario with all policies, compilation included, and to compare them.
+        data: the digests of the scenario, its recorded days and the files of policies.
         best_tuned: which policy the row `best_tuned` is; None without tuned rules.
         coverage: what the policies cover of the way from FIFO to a lower bound; None where no bound was asked for.
     """
@@ -48,6 +50,7 @@ class ScenarioResult(Headlined):
     outcomes: dict[str, Outcome]
     comparisons: list[Comparison]
     wall_s: float
+    data: Data
     best_tuned: str | None = None
     coverage: Coverage | None = None
 

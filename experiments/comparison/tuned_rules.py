@@ -16,6 +16,7 @@ from agents.rules.registry import AnyRule
 from envs.configuration.document import (
     REPOSITORY_FOLDER,
     load_yaml,
+    named_files,
     shown_path,
     validate,
 )
@@ -23,7 +24,7 @@ from envs.configuration.quantities import Checked
 from envs.errors import ConfigurationError, InvalidValueError
 from envs.scenario.scenario import Scenario
 from experiments.comparison.outcomes import play
-from experiments.run_folder import writing, yaml_text
+from experiments.run_folder import file_name, writing, yaml_text
 from experiments.seeds import LARGEST_SEED, demand_seeds
 
 TUNED_FOLDER = REPOSITORY_FOLDER / "configs" / "benchmarks" / "tuned"
@@ -90,16 +91,18 @@ class TunedRules(Checked):
 
 def tuned_file(scenario_name: str) -> Path:
     """Return the file of the tuned rules of a scenario; it may be missing."""
-    return TUNED_FOLDER / f"{scenario_name}.yaml"
+    return TUNED_FOLDER / f"{file_name(scenario_name)}.yaml"
 
 
 def load_tuned(scenario_name: str) -> TunedRules:
     """Return the tuned rules of a scenario; raises `ConfigurationError` if none are there."""
     file = tuned_file(scenario_name)
     if not file.is_file():
+        is_ours = scenario_name in named_files("scenarios")
+        to_make = shlex.quote(scenario_name) if is_ours else "FILE.yaml, the scenario's file,"
         raise ConfigurationError(
             f"tuned: no tuned rules of scenario {scenario_name} ({shown_path(file)}); "
-            f"to make them: blended tune {shlex.quote(scenario_name)} --ship"
+            f"to make them: blended tune {to_make} --ship"
         )
     found = validate(load_yaml(file), TunedRules, "tuned")
     if found.scenario != scenario_name:

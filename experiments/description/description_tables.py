@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from experiments.console import table_console
 from experiments.description.scenario_description import (
@@ -80,7 +81,9 @@ def _show_head(description: Description, console: Console) -> None:
         )
     )
     warm_up = f", metrics after {description.warm_up_days:g}" if description.warm_up_days else ""
-    console.print(f"[bold]{description.name}[/]: {description.description or 'no description'}", highlight=False)
+    console.print(
+        Text.assemble((description.name, "bold"), f": {description.description or 'no description'}"), highlight=False
+    )
     console.print(
         f"An episode is {days} from {description.start_weekday}{warm_up}; {sizes}. "
         f"Offered load {description.work_rep_hours:,.1f} of {description.staffed_rep_hours:,.1f} rep-hours"

@@ -15,7 +15,6 @@ A table is one folder, so that what reads a folder as one table is right. Scenar
 folders' names they would be guessed at: pyarrow, polars and duckdb all make a number of `scenario=2024`.
 """
 
-import hashlib
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -24,7 +23,6 @@ from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -53,12 +51,10 @@ from experiments.records.tabulation import (
     join_rows,
     tabulate_episode,
 )
-from experiments.run_folder import writing
+from experiments.run_folder import file_name, writing
 from experiments.seeds import demand_seeds
 
 READ_ME = "README.md"
-LONGEST_NAME = 200
-"""Characters of a file's name, of which file systems allow 255; a longer one ends in a digest of what it stands for."""
 ROWS_PER_GROUP = {"contacts": 65_536, "decisions": 8192, "phases": 65_536, "charges": 65_536}
 """Rows that are written together: of decisions some 30 MB before compression, in the scenario `bank`."""
 _READ_ME_TEXT = """\
@@ -74,8 +70,7 @@ Records of `blended`. Each folder here is one table, with the columns `scenario`
 class RecordFolder:
     """Where the records of a command go: `FOLDER/<table>/<scenario>/<policy>.parquet`.
 
-    In names of files whatever is not a letter, a digit or one of `_.-~` is written as in a URL, and so is a leading `_`
-    or `.`, since readers take such files for hidden ones; a long one is cut off (`LONGEST_NAME`).
+    Files are named as `experiments.run_folder.file_name` says.
 
     Raises:
         ConfigurationError: the folder is not empty, is a file, or would lie in a folder that does not exist.
@@ -119,22 +114,13 @@ class RecordFolder:
 
     def file(self, table: str, scenario: str, policy: str) -> Path:
         """Return the file that holds what `table` says of a policy in a scenario, both by name."""
-        return self.folder / table / _file_name(scenario) / f"{_file_name(policy)}.parquet"
+        return self.folder / table / file_name(scenario) / f"{file_name(policy)}.parquet"
 
 
 def _open_writer(file: Path, schema: pa.Schema) -> pq.ParquetWriter:
     # Observations hardly repeat: a dictionary of their numbers takes time and saves nothing.
     plain = [field.name for field in schema if not pa.types.is_list(field.type)]
     return pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=plain)
-
-
-def _file_name(name: str) -> str:
-    quoted = quote(name, safe="")
-    if name[:1] in ("_", "."):
-        quoted = f"%{ord(name[0]):02X}{quoted[1:]}"
-    if len(quoted) <= LONGEST_NAME:
-        return quoted
-    return f"{quoted[:LONGEST_NAME]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def _facts(scenario: Scenario, named: NamedPolicy, seed: int) -> dict[str, str]:

@@ -8,7 +8,7 @@ import sys
 
 from agents.run_files import POLICY_FILE, SCENARIO_FILE, TENSORBOARD_FOLDER
 from experiments.comparison.scenario_result import ScenarioResult
-from experiments.texts import amount_text, usd_text
+from experiments.texts import amount_text, list_text, usd_text
 from experiments.training.train import LEARNED, TrainingResult, evaluate_command
 from experiments.training.training_config import TrainingConfig
 
@@ -19,7 +19,13 @@ COMPARED = ("expected_loss", "fifo")
 def next_steps(result: TrainingResult, config: TrainingConfig) -> list[str]:
     """Return at most 15 lines: the result in a sentence or two, the run folder, and commands that can be pasted."""
     scenario = str(result.folder / SCENARIO_FILE)
-    compare = ["blended", "benchmark", scenario, "--policies", ",".join([f"{LEARNED}={result.policy_file}", *COMPARED])]
+    compare = [
+        "blended",
+        "benchmark",
+        scenario,
+        "--policies",
+        list_text([f"{LEARNED}={result.policy_file}", *COMPARED]),
+    ]
     compare += ["--seed", str(config.seed)]
     if config.benchmark is not None:
         compare += ["--episodes", str(config.benchmark.episodes)]

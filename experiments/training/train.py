@@ -51,7 +51,7 @@ from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
-from experiments.console import say_doubts
+from experiments.console import message_console, say_doubts
 from experiments.progress import episode_progress
 from experiments.provenance import collect_data
 from experiments.run_folder import (
@@ -174,7 +174,7 @@ def train(
     console: Console | None = None,
 ) -> TrainingResult:
     """Train, choose, export and test one policy; everything is kept in a new run folder."""
-    console = console or Console(stderr=True)
+    console = console or message_console()
     scenario = load_scenario(config.scenario, config.scenario_overrides)
     chosen_device = choose_device(device)
     torch.set_num_threads(config.threads)

@@ -48,13 +48,14 @@ from experiments.comparison.tuned_rules import (
     TunedRules,
     ship,
 )
-from experiments.console import say_doubts
+from experiments.console import message_console, say_doubts
 from experiments.intervals import difference_interval, mean_interval, reason_against_interval
 from experiments.progress import episode_progress
 from experiments.provenance import collect_data, collect_provenance
 from experiments.run_folder import (
     check_data,
     create_run_folder,
+    file_name,
     write_json,
     write_provenance,
     write_yaml,
@@ -93,7 +94,7 @@ def tune(
     write_yaml(folder / TUNING_FILE, _resolved(config))
     (folder / SCENARIOS_FOLDER).mkdir()
     for scenario in scenarios:
-        write_yaml(folder / SCENARIOS_FOLDER / f"{scenario.name}.yaml", scenario)
+        write_yaml(folder / SCENARIOS_FOLDER / f"{file_name(scenario.name)}.yaml", scenario)
     write_provenance(folder, config.seed, collect_data(scenarios, rules=_rule_files(config)))
     return _run(folder, config, scenarios, candidates, skipped, threads, ships, console)
 
@@ -187,7 +188,7 @@ def _run(
     ships: bool,
     console: Console | None,
 ) -> TuningResult:
-    console = console or Console(stderr=True)
+    console = console or message_console()
     command = ["blended", "tune", "--resume", str(folder), *(["--ship"] if ships else [])]
     console.print(
         f"Run folder: {folder}; if the run is stopped, it goes on with: {shlex.join(command)}",
@@ -250,7 +251,7 @@ def _tune_in(
         kept = (found.rule if keeps_found else default).with_values({}, PREFIX + default.name)
         days = recorded_days(scenario, test.seed, range(config.test_episodes))
         default_test, kept_test = (_costs_usd(test, rule, config.test_episodes) for rule in (default, kept))
-        policy_file = folder / scenario.name / f"{kept.name}.yaml"
+        policy_file = folder / file_name(scenario.name) / f"{file_name(kept.name)}.yaml"
         policy_file.parent.mkdir(exist_ok=True)
         write_yaml(policy_file, kept)
         parameters = free_parameters(start, scenario)

@@ -29,6 +29,7 @@ from experiments.comparison import tuned_rules
 from experiments.comparison.benchmark import benchmark, load_benchmark
 from experiments.comparison.benchmark_tables import compared_metrics
 from experiments.comparison.comparison import run_benchmark
+from experiments.provenance import collect_data
 from experiments.seeds import demand_seeds
 
 SCRIPT = Path(sys.executable).parent / "blended"
@@ -92,10 +93,12 @@ def test_json_has_the_agreed_form(bank, result):
     assert set(data["scenarios"]) == {"bank"}
     found = data["scenarios"]["bank"]
     assert set(found) == {
-        "episodes", "seed", "no_interval", "wall_s", "policies", "comparisons", "summary", "best_tuned",
+        "episodes", "seed", "no_interval", "wall_s", "data", "policies", "comparisons", "summary", "best_tuned",
     }  # fmt: skip
     assert found["no_interval"] is None
     assert found["best_tuned"] is None
+    assert set(found["data"]) == {"scenario bank", "policy chance"}  # the file of the user's own code
+    assert found["data"]["scenario bank"] == collect_data([bank])["scenario bank"]
     assert (found["episodes"], found["seed"]) == (EPISODES, SEED)
     assert set(found["policies"]) == {"fifo", "learned", "again", "chance"}
     for metrics in found["policies"].values():
@@ -308,6 +311,14 @@ def test_best_tuned_is_chosen_on_validation_episodes_before_any_test_episode(ban
     assert result.summary.best == best
     assert result.summary.runner_up in {"fifo", *costs} - {best}
     assert found.as_json()["scenarios"]["bank"]["best_tuned"] == best
+
+
+def test_the_message_about_missing_tuned_rules_says_what_makes_them(bank, tuned_folder):
+    mine = bank.model_copy(update={"name": "mine"})
+    with pytest.raises(ConfigurationError, match=r"to make them: blended tune FILE.yaml, the scenario's file, --ship"):
+        run_benchmark(mine, ["fifo"], episodes=2, tuned=True)
+    with pytest.raises(ConfigurationError, match="to make them: blended tune tiny --ship"):
+        run_benchmark(load_scenario("tiny"), ["fifo"], episodes=2, tuned=True)
 
 
 def test_learned_stays_the_reference(bank, tuned_folder):

@@ -31,6 +31,14 @@ def test_help_lists_the_commands_from_any_folder(tmp_path):
     assert result.stderr == ""
 
 
+def test_the_module_of_the_command_line_is_the_command_line_too(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "experiments.cli.main", "--version"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("blended-routing ")
+
+
 def test_help_takes_less_than_half_a_second(tmp_path):
     # Processor time rather than the clock's, which also counts what else the machine does.
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

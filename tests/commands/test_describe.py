@@ -563,3 +563,8 @@ def test_the_command_shows_the_summary_unless_all_is_asked_for(monkeypatch, caps
         shown_lines[option] = capsys.readouterr().out
     assert "interrupt:" not in shown_lines[()]
     assert "interrupt:" in shown_lines["--full",]
+
+
+def test_brackets_in_a_name_are_shown_as_they_stand():
+    scenario = center().model_copy(update={"name": "[red] [/] calls"})
+    assert shown(describe(scenario)).startswith("[red] [/] calls: ")

@@ -315,6 +315,21 @@ def test_shipped_rules_can_be_loaded_and_keep_those_of_other_names(known, monkey
     assert origin.validation_cost_usd.tuned <= 50.0
 
 
+def test_a_scenario_whose_name_is_no_file_name_is_tuned_and_shipped_all_the_same(known, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", tmp_path / "tuned")
+    known.write_text(KNOWN.replace("name: known", "name: ../[red] a/b"))
+    options = ("--rule", "priority", "--trials", 4, "--seed", SEED, "--runs", tmp_path / "runs", "--name", "run")
+    assert blended(monkeypatch, "tune", known, *options, "--ship") == 0
+    folder = tmp_path / "runs" / "tune" / "run"
+    (policy_file,) = folder.rglob("tuned_priority.yaml")
+    assert policy_file.parent.parent == folder
+    assert "../[red] a/b: " in capsys.readouterr().out
+    assert tuned_rules.load_tuned("../[red] a/b").scenario == "../[red] a/b"
+    (shipped,) = (tmp_path / "tuned").iterdir()
+    assert shipped.suffix == ".yaml"
+    assert blended(monkeypatch, "tune", "--resume", folder, "--trials", 5) == 0
+
+
 def test_without_the_extra_the_message_says_how_to_get_it(monkeypatch, capsys):
     for module in ("experiments.tuning.tune", "experiments.tuning.search"):
         monkeypatch.delitem(sys.modules, module, raising=False)

@@ -178,6 +178,9 @@ def test_a_snapshot_cannot_be_written_to_and_one_that_was_changed_is_refused():
     for broken in (snapshot._replace(seed=-1), snapshot._replace(episode=0.5)):
         with pytest.raises(ValueError, match=r"snapshot\.(seed|episode) = .*: must be a whole number"):
             center.restore(broken)
+    for restore in (center.restore, lambda taken: centers.restore(1, taken)):
+        with pytest.raises(ValueError, match="snapshot of type NoneType: must be what snapshot"):
+            restore(None)
     with pytest.raises(ValueError, match="row = 2: must be a whole number >= 0 and <= 1"):
         centers.restore(2, snapshot)
     assert (center._rows.states.tobytes(), centers.rows.states.tobytes()) == before
@@ -209,8 +212,15 @@ def test_a_rule_refuses_observations_and_rows_of_another_scenario():
         observations | {"candidates": observations["candidates"][:, :-1]},
         observations | {"center": observations["center"].astype(np.float64)},
         observations | {"center": np.repeat(observations["center"], 2, axis=0)},
+        observations | {"center": observations["center"].tolist()},
+        observations | {"center": np.full_like(observations["center"], np.nan)},
+        observations | {"candidates": np.full_like(observations["candidates"], np.inf)},
+        observations | {"action_mask": np.full_like(observations["action_mask"], 2)},
+        observations | {"action_mask": observations["action_mask"][0, 0]},
+        {key: found for key, found in observations.items() if key != "action_mask"},
+        {},
     ):
-        with pytest.raises(ValueError, match=r"policy fifo: (center|candidates) of shape"):
+        with pytest.raises(ValueError, match=r"policy fifo: (center|candidates|action_mask) (of|has)"):
             rule.predict(wrong)
     with pytest.raises(ValueError, match="policy fifo: center of shape"):
         other.predict(observations)
@@ -218,3 +228,5 @@ def test_a_rule_refuses_observations_and_rows_of_another_scenario():
         other.play_until(rows, rows.all_rows, np.full(1, np.inf))
     with pytest.raises(ValueError, match="until_s of shape"):
         rule.play_until(rows, rows.all_rows, np.full(2, np.inf))
+    with pytest.raises(ValueError, match=r"until_s = \[nan\]: each must be a number of seconds, or inf"):
+        rule.play_until(rows, rows.all_rows, np.full(1, np.nan))

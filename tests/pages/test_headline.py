@@ -14,6 +14,7 @@ from agents.rules.registry import default_rule
 from envs.headline import Headline, Headlined
 from envs.scenario.scenario import load_scenario
 from experiments.cli import main as cli
+from experiments.cli.options import split_list
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
 from experiments.comparison.evaluate import evaluate
@@ -168,7 +169,7 @@ def test_texts_of_others_are_escaped_and_cut():
 def test_a_training_ends_with_what_to_look_at_next(with_benchmark):
     config = TrainingConfig(scenario="tiny", seed=5, **({} if with_benchmark else {"benchmark": None}))
     benchmark = run_benchmark(load_scenario("tiny"), ["learned=voice_first", "fifo"], episodes=2)
-    folder = Path("runs/tiny/a run")
+    folder = Path("runs/tiny/a run, the second")
     result = TrainingResult(folder, folder / "policy.onnx", Selection(), benchmark if with_benchmark else None)
     lines = next_steps(result, config)
     assert len(lines) <= 15
@@ -177,6 +178,9 @@ def test_a_training_ends_with_what_to_look_at_next(with_benchmark):
     for command in commands.values():  # every option is one that the command has
         parsed = typer.main.get_command(cli.app).commands[command[1]].make_context(command[1], command[2:])
         assert parsed.params
+    compared = commands["Compare it"]
+    policies = split_list(compared[compared.index("--policies") + 1])
+    assert policies == [f"learned={folder / 'policy.onnx'}", "expected_loss", "fifo"]
     assert commands["Evaluate it"][2] == str(folder / "policy.onnx")
     assert str(folder / "tensorboard") in shlex.split(next(line for line in lines if line.startswith("TensorBoard: ")))
     text = "\n".join(lines)

@@ -135,6 +135,45 @@ def test_times_of_the_day_in_another_unit_are_said(replayed, factor, unit):
     assert found.endswith(f"is at_s in {unit}?")
 
 
+def test_handle_times_of_nothing_beside_hung_up_customers_are_said(replayed):
+    rows = [*(f"voice,{at_s},310," for at_s in TIMES_S[:190]), *(f"voice,{at_s},0,20" for at_s in TIMES_S[190:])]
+    found = record_doubts(replayed("channel,at_s,handle_s,patience_s", rows, patience=EXPONENTIAL))
+    assert [doubt for doubt in found if "handle_s is 0" in doubt] == [
+        "record of voice: handle_s is 0 of 10 customers who hung up, so that serving them would take no time: leave "
+        "the cell empty where nobody was served"
+    ]
+
+
+SEGMENTS = [
+    {"name": "student", "share_frac": 0.75, "account_value": 500, "at_risk_prob": 0.02},
+    {"name": "client", "share_frac": 0.25, "account_value": 8500, "at_risk_prob": 0.1},
+]  # 0.75 * 500 + 0.25 * 8,500 = 2,500 USD; 0.75 * 0.02 + 0.25 * 0.1 = 0.04
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "expected"),
+    [
+        ("account_value_usd", "5100", "account_value_usd has a mean of 5,100 USD over 200 contacts, the laws of the "
+         "segments of 2,500 USD"),
+        ("account_value_usd", "1240", "account_value_usd has a mean of 1,240 USD over 200 contacts, the laws"),
+        ("account_value_usd", "4900", ""),
+        ("at_risk", "1", "at_risk has a mean of 1 over 200 contacts, the segments of 0.04"),
+    ],
+)  # fmt: skip
+def test_recorded_customers_beyond_twice_or_half_of_the_segments_are_said(replayed, column, cell, expected):
+    stated = replayed(f"channel,at_s,{column}", calls(cell)).model_dump(mode="json", exclude_unset=True)
+    found = record_doubts(Scenario.model_validate(stated | {"segments": SEGMENTS}))
+    assert len(found) == (expected != "")
+    assert all(expected in doubt for doubt in found)
+
+
+def test_times_in_minutes_of_a_record_of_several_days_are_said(replayed):
+    rows = [f"voice,{(at_s + day * 86_400) / 60:.9f}" for at_s in TIMES_S for day in range(5)]
+    stated = replayed("channel,at_s", rows).model_dump(mode="json", exclude_unset=True)
+    (found,) = record_doubts(Scenario.model_validate(stated | {"horizon": {"days": 5}}))
+    assert found.endswith("is at_s in minutes?")
+
+
 @pytest.mark.parametrize("cells", ["290", ""])
 def test_rows_that_repeat_each_other_are_said(replayed, cells):
     rows = [row for row in sorted(set(calls(cells))) for _ in range(3)]

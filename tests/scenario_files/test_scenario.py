@@ -104,7 +104,7 @@ def test_the_center_of_these_tests_is_good(tmp_path):
             "    segment_shares: {student: 0.5",
             "    redial: {prob: 1, delay: 0}\n    segment_shares: {student: 0.5",
             "redial",
-            "channels[0].redial.delay = 0: must be > 0 seconds",
+            "channels[0].redial.delay = 0: must be >= 1 second on average",
         ),
         # arrivals
         ("interval_s: 21_600", "interval_s: 7000", None, "interval_s = 7000: must divide a day of 86400 seconds"),
