@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from envs.simulator.machine.compilation import COMPILED_FOLDERS, hash_sources, source_files
+from envs.simulator.machine.compilation import COMPILED_FOLDERS, compiled, entry_point, hash_sources, source_files
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("envs", "agents", "experiments")
@@ -122,3 +123,21 @@ def test_a_cache_folder_that_cannot_be_written_is_said_once_and_code_runs_all_th
     result, doctor = found.stdout.splitlines()
     assert result == "4 6 Not a directory"
     assert "cannot be written (Not a directory)" in doctor
+
+
+def test_constants_and_widths_of_integers_share_one_compiled_form():
+    @compiled
+    def scale(number, code, is_twice, factor=1):
+        return number * code * factor * (2 if is_twice else 1)
+
+    @entry_point
+    def add_up(small, large):
+        return (
+            scale(small, 3, True) + scale(large, 5, False) + scale(large, large, small > 1) + scale(7, 1, True, small)
+        )
+
+    # 2 * 3 * 2 = 12, 10^10 * 5, 10^20 does not fit 64 bits and wraps as int64 does, 7 * 1 * 2 * 2 = 28
+    wrapped = int(np.array([10**10]).astype(np.int64)[0]) ** 2 * 2
+    wrapped = (wrapped + 2**63) % 2**64 - 2**63
+    assert add_up(np.int32(2), np.int64(10**10)) == 12 + 5 * 10**10 + wrapped + 28
+    assert len(scale.overloads) == 2  # with the default and without

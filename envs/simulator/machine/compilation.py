@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import types
 
 _ROOT_FOLDER = Path(__file__).resolve().parents[3]
 COMPILED_FOLDERS = ("envs", "agents/rules/compiled")
@@ -63,9 +64,33 @@ _IS_KEPT = CACHE_PROBLEM is None
 numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]
 
 
+def _widen(argument: types.Type) -> types.Type:
+    """Return the type for which a function is compiled that is called with `argument`: any signed integer, constant or
+    not, is an int64."""
+    plain = types.unliteral(argument)
+    return types.int64 if plain in types.signed_domain else plain
+
+
+def _compile_once_for_all_integers(dispatcher: Any) -> Any:
+    """Let compiled callers share one compiled form of `dispatcher`, whichever integers they hand to it.
+
+    numba compiles a function anew for every constant and every width of integer among its arguments: the note of an
+    event sixty times over, half of all compiling.
+    """
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return dispatcher
+    resolve = dispatcher.get_call_template
+
+    def get_call_template(args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
+        return resolve(tuple(map(_widen, args)), {name: _widen(kind) for name, kind in kws.items()})
+
+    dispatcher.get_call_template = get_call_template
+    return dispatcher
+
+
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile an inner function of the center: no Python objects, divisions as numpy does them, no fastmath."""
-    return numba.njit(error_model="numpy", fastmath=False)(function)
+    return _compile_once_for_all_integers(numba.njit(error_model="numpy", fastmath=False)(function))
 
 
 def entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
