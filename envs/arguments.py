@@ -43,6 +43,12 @@ def check_render_mode(render_mode: str | None) -> str | None:
     return render_mode
 
 
+def check_kind(name: str, value: Any, kind: type) -> None:
+    """Raise `ArgumentError`, with `name`, unless `value` is a `kind`, which only the method of that name makes."""
+    if not isinstance(value, kind):
+        raise ArgumentError(f"{name} of type {type(value).__name__}: must be what {name}() made")
+
+
 def check_whole(name: str, value: Any, low: int = 0, high: int | None = LARGEST_SEED) -> int:
     """Return `value`, named `name` in the message, as an int; raises `ArgumentError` unless it is a whole number from
     `low` to `high`, or without an upper limit where that is None (no float, no truth value)."""

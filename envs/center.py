@@ -13,7 +13,15 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from envs.arguments import RENDER_MODES, check_mode, check_options, check_render_mode, check_whole, read_seed
+from envs.arguments import (
+    RENDER_MODES,
+    check_kind,
+    check_mode,
+    check_options,
+    check_render_mode,
+    check_whole,
+    read_seed,
+)
 from envs.center_rows import CenterRows, Observation, Snapshot
 from envs.errors import NotRunningError
 from envs.info import row_info
@@ -145,7 +153,8 @@ class BlendedCenter(WritableSpec, gymnasium.Env[Observation, np.int64]):
         (`envs.inputs.foresight`). Returns (observation, info), as they were then; raises `ValueError`, before anything
         changes, for a snapshot of another scenario or a wrong seed.
         """
-        seed, episode = Snapshot.numbers_of(snapshot)
+        check_kind("snapshot", snapshot, Snapshot)
+        seed, episode = check_whole("snapshot.seed", snapshot.seed), check_whole("snapshot.episode", snapshot.episode)
         self._rows.restore(0, snapshot.row, fresh_seed=fresh_seed)
         self._seed, self._episode = seed, episode
         self._is_running = not self._rows.is_over[0]

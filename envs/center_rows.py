@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.arguments import check_actions, check_demand, check_each, check_rows, check_whole, checksum_of
+from envs.arguments import check_actions, check_demand, check_each, check_kind, check_rows, check_whole, checksum_of
 from envs.counts import (
     Counts,
     read_counts,
@@ -62,13 +62,6 @@ class Snapshot(NamedTuple):
     row: RowSnapshot
     seed: int
     episode: int
-
-    @staticmethod
-    def numbers_of(snapshot: Any) -> tuple[int, int]:
-        """Return demand seed and episode of `snapshot`; raises `ArgumentError` if it is none, or they are wrong."""
-        if not isinstance(snapshot, Snapshot):
-            raise ArgumentError(f"snapshot of type {type(snapshot).__name__}: must be what snapshot() made")
-        return check_whole("snapshot.seed", snapshot.seed), check_whole("snapshot.episode", snapshot.episode)
 
 
 class CenterRows:
@@ -211,6 +204,23 @@ class CenterRows:
             raise NotRunningError(f"environment {row} has no episode: it must be started before it is stepped")
         return rows
 
+    def check_rule(
+        self, n_actions: int, n_channels: int, settings: NDArray[np.float64], until_s: NDArray[np.float64]
+    ) -> None:
+        """Raise `ArgumentError` unless a rule that was made for so many actions and channels can route these rows, with
+        a line of `settings` and a time `until_s`, a number, for each."""
+        if (n_actions, n_channels) != (self.n_actions, len(self.scenario.channels)):
+            raise ArgumentError(
+                f"a rule for {n_actions} actions and {n_channels} channels: must be for {self.n_actions} and "
+                f"{len(self.scenario.channels)}, those of scenario {self.scenario.name}"
+            )
+        fits = settings.ndim == 2 and len(settings) == self.n_rows and until_s.shape == (self.n_rows,)
+        if not fits or np.isnan(until_s).any():
+            raise ArgumentError(
+                f"settings of shape {settings.shape}, until_s of shape {until_s.shape}: must have one line for each of "
+                f"{self.n_rows} environments, of until_s a number of seconds"
+            )
+
     def refuse_masked(self, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
         """Raise `ArgumentError` naming the first of `actions`, indices of the action table, one per environment, that
         is not open in an environment of `rows`."""
@@ -285,8 +295,7 @@ class CenterRows:
         `snapshot` made, or the seed is wrong.
         """
         row = check_whole("row", row, high=self.n_rows - 1)
-        if not isinstance(snapshot, RowSnapshot):
-            raise ArgumentError(f"snapshot of type {type(snapshot).__name__}: must be what snapshot() made")
+        check_kind("snapshot", snapshot, RowSnapshot)
         if snapshot.scenario is not self.scenario and snapshot.scenario != self.scenario:
             raise ArgumentError(
                 f"snapshot of scenario {snapshot.scenario.name}: must be of the environment's own, {self.scenario.name}"

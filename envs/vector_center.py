@@ -17,6 +17,7 @@ from envs.arguments import (
     RENDER_MODES,
     check_actions,
     check_each,
+    check_kind,
     check_mode,
     check_options,
     check_render_mode,
@@ -211,7 +212,8 @@ class BlendedCenterVector(WritableSpec, VectorEnv[Observation, NDArray[Any], NDA
     def restore(self, row: int, snapshot: Snapshot, *, fresh_seed: int | None = None) -> None:
         """Let `row` go on from `snapshot`, which may be of another row or of a `BlendedCenter`; the next `step` shows
         it. `rows.observation(row)` is its observation now. For `fresh_seed` and errors see `BlendedCenter.restore`."""
-        seed, episode = Snapshot.numbers_of(snapshot)
+        check_kind("snapshot", snapshot, Snapshot)
+        seed, episode = check_whole("snapshot.seed", snapshot.seed), check_whole("snapshot.episode", snapshot.episode)
         if self.episodes.min() < 0:
             raise NotRunningError("restore() before the first reset: call reset() first")
         self.rows.restore(row, snapshot.row, fresh_seed=fresh_seed)

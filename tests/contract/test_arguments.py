@@ -228,5 +228,5 @@ def test_a_rule_refuses_observations_and_rows_of_another_scenario():
         other.play_until(rows, rows.all_rows, np.full(1, np.inf))
     with pytest.raises(ValueError, match="until_s of shape"):
         rule.play_until(rows, rows.all_rows, np.full(2, np.inf))
-    with pytest.raises(ValueError, match=r"until_s = \[nan\]: each must be a number of seconds, or inf"):
+    with pytest.raises(ValueError, match="of until_s a number of seconds"):
         rule.play_until(rows, rows.all_rows, np.full(1, np.nan))

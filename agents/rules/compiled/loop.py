@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from agents.rules.compiled.choice import choose
 from agents.rules.compiled.reading import ActionLayout
 from envs.center_rows import CenterRows
-from envs.errors import ArgumentError
 from envs.interface.actions import WAIT
 from envs.simulator.machine.compilation import compiled, entry_point
 from envs.simulator.step import count_full, step_one
@@ -77,7 +76,7 @@ def play_rule(
     Raises `ArgumentError`, before anything moves, if these do not fit each other.
     """
     running = rows.check_started(running)
-    _require_fit(layout, settings, rows, until_s)
+    rows.check_rule(len(layout.kind), len(layout.real_time), settings, until_s)
     while _play_rows(
         rule,
         layout,
@@ -95,23 +94,3 @@ def play_rule(
         rows.journals,
     ):
         rows.make_room()
-
-
-def _require_fit(
-    layout: ActionLayout, settings: NDArray[np.float64], rows: CenterRows, until_s: NDArray[np.float64]
-) -> None:
-    """Raise `ArgumentError` unless a rule for the actions and channels of `layout` can route `rows`, with a line of
-    `settings` and a time `until_s` for each."""
-    n_actions, n_channels = len(layout.kind), len(layout.real_time)
-    if (n_actions, n_channels) != (rows.n_actions, len(rows.scenario.channels)):
-        raise ArgumentError(
-            f"a rule for {n_actions} actions and {n_channels} channels: must be for {rows.n_actions} and "
-            f"{len(rows.scenario.channels)}, those of scenario {rows.scenario.name}"
-        )
-    if settings.ndim != 2 or len(settings) != rows.n_rows or until_s.shape != (rows.n_rows,):
-        raise ArgumentError(
-            f"settings of shape {settings.shape}, until_s of shape {until_s.shape}: must have one line for each of "
-            f"{rows.n_rows} environments"
-        )
-    if np.isnan(until_s).any():
-        raise ArgumentError(f"until_s = {until_s}: each must be a number of seconds, or inf")
