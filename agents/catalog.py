@@ -17,7 +17,7 @@ from agents.rules.registry import (
 from agents.rules.rule import Rule
 from agents.rules.rule_policy import RulePolicy
 from agents.table_policy import TablePolicy
-from agents.user_code import load_class, telling
+from agents.user_code import is_file, load_class, telling
 from envs.configuration.document import load_yaml, validate
 from envs.configuration.messages import did_you_mean
 from envs.errors import ConfigurationError
@@ -83,6 +83,8 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
         return NamedPolicy(name, _make_own_policy(source, scenario))
     known = tuple(dict.fromkeys((*BASELINES, *RULE_NAMES)))
     hint = did_you_mean(source, known) or f" (known: {', '.join(known)})"
+    if "=" in source:
+        hint = "; a name before the first = must have no / in it, and what follows it is the policy"
     raise ConfigurationError(f"policy = {source!r}: no such policy; must be {FORMS}{hint}")
 
 
@@ -115,8 +117,9 @@ def fitting_baselines(scenario: Scenario) -> tuple[str, ...]:
 def _split(text: str, base: Path = Path()) -> tuple[str, str]:
     """Return name and source of `name=source`, or twice the text; a file or folder may have a = in its name. Relative
     paths begin in `base`."""
-    if (base / text.strip()).is_file():
-        return text.strip(), text.strip()
+    whole = text.strip()
+    if is_file(base / (whole.rpartition(":")[0] if ".py:" in whole else whole)):
+        return whole, whole
     name, equals, source = (part.strip() for part in text.partition("="))
     return (name, source) if equals and "/" not in name else (text.strip(), text.strip())
 

@@ -68,9 +68,9 @@ class CheckedPolicy:
 
     def seed(self, seed: int) -> None:
         """Tell the policy the seed of what it samples, if it has a method for that."""
-        reseed = getattr(self.policy, "seed", None)
-        if callable(reseed):
-            with telling(f"policy {self.name}: {type(self.policy).__name__}.seed raised", type(self.policy)):
+        with telling(f"policy {self.name}: {type(self.policy).__name__}.seed raised", type(self.policy)):
+            reseed = getattr(self.policy, "seed", None)
+            if callable(reseed):
                 reseed(seed)
 
     def action_probabilities(self, observations: Observations) -> NDArray[np.float64]:

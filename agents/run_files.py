@@ -44,3 +44,7 @@ RESULT_FILE = "result.json"
 def checkpoint_file(steps: int) -> str:
     """Return the file of the weights after `steps` decisions."""
     return f"{CHECKPOINTS_FOLDER}/step_{steps:09d}.pt"
+
+
+CHOICE_KEYS = ("mode", "validation_cost_usd", "provenance")
+"""What `SELECTION_FILE` says of the policy that was chosen."""

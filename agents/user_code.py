@@ -41,7 +41,8 @@ def load_class(source: str) -> Any:
     if not place or not name:
         raise ConfigurationError(f"policy = {source!r}: must be module:Class or FILE.py:Class")
     module = _load_file(source, Path(place)) if place.endswith(".py") else _load_module(source, place, name)
-    kind = getattr(module, name, None)
+    with telling(f"policy = {source!r}: cannot be loaded:", Path(getattr(module, "__file__", None) or place)):
+        kind = getattr(module, name, None)  # which a module's own code may answer
     if kind is None:
         known = [key for key, value in vars(module).items() if inspect.isclass(value) and hasattr(value, "predict")]
         hint = did_you_mean(name, known) or (f" (has: {', '.join(known)})" if known else "")
@@ -49,6 +50,14 @@ def load_class(source: str) -> Any:
     if not callable(kind) or not callable(getattr(kind, "predict", None)):
         raise ConfigurationError(f"policy = {source!r}: must be a class with predict(observations, deterministic)")
     return kind
+
+
+def is_file(path: Path) -> bool:
+    """Return True if there is such a file; a text that no file can have as its name is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long; with a character of value 0
+        return False
 
 
 @contextmanager
@@ -77,8 +86,10 @@ def _error_text(error: BaseException, file: Path | None) -> str:
     hint = ""
     if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in OUR_PACKAGES:
         package, _, rest = str(error.name).partition(".")
+        is_inside = Path(path).resolve().parent.name == package
         hint = (
-            f"; {package} is a package of this project here: import what lies beside a file as in `from .{rest} import`"
+            f"; {package} is a package of this project here: import what lies beside a file as in "
+            f"`from .{rest if is_inside and rest else error.name} import`"
         )
     return f"{type(error).__name__}{': ' if words else ''}{words} ({shown_path(Path(path))}:{line}){hint}"
 
@@ -122,7 +133,7 @@ def _find_in(folder: Path, name: str) -> Path | None:
     """Return the file below `folder` that Python would load as module `name`; None if there is none."""
     *packages, last = name.split(".")
     parent = folder.joinpath(*packages)
-    return next((file for file in (parent / last / "__init__.py", parent / f"{last}.py") if file.is_file()), None)
+    return next((file for file in (parent / last / "__init__.py", parent / f"{last}.py") if is_file(file)), None)
 
 
 def _comes_from(top: str, folder: Path) -> bool:
@@ -143,9 +154,9 @@ def _comes_from(top: str, folder: Path) -> bool:
 def _load_file(source: str, file: Path) -> ModuleType:
     """Return a file as a module with a name of its own, in a package of its own: the file's folder, or the folder that
     holds the outermost package to which it belongs."""
-    file = file.resolve()
-    if not file.is_file():
+    if not is_file(file):
         raise ConfigurationError(f"policy = {source!r}: {shown_path(file)}: no such file")
+    file = file.resolve()
     content = file.read_bytes()
     if file in _files and _files[file][0] == content:
         return _files[file][1]

@@ -123,7 +123,10 @@ def check_row_mask(name: str, mask: Any, n_rows: int) -> NDArray[np.bool_]:
 def check_each(name: str, values: Any, n_rows: int) -> NDArray[np.int64]:
     """Return `values`, named `name` in messages, as int64 (n_rows,); raises `ArgumentError` unless there is one whole
     number >= 0 per environment."""
-    given = list(values) if isinstance(values, list | tuple | np.ndarray) else [values]
+    is_list = isinstance(values, list | tuple | range) or (isinstance(values, np.ndarray) and values.ndim == 1)
+    if not is_list:
+        raise ArgumentError(f"{name} = {values!r}: must be a list of {n_rows}, one per environment")
+    given = list(values)
     if len(given) != n_rows:
         raise ArgumentError(f"{name} has {len(given)} entries: must have {n_rows}, one per environment")
     return np.array([check_whole(f"{name}[{i}]", value) for i, value in enumerate(given)], np.int64)

@@ -107,7 +107,8 @@ class BlendedCenterVector(WritableSpec, VectorEnv[Observation, NDArray[Any], NDA
         """Start an episode in every row, or in those of `options["reset_mask"]`; see "Seeding". Returns (observations,
         info); raises `ConfigurationError`, before anything changes, for seeds or options that it cannot take."""
         stated = check_options(options, ("episodes", "reset_mask"))
-        own = list(seed) if isinstance(seed, list | tuple | np.ndarray) else None
+        is_list = isinstance(seed, list | tuple | range) or (isinstance(seed, np.ndarray) and seed.ndim > 0)
+        own = list(seed) if is_list else None  # type: ignore[arg-type]
         shared = None if seed is None or own is not None else read_seed("seed", seed)
         if own is not None:
             own = [None if each is None else read_seed(f"seed[{i}]", each) for i, each in enumerate(own)]

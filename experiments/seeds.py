@@ -20,7 +20,7 @@ Who wants the test episodes of seed s on purpose can have them: `env.reset(seed=
 
 from typing import NamedTuple
 
-from envs.errors import ConfigurationError
+from envs.arguments import check_whole
 
 LARGEST_SEED = 2**53 - 1
 """The user's seed stands in JSON, whose readers may keep numbers as doubles: larger ones would not come back."""
@@ -45,10 +45,8 @@ class DemandSeeds(NamedTuple):
 
 
 def demand_seeds(seed: int) -> DemandSeeds:
-    """Return the demand seeds of the user's `seed`, 0 to `LARGEST_SEED`: each 2^62 to 2^63 − 1."""
-    if not 0 <= seed <= LARGEST_SEED:
-        raise ConfigurationError(f"seed = {seed}: must be >= 0 and <= {LARGEST_SEED}")
-    mixed = _mix(int(seed))
+    """Return the demand seeds of the user's `seed`, a whole number from 0 to `LARGEST_SEED`: each 2^62 to 2^63 − 1."""
+    mixed = _mix(check_whole("seed", seed, high=LARGEST_SEED))
     return DemandSeeds(*(FIRST_DEMAND_SEED + (purpose << _BITS) + mixed for purpose in range(3)))
 
 

@@ -5,6 +5,8 @@ Room: `agents.learning`. Touches torch and the files of a run folder. Checkpoint
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ import torch
 from numpy.typing import NDArray
 
 from agents.action_layout import action_layout
+from agents.exported_policy import MODES
 from agents.learning.network import CandidateScorer
 from agents.policy import Observations
 from agents.run_files import (
     BEST_FILE,
+    CHOICE_KEYS,
     NETWORK_FILE,
     SCENARIO_FILE,
     SELECTION_FILE,
@@ -82,9 +86,22 @@ def load_network(run_folder: Path, weights: str = BEST_FILE) -> tuple[CandidateS
         if not (run_folder / name).is_file():
             raise ConfigurationError(f"{run_folder}: no {name} there, so it is no training run, or it ended early")
     scenario = load_scenario(run_folder / SCENARIO_FILE)
-    network = make_network(scenario, **json.loads((run_folder / NETWORK_FILE).read_text(encoding="utf-8")))
-    network.load_state_dict(torch.load(run_folder / weights, map_location="cpu", weights_only=True))
+    with _reading(run_folder / NETWORK_FILE):
+        network = make_network(scenario, **json.loads((run_folder / NETWORK_FILE).read_text(encoding="utf-8")))
+    with _reading(run_folder / weights):
+        network.load_state_dict(torch.load(run_folder / weights, map_location="cpu", weights_only=True))
     return network, scenario
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Turn whatever a file of a run folder that was changed or cut off makes fail in the block into one
+    `ConfigurationError`."""
+    try:
+        yield
+    except Exception as error:  # json's, torch's, the network's own, and what pickle makes of any bytes
+        words = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigurationError(f"{file}: is no longer what the training wrote ({words})") from error
 
 
 def load_run(run_folder: Path) -> tuple[CandidateScorer, Scenario, dict[str, Any]]:
@@ -92,5 +109,10 @@ def load_run(run_folder: Path) -> tuple[CandidateScorer, Scenario, dict[str, Any
     validation episodes, both validation costs, and the provenance of the training."""
     network, scenario = load_network(run_folder)
     selection = run_folder / SELECTION_FILE
-    metadata = json.loads(selection.read_text(encoding="utf-8")) if selection.is_file() else {}
+    if not selection.is_file():
+        return network, scenario, {}
+    with _reading(selection):
+        metadata = json.loads(selection.read_text(encoding="utf-8"))
+        if not isinstance(metadata, dict) or set(metadata) - set(CHOICE_KEYS) or metadata.get("mode") not in MODES:
+            raise ValueError(f"must have a mode, {' or '.join(MODES)}, and no other keys than {', '.join(CHOICE_KEYS)}")
     return network, scenario, metadata

@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from agents.episodes import advance_rows
 from agents.policy import Policy
-from envs.arguments import check_actions
+from envs.arguments import check_actions, read_seed
 from envs.center_rows import CenterRows
 from envs.scenario.scenario import Scenario
 from envs.simulator.open_work import estimate_open_work
@@ -52,7 +52,7 @@ class TrainingVecEnv(VecEnv):
     ) -> None:
         self.rows = CenterRows(scenario, n_envs, threads)
         self.elapsed_s: NDArray[np.float64] = np.zeros(n_envs)
-        self._seed = seed
+        self._seed = read_seed("seed", seed)
         self._scale = reward_scale_usd
         self._without_luck = without_luck
         self._potential_half_life_s = potential_half_life_s
@@ -174,7 +174,7 @@ class TrainingVecEnv(VecEnv):
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Set the demand seed used from the next reset on."""
         if seed is not None:
-            self._seed, self._next_episode = seed, 0
+            self._seed, self._next_episode = read_seed("seed", seed), 0
         return [self._seed] * self.num_envs
 
     def close(self) -> None:

@@ -42,6 +42,12 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(130)  # what a shell reports for a process that was interrupted
+    except OSError as error:
+        if error.filename is None:  # not of a file, so none that the user named
+            raise
+        name = str(error.filename)
+        print(f"error: {name if len(name) < 200 else f'{name[:200]}…'}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
     except Exception as error:
         from envs.errors import ConfigurationError
 

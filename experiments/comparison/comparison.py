@@ -25,6 +25,7 @@ from agents.catalog import (
 )
 from agents.episodes import Episodes
 from agents.rules.rule import Rule
+from envs.arguments import check_whole
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario
 from experiments.bounds.bound import reason_against_bound
@@ -41,7 +42,7 @@ from experiments.comparison.tuned_rules import (
 from experiments.intervals import Interval, bootstrap_intervals, least_units
 from experiments.progress import episode_progress
 from experiments.provenance import collect_data
-from experiments.seeds import demand_seeds
+from experiments.seeds import LARGEST_SEED, MOST_EPISODES, demand_seeds
 
 if TYPE_CHECKING:
     from experiments.records.recorder import RecordFolder
@@ -82,13 +83,11 @@ def run_benchmark(
         bound: on how many of the episodes, the first ones, a lower bound is computed (`experiments.bounds.bound`).
     """
     scenarios = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
-    if episodes < 2:
-        raise ConfigurationError(f"episodes = {episodes}: must be >= 2, since an interval needs two")
-    if validation_episodes < 1:
-        raise ConfigurationError(f"validation_episodes = {validation_episodes}: must be >= 1")
+    seed = check_whole("seed", seed, high=LARGEST_SEED)
+    episodes = check_whole("episodes", episodes, 2, MOST_EPISODES)  # an interval needs two
+    validation_episodes = check_whole("validation_episodes", validation_episodes, 1, MOST_EPISODES)
     check_bound(bound, episodes)
     _check_names("scenario", [scenario.name for scenario in scenarios])
-    demand_seeds(seed)  # refuses what is no seed
     # All are made before any is played, so that a mistake is reported at once.
     line_ups = [_line_up(scenario, policies, reference, tuned=tuned, threads=threads) for scenario in scenarios]
     match = _Match(seed, episodes, validation_episodes, bound, threads, records)

@@ -15,6 +15,7 @@ from rich.table import Table
 from agents.catalog import load_policy
 from agents.episodes import Episodes
 from agents.exported_policy import MODES, ExportedPolicy
+from envs.arguments import check_whole
 from envs.errors import ConfigurationError
 from envs.headline import Headline, Headlined
 from envs.metrics import metric_glossary
@@ -23,7 +24,7 @@ from experiments.comparison.outcomes import Outcome, play
 from experiments.console import say_doubts, table_console
 from experiments.progress import episode_progress
 from experiments.provenance import DIGITS_SHOWN, Data, Datum, collect_data
-from experiments.seeds import MOST_EPISODES, demand_seeds
+from experiments.seeds import LARGEST_SEED, MOST_EPISODES, demand_seeds
 from experiments.texts import UNDEFINED, digits_text, interval_json, warning_text
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class Evaluation(Headlined, dict[str, Any]):
     """The plain data that `evaluate` returns, shown in short; `dict(evaluation)` shows all of it."""
 
     def headline(self) -> Headline:
-        """Return the total cost, and the costs and the service of each channel."""
+        """Return the total cost, and the costs and the service of each channel; its keys where some are gone."""
+        if not set(_HEADLINE_KEYS) <= set(self) or "total_cost_usd" not in self["metrics"]:
+            return Headline(f"part of an evaluation: {', '.join(map(str, self)) or 'nothing'}", (), [])
         ends = ("mean", "low", "high")
         shown = {
             key: found
@@ -53,6 +56,7 @@ class Evaluation(Headlined, dict[str, Any]):
         )
 
 
+_HEADLINE_KEYS = ("policy", "scenario", "mode", "episodes", "seed", "no_interval", "metrics")
 _SERVICE = (".service_level_frac", ".abandoned_frac", ".on_time_frac")
 
 
@@ -87,8 +91,8 @@ def evaluate(
     """
     if mode is not None and mode not in MODES:
         raise ConfigurationError(f"mode = {mode!r}: must be one of {', '.join(MODES)}")
-    if not 1 <= episodes <= MOST_EPISODES:
-        raise ConfigurationError(f"episodes = {episodes}: must be >= 1 and <= {MOST_EPISODES}")
+    episodes = check_whole("episodes", episodes, 1, MOST_EPISODES)
+    seed = check_whole("seed", seed, high=LARGEST_SEED)
     checked = load_scenario(scenario, overrides)
     named = load_policy(str(policy), checked, threads=threads)
     if mode is not None:

@@ -96,9 +96,8 @@ class ScenarioResult(Headlined):
         )
 
     def comparison(self, against: str, metric: str = "total_cost_usd") -> Comparison:
-        """Return the comparison of the reference with another policy."""
-        return next(
-            found
-            for found in self.comparisons
-            if (found.policy, found.against, found.metric) == (self.reference, against, metric)
-        )
+        """Return the comparison of the reference with another policy; raises `KeyError` if there is none."""
+        for found in self.comparisons:
+            if (found.policy, found.against, found.metric) == (self.reference, against, metric):
+                return found
+        raise KeyError(f"no comparison of {self.reference}, the reference, with {against!r} in {metric!r}")

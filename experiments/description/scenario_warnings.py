@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from envs.inputs.parameters import choose_sizes
-from envs.interface.units import HOUR_S
+from envs.interface.units import DAY_S, HOUR_S
+from envs.scenario.channel import Channel
 from envs.scenario.scenario import Scenario
-from envs.simulator.machine.record_types import MAX_CONTACTS
+from envs.simulator.machine.record_types import MAX_CONTACTS, SIZES
+from envs.simulator.machine.state import state_type
 from experiments.description.offered_load import (
     DistinctDay,
     OfferedLoad,
@@ -55,9 +57,10 @@ def _overload(
 
 
 def many_contacts(scenario: Scenario, load: OfferedLoad) -> Iterator[str]:
-    """Yield a warning if more deferred contacts may be open at once than the simulator has room for at first: the
-    initial backlog, or what the reps, who do nothing else, cannot do within the horizon."""
-    deferred = [q for q, channel in enumerate(scenario.channels) if not channel.is_real_time]
+    """Yield a warning if more contacts may be open at once than the simulator has room for at first: the initial
+    backlog, or what the reps, who do nothing else, cannot do within the horizon of the contacts that do not leave
+    before its end. Or if there is room from the start, which takes memory and is compiled anew."""
+    deferred = [q for q, channel in enumerate(scenario.channels) if _stays(scenario, channel)]
     hours = load.length_h @ load.queue_load_reps[:, deferred]
     hours += load.backlog_rep_hours[deferred] + load.returning_rep_hours[deferred]
     mean_hours = np.array([scenario.channels[q].mean_rep_time_s for q in deferred]) / HOUR_S
@@ -68,6 +71,12 @@ def many_contacts(scenario: Scenario, load: OfferedLoad) -> Iterator[str]:
     expected = max(left, sum(backlog.mean_contacts for backlog in backlogs if backlog is not None))
     sizes = choose_sizes(scenario)
     if expected < sizes.contacts:
+        if sizes.contacts not in {usual.contacts for usual in SIZES}:
+            megabytes = state_type(sizes).itemsize / 1e6
+            yield (
+                f"many open contacts: room for {sizes.contacts:,} from the start takes {megabytes:,.0f} MB for each of "
+                "the episodes that are played side by side, and is compiled anew for a minute or more"
+            )
         return
     text = (
         f"many open contacts: about {expected:,.0f} contacts may be open at once; the simulator begins with room for "
@@ -76,6 +85,12 @@ def many_contacts(scenario: Scenario, load: OfferedLoad) -> Iterator[str]:
     if expected >= MAX_CONTACTS:
         text += f"; more than {MAX_CONTACTS:,} end the run with an error"
     yield text
+
+
+def _stays(scenario: Scenario, channel: Channel) -> bool:
+    """Return True if contacts of `channel` wait until they are served, or longer than the horizon."""
+    patience = channel.patience
+    return patience is None or patience.mean_duration_s >= DAY_S * scenario.horizon.days
 
 
 def endless_channels(load: OfferedLoad) -> Iterator[str]:

@@ -14,6 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from agents.catalog import fitting_baselines
 from agents.episodes import advance_rows, play_episodes
+from agents.exported_policy import MODES
 from agents.learning.learned_policy import LearnedPolicy, save_weights
 from agents.learning.maskable_policy import CandidateScoringPolicy
 from agents.learning.network import CandidateScorer
@@ -33,8 +34,6 @@ from experiments.provenance import collect_provenance
 from experiments.run_folder import write_json
 from experiments.seeds import demand_seeds
 from experiments.training.training_config import TrainingConfig
-
-MODES = ("greedy", "sampled")
 
 
 @dataclass

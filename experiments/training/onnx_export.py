@@ -30,6 +30,7 @@ from agents.exported_policy import (
 )
 from agents.policy import MASKED_LOGIT, Observations, Policy
 from agents.rules.rule_policy import RulePolicy
+from agents.run_files import CHOICE_KEYS
 from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario
@@ -93,8 +94,8 @@ def export_policy(
     """
     file = Path(file)
     texts = _metadata_texts(scenario, metadata or {})
-    if not file.parent.is_dir():
-        raise ConfigurationError(f"{file}: cannot be written (no such folder)")
+    if not file.parent.is_dir() or file.is_dir():
+        raise ConfigurationError(f"{file}: cannot be written ({'it is a' if file.is_dir() else 'no such'} folder)")
     network = copy.deepcopy(module).cpu().eval()
     draft = file.with_name(f".{file.name}.draft")
     try:
@@ -152,7 +153,7 @@ def check_parity(module: nn.Module, exported: ExportedPolicy, states: Observatio
 
 
 def _metadata_texts(scenario: Scenario, metadata: Mapping[str, Any]) -> dict[str, str]:
-    unknown = set(metadata) - {"mode", "validation_cost_usd", "provenance"}
+    unknown = set(metadata) - set(CHOICE_KEYS)
     if unknown:
         raise ValueError(f"metadata has unknown keys: {', '.join(sorted(unknown))}")
     mode = metadata.get("mode", "greedy")

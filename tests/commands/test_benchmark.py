@@ -213,7 +213,8 @@ def test_several_scenarios_with_different_channels(bank, tmp_path):
     [
         (["fifo", "fifo"], 2, "policy 'fifo' takes part twice"),
         ([], 2, "needs a policy"),
-        (["fifo"], 1, "episodes = 1: must be >= 2"),
+        (["fifo"], 1, "episodes = 1: must be a whole number >= 2"),
+        (["fifo"], 2.5, "episodes = 2.5: must be a whole number >= 2"),
         (["fifoo"], 2, "did you mean 'fifo'?"),
         ([NamedPolicy("last", AlwaysTheLast())], 2, "policy last: AlwaysTheLast.predict returned action"),
     ],

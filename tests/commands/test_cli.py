@@ -39,6 +39,29 @@ def test_the_module_of_the_command_line_is_the_command_line_too(tmp_path):
     assert result.stdout.startswith("blended-routing ")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("describe", "LONG"),
+        ("benchmark", "tiny", "--policies", "fifo,LONG"),
+        ("evaluate", "fifo", "--scenario", "LONG"),
+        ("evaluate", "LONG.onnx", "--scenario", "tiny"),
+        ("evaluate", "fifo", "--scenario", "tiny", "--record", "LONG"),
+        ("train", "LONG"),
+        ("export", "LONG"),
+    ],
+)
+def test_a_name_that_is_longer_than_any_file_s_is_one_message(tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["blended", *(text.replace("LONG", "y" * 300) for text in arguments)])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    found = capsys.readouterr().err.strip().splitlines()
+    assert len(found) == 1
+    assert found[0].startswith("error: ")
+
+
 def test_help_takes_less_than_half_a_second(tmp_path):
     # Processor time rather than the clock's, which also counts what else the machine does.
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

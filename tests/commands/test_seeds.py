@@ -1,5 +1,7 @@
 """Seeds: training, validation and test never meet the same customers, nor those of a seed that a library states."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -13,6 +15,7 @@ from envs.errors import ConfigurationError
 from envs.inputs.demand import DemandSampler
 from envs.scenario.scenario import load_scenario
 from envs.vector_center import BlendedCenterVector
+from experiments.comparison.evaluate import evaluate
 from experiments.seeds import FIRST_DEMAND_SEED, LARGEST_SEED, demand_seeds
 
 N_ROWS = 10**6
@@ -77,10 +80,32 @@ def test_the_same_seed_has_the_same_demand_seeds_on_every_machine():
     assert demand_seeds(0) == (2**62 + z, 2**62 + 2**60 + z, 2**62 + 2**61 + z)
 
 
-@pytest.mark.parametrize("seed", [-1, LARGEST_SEED + 1])
-def test_a_seed_out_of_range_is_refused(seed):
-    with pytest.raises(ConfigurationError, match=f"seed = {seed}: must be >= 0"):
-        demand_seeds(seed)
+@pytest.mark.parametrize("seed", [-1, LARGEST_SEED + 1, 1.5, 1.0, True, "1e3", None])
+@pytest.mark.parametrize("use", [demand_seeds, lambda seed: evaluate("fifo", "tiny", episodes=1, seed=seed)])
+def test_what_is_no_seed_is_refused(use, seed):
+    with pytest.raises(
+        ConfigurationError, match=rf"seed = {seed!r}: must be a whole number >= 0 and <= {LARGEST_SEED}"
+    ):
+        use(seed)
+
+
+def test_a_seed_of_numpy_is_the_plain_number():
+    assert demand_seeds(np.int64(3)) == demand_seeds(3)
+    assert json.dumps(evaluate("fifo", "tiny", episodes=np.int64(1), seed=np.int64(3))["seed"]) == "3"
+
+
+@pytest.mark.parametrize("seed", [-1, 1.0, "1e3", True])
+def test_the_training_environment_reads_seeds_as_the_others_do(seed):
+    tiny = load_scenario("tiny")
+    with pytest.raises(ConfigurationError, match=r"seed = .*: must be a whole number >= 0"):
+        TrainingVecEnv(tiny, 1, seed)
+    env = TrainingVecEnv(tiny, 1, 0)
+    with pytest.raises(ConfigurationError, match=r"seed = .*: must be a whole number >= 0"):
+        env.seed(seed)
+    env.seed(2**63)
+    env.reset()
+    env.seed(2**64 - 1)
+    env.reset()
 
 
 def test_the_three_demands_share_no_customer_nor_do_plain_seeds():

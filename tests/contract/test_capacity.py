@@ -104,3 +104,17 @@ def test_describe_warns_of_more_open_contacts_than_there_is_room_for_at_first():
     assert "room for 4,096" in warning
     email = channel(EMAIL, arrivals={"rate_per_hour": 10})
     assert not [text for text in describe(scripted(channels=[VOICE, email])).warnings if text.startswith("many open")]
+
+
+@pytest.mark.parametrize("patience", [None, 1e8])
+def test_describe_counts_callers_who_never_leave_among_the_open_contacts(patience):
+    # 400 calls an hour of 600 s for one rep: 6 of them are done in an hour, 394 * 24 = 9,456 stay on the line.
+    voice = channel(VOICE, arrivals={"rate_per_hour": 400}, handle_time=600, patience=patience)
+    (warning,) = [text for text in describe(scripted(channels=[voice, EMAIL])).warnings if text.startswith("many open")]
+    assert "about 9,456 contacts" in warning
+
+
+def test_describe_says_what_room_for_a_large_backlog_takes():
+    email = channel(EMAIL, initial_backlog={"mean_contacts": 40_000, "max_age_s": 0})
+    (warning,) = [text for text in describe(scripted(channels=[VOICE, email])).warnings if text.startswith("many open")]
+    assert "room for 262,144 from the start takes" in warning  # the least of 4,096 * 4^k that holds twice as many

@@ -252,3 +252,13 @@ def test_every_center_is_rendered():
     assert len(texts) == 2
     assert all("tiny" in text for text in texts)
     assert BlendedCenterVector("tiny", 2).render() is None
+
+
+def test_one_seed_may_be_an_array_without_dimensions_and_lists_may_be_ranges():
+    centers, others = BlendedCenterVector("tiny", 3), BlendedCenterVector("tiny", 3)
+    for given, plain in ((np.array(4), 4), (range(3), [0, 1, 2])):
+        found, expected = centers.reset(seed=given)[0], others.reset(seed=plain)[0]
+        assert all((found[key] == expected[key]).all() for key in expected)
+    centers.reset(options={"episodes": range(3)})
+    with pytest.raises(ConfigurationError, match=r"options.* = 3: must be a list of 3, one per environment"):
+        centers.reset(options={"episodes": 3})

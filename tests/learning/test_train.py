@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -213,3 +214,25 @@ def test_a_wrong_key_names_file_line_and_key(monkeypatch, tmp_path, capfd):
     assert "stepz" in error
     assert "steps" in error
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("network.json", "{bad"),
+        ("network.json", '{"depth": 3}'),
+        ("network.json", '{"width": 17}'),
+        ("checkpoints/best.pt", "junk"),
+        ("selection.json", "[1]"),
+        ("selection.json", '{"mode": "drunk"}'),
+        ("selection.json", '{"mode": "greedy", "why": 1}'),
+    ],
+)
+def test_a_damaged_run_folder_is_one_message_that_names_the_file(run, tmp_path, monkeypatch, capsys, name, content):
+    folder = shutil.copytree(run[0], tmp_path / "run")
+    (folder / name).write_text(content)
+    assert blended(monkeypatch, "export", folder, "--out", tmp_path / "x.onnx") == 2
+    (message,) = capsys.readouterr().err.strip().splitlines()
+    place = folder / ("checkpoints/best.pt" if '"width"' in content else name)  # whose shapes are others then
+    assert message.startswith(f"error: {place}: is no longer what the training wrote (")
+    assert not (tmp_path / "x.onnx").exists()

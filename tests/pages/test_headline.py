@@ -190,3 +190,17 @@ def test_a_training_ends_with_what_to_look_at_next(with_benchmark):
         assert "The best of the others is fifo" in text
     else:
         assert "on validation episodes" in text
+
+
+def test_what_is_left_of_an_evaluation_still_has_a_repr():
+    found = evaluate("fifo", "tiny", episodes=2)
+    found.pop("metrics")
+    assert "part of an evaluation: policy, scenario" in repr(found)
+    found.clear()
+    assert "part of an evaluation: nothing" in repr(found)
+
+
+def test_a_comparison_that_is_not_there_is_a_key_error():
+    found = run_benchmark(load_scenario("tiny"), ["fifo", "voice_first"], episodes=2).scenarios["tiny"]
+    with pytest.raises(KeyError, match="no comparison of fifo, the reference, with 'fifo'"):
+        found.comparison("fifo")

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from agents.catalog import NamedPolicy, load_policy
+from agents.catalog import NamedPolicy, load_policy, locate_policy
 from agents.checked_policy import CheckedPolicy
 from agents.episodes import Episodes
 from envs.center import BlendedCenter
@@ -179,8 +179,9 @@ def test_whatever_a_policy_does_is_one_message(here, blended, command, name, mes
         ("\nimport sys\nsys.exit('stop')\n", "SystemExit: stop (broken.py:3)"),
         (
             "from agents.networks import Net\n",
-            "agents is a package of this project here: import what lies beside a file as in `from .netw",
+            "agents is a package of this project here: import what lies beside a file as in `from .agents.netw",
         ),
+        ("def __getattr__(name):\n    raise RuntimeError('lazy')\n", "RuntimeError: lazy (broken.py:2)"),
         ("\xff", "(broken.py:"),
     ],
 )
@@ -237,6 +238,25 @@ def test_a_file_is_found_whatever_its_folders_are_called(here, tiny, folder):
     assert who_is(f"{folder}/my-best.policy.py:Policy", tiny) == folder
     assert who_is(f"{here / folder}/my-best.policy.py:Policy", tiny) == folder
     assert load_policy(f"mine={folder}/my-best.policy.py:Policy", tiny).name == "mine"
+
+
+def test_a_file_below_a_folder_with_an_equals_sign_is_found_by_a_plain_path(here, tiny):
+    write(here / "a=b" / "mine.py", "mine")
+    assert who_is("a=b/mine.py:Policy", tiny) == "mine"
+    assert locate_policy("a=b/mine.py:Policy", here).endswith("a=b/mine.py:Policy")
+
+
+@pytest.mark.parametrize("source", [f"{'x' * 300}.py:Policy", f"{'x' * 5000}:Policy"])
+def test_a_name_that_no_file_can_have_is_one_message(here, tiny, source):
+    with pytest.raises(ConfigurationError, match=r"no such file|no module|must be module:Class"):
+        load_policy(source, tiny)
+
+
+def test_a_hint_inside_a_package_of_our_name_names_the_file_beside(here, blended):
+    (here / "agents").mkdir()
+    (here / "agents" / "mine.py").write_text("from agents.networks import Net\n")
+    _, _, err = blended("evaluate", "agents/mine.py:Policy", "--scenario", "tiny")
+    assert "as in `from .networks import`" in err
 
 
 @pytest.mark.parametrize("package", ["agents", "envs", "experiments"])
