@@ -24,6 +24,8 @@ VALIDATION_FILE = "validation.csv"
 """What each validation cost, in both modes."""
 SELECTION_FILE = "selection.json"
 """Which checkpoint and mode were chosen, and what they cost on validation episodes."""
+CHOICE_KEYS = ("mode", "validation_cost_usd", "provenance")
+"""What `SELECTION_FILE` says of the policy that was chosen."""
 TENSORBOARD_FOLDER = "tensorboard"
 POLICY_FILE = "policy.onnx"
 """The chosen policy, exported."""
@@ -44,7 +46,3 @@ RESULT_FILE = "result.json"
 def checkpoint_file(steps: int) -> str:
     """Return the file of the weights after `steps` decisions."""
     return f"{CHECKPOINTS_FOLDER}/step_{steps:09d}.pt"
-
-
-CHOICE_KEYS = ("mode", "validation_cost_usd", "provenance")
-"""What `SELECTION_FILE` says of the policy that was chosen."""
