@@ -12,11 +12,23 @@ from torch import Tensor, nn
 from agents.rules.compiled.expected_loss import (
     ADJUSTMENTS,
     DUE_SCALE_H,
+    HALF_QUEUE,
+    HELD_SCORE,
     IDLE_SCORE,
     IDLE_UNIT,
+    LOAD_UNIT_PER_HOUR,
+    MOST_LOG_FACTOR,
     OFFER_SCORE,
     REP_HOUR_USD,
+    RESERVE_PER_STAKE_REPS,
+    RESERVE_UNIT_REPS,
+    RESERVE_WHEN_DUE_REPS,
+    STAKE_UNIT_USD,
+    URGENT_H,
     VALUE_UNIT_USD,
+    WAITED_UNIT_S,
+    WORK_UNIT_S,
+    Surroundings,
 )
 from agents.rules.compiled.reading import ActionLayout
 from envs.interface.actions import (
@@ -31,6 +43,7 @@ from envs.interface.fields import (
     C_ABANDON_RATE,
     C_ACCEPT,
     C_ACTION_COST,
+    C_CHANNEL,
     C_DISTURBED_ERROR,
     C_DISTURBED_SLACK,
     C_DISTURBED_STAKE,
@@ -44,10 +57,13 @@ from envs.interface.fields import (
     C_WAITED,
     G_FREE,
     G_RELEASE_RATE,
+    G_STAFFED,
     G_SUBJECT_IS_CONTACT,
     N_CENTER_FIELDS,
     N_QUEUE_FIELDS,
+    Q_FORECAST_LATER,
     Q_FORECAST_NOW,
+    Q_REPS_FREE,
     Q_WAITING,
 )
 from envs.interface.units import HOUR_S
@@ -82,8 +98,11 @@ class ExpectedLossPrior(nn.Module):
         starts = [
             N_CENTER_FIELDS + queue * N_QUEUE_FIELDS for queue, real_time in enumerate(layout.real_time) if real_time
         ]
+        others = set(range(len(layout.real_time))) - set(np.flatnonzero(layout.real_time).tolist())
         self.waiting_fields = [start + Q_WAITING for start in starts]
         self.forecast_fields = [start + Q_FORECAST_NOW for start in starts]
+        self.later_fields = [start + Q_FORECAST_LATER for start in starts]
+        self.backlog_fields = [N_CENTER_FIELDS + queue * N_QUEUE_FIELDS + Q_WAITING for queue in sorted(others)]
         self.adjustment = nn.Parameter(torch.zeros(len(ADJUSTMENTS)))
 
     def set_adjustment(self, adjustment: NDArray[np.float64]) -> None:
@@ -99,27 +118,49 @@ class ExpectedLossPrior(nn.Module):
         """Return the adjusted scores (n,) of candidate `rows` (n, fields) with their `action` indices (n,) and the
         `center` (n, center fields) of their observations."""
         adjust = dict(zip(ADJUSTMENTS, (ADJUSTMENT_RATE * self.adjustment).unbind(), strict=True))
-        waiting = center[:, self.waiting_fields].sum(dim=1)
+        around = self._surroundings(center)
+        waiting = around.n_waiting
         free, release_per_hour = center[:, G_FREE], center[:, G_RELEASE_RATE]
         idle = adjust["idle_last_rep"] * (free <= 1.0) + adjust["idle_second_rep"] * (free == 2.0)
-        forecast = center[:, self.forecast_fields].sum(dim=1) / 100.0
+        forecast = around.forecast_per_hour / 100.0
         idle = IDLE_SCORE + IDLE_UNIT * (idle + adjust["idle_forecast"] * forecast * (free <= 1.0))
+        idle = idle.clamp(min=IDLE_SCORE)
         score = torch.where(center[:, G_SUBJECT_IS_CONTACT] > 0, torch.zeros_like(idle), idle)
         assign = torch.where(waiting <= free, 1.0, -1.0)
         assign = torch.where(self.is_first_assign[action], assign, 0.5 * assign - 0.5)
         score = torch.where(self.is_assign[action], assign, score)
         kind = torch.where(rows[:, C_REAL_TIME] > 0, adjust["real_time_index"], adjust["deferred_index"])
-        factor = torch.exp(torch.where(self.is_resume[action], adjust["resume_index"], kind))
-        index = _index_per_hour(rows, DUE_SCALE_H * torch.exp(adjust["due_scale"])) * factor
-        score = torch.where(self.is_serve[action] | self.is_resume[action], index, score)
+        factor = torch.where(self.is_resume[action], adjust["resume_index"], kind) + _log_factor(rows, adjust)
+        index = _index_per_hour(rows, DUE_SCALE_H * torch.exp(adjust["due_scale"])) * torch.exp(factor)
+        starts = self.is_serve[action] | self.is_resume[action]
+        score = torch.where(starts, index, score)
+        reserve = _reserve_reps(rows, around, adjust)
+        held = (reserve > 0.0) & (_reps_free(center, rows) <= reserve) & (starts | self.is_assign[action])
+        score = torch.where(held, HELD_SCORE, score)
         gain, price = _interruption_usd(rows, release_per_hour)
-        gain = gain * torch.exp(adjust["interrupt_gain"]) - price * torch.exp(adjust["interrupt_price"])
+        gain = gain * torch.exp(adjust["interrupt_gain"]) - price * torch.exp(
+            adjust["interrupt_price"] + adjust["interrupt_price_load"] * around.load
+        )
         gain = gain + VALUE_UNIT_USD * adjust["interrupt_value"]
         score = torch.where(self.is_interrupt[action], gain, score)
         benefit = rows[:, C_ACCEPT] * _expected_loss_usd(rows, release_per_hour) - rows[:, C_ACTION_COST]
         offer = adjust["offer_benefit"] * benefit
         offer = offer + VALUE_UNIT_USD * (adjust["offer_value"] + adjust["offer_queue"] * waiting)
         return torch.where(self.is_offer[action], OFFER_SCORE + offer, score)
+
+    def _surroundings(self, center: Tensor) -> Surroundings:
+        n_waiting = center[:, self.waiting_fields].sum(dim=1)
+        forecast = center[:, self.forecast_fields].sum(dim=1)
+        staffed = center[:, G_STAFFED].clamp(min=1.0)
+        backlog = center[:, self.backlog_fields].sum(dim=1) / staffed
+        return Surroundings(
+            n_waiting,
+            forecast,
+            forecast / staffed / LOAD_UNIT_PER_HOUR,
+            center[:, self.later_fields].sum(dim=1) / staffed / LOAD_UNIT_PER_HOUR,
+            n_waiting / (HALF_QUEUE + n_waiting),
+            backlog / (HALF_QUEUE + backlog),
+        )
 
     def scores(self, center: Tensor, candidates: Tensor, action_mask: Tensor) -> Tensor:
         """Return the rule's scores (batch, actions) of whole observations; masked actions get `MASKED_SCORE`."""
@@ -128,6 +169,42 @@ class ExpectedLossPrior(nn.Module):
         rows = candidates.reshape(-1, candidates.shape[2])
         score = self.row_scores(center.repeat_interleave(n_actions, dim=0), rows, action)
         return torch.where(action_mask > 0, score.reshape(-1, n_actions), MASKED_SCORE)
+
+
+def _reserve_reps(rows: Tensor, around: Surroundings, adjust: dict[str, Tensor]) -> Tensor:
+    """Return how many reps are kept free of each contact, `agents.rules.compiled.expected_loss.reserve_reps`."""
+    real_time = adjust["reserve_real_time"] + adjust["reserve_real_time_load"] * around.load
+    real_time = RESERVE_UNIT_REPS * (real_time + adjust["reserve_real_time_queue"] * around.queue)
+    real_time = real_time - RESERVE_PER_STAKE_REPS * adjust["reserve_by_stake"] * _log_stake(rows)
+    deferred = adjust["reserve_deferred"] + adjust["reserve_deferred_load"] * around.load
+    deferred = deferred + adjust["reserve_deferred_load_later"] * around.load_later
+    deferred = deferred + adjust["reserve_deferred_queue"] * around.queue
+    deferred = RESERVE_UNIT_REPS * (deferred + adjust["reserve_deferred_backlog"] * around.backlog)
+    slack_h = (rows[:, C_SLACK] / HOUR_S).clamp(min=0.0)
+    urgency = torch.exp(-slack_h / URGENT_H) * torch.log(1.0 + rows[:, C_STAKE] / STAKE_UNIT_USD)
+    urgency = torch.where(rows[:, C_OVERDUE] > 0, 1.0, urgency)
+    deferred = deferred - RESERVE_WHEN_DUE_REPS * adjust["reserve_urgent"] * urgency
+    return torch.where(rows[:, C_REAL_TIME] > 0, real_time, deferred)
+
+
+def _reps_free(center: Tensor, rows: Tensor) -> Tensor:
+    """Return how many reps with the skill for each contact are free."""
+    queue = (rows[:, C_CHANNEL].long() - 1).clamp(min=0)  # a closed action has no channel
+    return center.gather(1, (N_CENTER_FIELDS + queue * N_QUEUE_FIELDS + Q_REPS_FREE).unsqueeze(1)).squeeze(1)
+
+
+def _log_stake(rows: Tensor) -> Tensor:
+    return torch.log((rows[:, C_STAKE] + 1.0) / STAKE_UNIT_USD)
+
+
+def _log_factor(rows: Tensor, adjust: dict[str, Tensor]) -> Tensor:
+    log_work = torch.log(rows[:, C_EXPECTED_WORK].clamp(min=1.0) / WORK_UNIT_S)
+    real_time = adjust["real_time_stake"] * _log_stake(rows) + adjust["real_time_work"] * log_work
+    real_time = real_time + adjust["real_time_waited"] * (rows[:, C_WAITED] / WAITED_UNIT_S).clamp(max=3.0)
+    deferred = adjust["deferred_stake"] * _log_stake(rows) + adjust["deferred_work"] * log_work
+    deferred = deferred + adjust["deferred_overdue"] * rows[:, C_OVERDUE]
+    factor = torch.where(rows[:, C_REAL_TIME] > 0, real_time, deferred)
+    return factor.clamp(min=-MOST_LOG_FACTOR, max=MOST_LOG_FACTOR)
 
 
 def preferences(scores: Tensor) -> Tensor:

@@ -6,12 +6,15 @@ Room: `agents.rules`. Touches the scenario and the settings of `agents.rules.com
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.rules.compiled.expected_loss import ADJUSTMENTS
 from agents.rules.markov_needs import hidden_fields
 from agents.rules.rule import FreeParameter, Rule
 from agents.rules.rule_policy import RulePolicy
 from envs.scenario.scenario import Scenario
+
+_OF_LOAD = ("interrupt_price_load", "reserve_real_time_load", "reserve_deferred_load")
 
 
 class ExpectedLossRule(Rule):
@@ -38,11 +41,31 @@ class ExpectedLossRule(Rule):
     offer_benefit: float = 0.0
     offer_value: float = 0.0
     offer_queue: float = 0.0
+    real_time_stake: float = 0.0
+    real_time_work: float = 0.0
+    real_time_waited: float = 0.0
+    deferred_stake: float = 0.0
+    deferred_work: float = 0.0
+    deferred_overdue: float = 0.0
+    interrupt_price_load: float = 0.0
+    reserve_real_time: float = 0.0
+    reserve_real_time_load: float = 0.0
+    reserve_real_time_queue: float = 0.0
+    reserve_by_stake: float = 0.0
+    reserve_deferred: float = 0.0
+    reserve_deferred_load: float = 0.0
+    reserve_deferred_load_later: float = 0.0
+    reserve_deferred_queue: float = 0.0
+    reserve_deferred_backlog: float = 0.0
+    reserve_urgent: float = 0.0
 
     def make(self, scenario: Scenario) -> RulePolicy:
         """Return the policy for `scenario`."""
-        adjustment = np.array([getattr(self, key) for key in ADJUSTMENTS])
-        return RulePolicy("expected_loss", scenario, adjustment, needs=self.hidden_fields(scenario))
+        return RulePolicy("expected_loss", scenario, self.adjustment(), needs=self.hidden_fields(scenario))
+
+    def adjustment(self) -> NDArray[np.float64]:
+        """Return the adjustments, (len(`ADJUSTMENTS`),), in their order."""
+        return np.array([getattr(self, key) for key in ADJUSTMENTS])
 
     def free_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
         """Return the adjustments that matter in `scenario`, those of logarithms and of units of 10 USD on their own
@@ -51,11 +74,16 @@ class ExpectedLossRule(Rule):
         free = []
         if len(kinds) == 2:
             free += [FreeParameter("deferred_index", -5.0, 5.0), FreeParameter("idle_last_rep", 0.0, 50.0)]
+            free += [FreeParameter("reserve_deferred", 0.0, 3.0)]
             free += [FreeParameter("idle_second_rep", 0.0, 50.0)]
             if scenario.observation == "full":
                 free += [FreeParameter("idle_forecast", 0.0, 50.0)]
+        if True in kinds:
+            free += [FreeParameter("reserve_real_time", -1.0, 2.0), FreeParameter("reserve_by_stake", 0.0, 3.0)]
         if any(channel.due is not None for channel in scenario.channels):
             free += [FreeParameter("due_scale", -3.0, 3.0)]
+            if len(kinds) == 2:
+                free += [FreeParameter("reserve_urgent", 0.0, 3.0)]
         if True in kinds and any(channel.interruptible for channel in scenario.channels):
             free += [FreeParameter("interrupt_price", -4.0, 4.0)]
         if any(channel.callback_offer is not None for channel in scenario.channels):
@@ -63,6 +91,16 @@ class ExpectedLossRule(Rule):
         return tuple(free)
 
     def hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:
-        """Return those of the baseline, and `forecast_per_hour` where it keeps reps free by the forecast."""
-        fields = hidden_fields("expected_loss", scenario)
-        return (*fields, "forecast_per_hour") if self.idle_forecast != 0.0 else fields
+        """Return those of the baseline, and those that only adjustments look at."""
+        fields = dict.fromkeys(hidden_fields("expected_loss", scenario))
+        looked_at = {
+            "forecast_per_hour": ("idle_forecast", *_OF_LOAD),
+            "forecast_in_1h_per_hour": ("reserve_deferred_load_later",),
+            "waited_s": ("real_time_waited",),
+        }
+        for field, keys in looked_at.items():
+            if any(getattr(self, key) != 0.0 for key in keys):
+                fields[field] = None
+        if self.reserve_urgent != 0.0:
+            fields["slack_s"] = None
+        return tuple(fields)

@@ -52,6 +52,10 @@ ANYBODY, AT_HOME, PREFERRED = range(3)
     I_HOLD_S,  # how long
     I_RESERVE_PER_FORECAST,  # reps per 100 real-time arrivals an hour, kept free of deferred work
     I_RESERVE_PER_POINT,  # reps per percentage point of service level short, kept free of deferred work
+    I_RESERVE_BY_STAKE,  # reps kept free of a real-time contact per factor e that its stake is below the next setting
+    I_OPEN_STAKE_USD,  # from this stake on none are
+    I_URGENT_RELIEF,  # reps fewer kept free of deferred work that is due now
+    I_URGENT_H,  # scale of the time to the due time over which that fades, hours
     I_TARGET_FRAC,  # service level, where the statement of work gives none
     I_INTERRUPT,  # mode
     I_INTERRUPT_GAIN,
@@ -59,7 +63,7 @@ ANYBODY, AT_HOME, PREFERRED = range(3)
     I_OFFER,  # mode
     I_OFFER_PRICE_FACTOR,
     I_OFFER_MARGIN_USD,
-) = range(18)
+) = range(22)
 I_FIRST_BLOCK = I_OFFER_MARGIN_USD + 1
 (
     B_FACTOR,  # of the index

@@ -4,6 +4,8 @@ Room: `agents.rules.compiled`. Reads one observation and the line of `settings` 
 (`agents.rules.compiled.formulas`).
 """
 
+import math
+
 import numpy as np
 
 from agents.rules.compiled.expected_loss import caller_loss_usd, interruption_price_usd
@@ -31,11 +33,15 @@ from agents.rules.compiled.formulas import (
     I_OFFER,
     I_OFFER_MARGIN_USD,
     I_OFFER_PRICE_FACTOR,
+    I_OPEN_STAKE_USD,
     I_REP_HOUR_USD,
+    I_RESERVE_BY_STAKE,
     I_RESERVE_PER_FORECAST,
     I_RESERVE_PER_POINT,
     I_SUITS,
     I_TARGET_FRAC,
+    I_URGENT_H,
+    I_URGENT_RELIEF,
     MODE_ALWAYS,
     MODE_NEVER,
     MODE_PRICED,
@@ -87,6 +93,7 @@ from envs.interface.fields import (
     Q_TARGET,
     Q_WAITING,
 )
+from envs.interface.units import HOUR_S
 from envs.simulator.machine.compilation import compiled
 
 CLASS_STEP = 1e7
@@ -112,12 +119,18 @@ def index_of(settings, queue, row):
 
 
 @compiled
-def reserve_of(layout, settings, center, queue):
-    """Return how many reps are kept free of `queue`, the channel's number, now: its own number; of deferred work those
-    that the forecast of real-time arrivals and the shortfall of the service level ask for too."""
+def reserve_of(layout, settings, center, queue, row):
+    """Return how many reps are kept free of the contact of `row`, a row of `candidates`, in `queue`, the channel's
+    number, now.
+
+    The queue's own number. Of a real-time contact those that its stake asks for too, the fewer the larger: trunk
+    reservation by value (Miller 1969, Management Science 16(3)). Of deferred work those that the forecast of real-time
+    arrivals and the shortfall of the service level ask for too, less what its due time relieves.
+    """
     reserve = _block_of(settings, queue)[B_RESERVE]
     if layout.real_time[queue]:
-        return reserve
+        below = math.log((settings[I_OPEN_STAKE_USD] + 1.0) / (row[C_STAKE] + 1.0))
+        return reserve + settings[I_RESERVE_BY_STAKE] * max(below, 0.0)
     forecast, shortfall = 0.0, -1.0
     for other in range(layout.real_time.shape[0]):
         if layout.real_time[other]:
@@ -126,14 +139,16 @@ def reserve_of(layout, settings, center, queue):
             target = target if target > 0.0 else settings[I_TARGET_FRAC]
             shortfall = max(shortfall, target - queue_field(center, other, Q_ATTAINED))
     reserve += settings[I_RESERVE_PER_FORECAST] * forecast / 100.0
-    return reserve + settings[I_RESERVE_PER_POINT] * 100.0 * shortfall
+    reserve += settings[I_RESERVE_PER_POINT] * 100.0 * shortfall
+    urgency = 1.0 if row[C_OVERDUE] else math.exp(-max(row[C_SLACK] / HOUR_S, 0.0) / settings[I_URGENT_H])
+    return reserve - settings[I_URGENT_RELIEF] * urgency
 
 
 @compiled
-def _is_reserved(layout, settings, center, queue):
-    """Return True if nothing of `queue`, the channel's number, is to be started now, because too few reps with its
-    skill would be left."""
-    reserve = reserve_of(layout, settings, center, queue)
+def is_reserved(layout, settings, center, queue, row):
+    """Return True if the contact of `row`, a row of `candidates`, in `queue`, the channel's number, is not to be
+    started now, because too few reps with its skill would be left."""
+    reserve = reserve_of(layout, settings, center, queue, row)
     return reserve > 0.0 and queue_field(center, queue, Q_REPS_FREE) <= reserve
 
 
@@ -160,9 +175,10 @@ def _is_held(settings, queue, row):
 
 @compiled
 def _highest_waiting(layout, settings, center, queue, rep_idle_s, row):
-    """Return an index that no contact waiting in `queue`, the channel's number, exceeds, but for the spread of risk and
-    work: that of a contact with the longest wait, the least slack and the largest account value there, for a rep idle
-    for `rep_idle_s` seconds. Overwrites `row`, an array of candidate fields."""
+    """Return an index that no contact waiting in `queue`, the channel's number, exceeds that may be started now, but
+    for the spread of risk and work: that of a contact with the longest wait, the least slack and the largest account
+    value there, for a rep idle for `rep_idle_s` seconds; -inf if too few reps are free for that one. Overwrites `row`,
+    an array of candidate fields."""
     block = _block_of(settings, queue)
     value_usd = queue_field(center, queue, Q_MOST_VALUE)
     row[:] = 0.0
@@ -174,11 +190,14 @@ def _highest_waiting(layout, settings, center, queue, rep_idle_s, row):
     row[C_ABANDON_RATE] = block[B_ABANDON_PER_H]
     row[C_EXPECTED_WORK] = block[B_WORK_S]
     row[C_REP_IDLE] = rep_idle_s
-    index = index_of(settings, queue, row)
+    index = -np.inf
+    if not is_reserved(layout, settings, center, queue, row):
+        index = index_of(settings, queue, row)
     if not layout.real_time[queue] and queue_field(center, queue, Q_OVERDUE) > 0.0:
         row[C_OVERDUE] = 1.0
         row[C_STAKE] = 0.0
-        index = max(index, index_of(settings, queue, row))
+        if not is_reserved(layout, settings, center, queue, row):
+            index = max(index, index_of(settings, queue, row))
     return index
 
 
@@ -192,8 +211,6 @@ def _is_preceded(layout, settings, center, own_queue, index, rep_idle_s):
     for queue in range(layout.real_time.shape[0]):
         others = queue_field(center, queue, Q_WAITING) - (1.0 if queue == own_queue else 0.0)
         if others < 1.0 or queue_field(center, queue, Q_REPS_FREE) < 1.0:
-            continue
-        if _is_reserved(layout, settings, center, queue):
             continue
         if int(settings[I_SUITS]) != ANYBODY and queue_field(center, queue, Q_OLDEST_WAIT) < settings[I_HOLD_S]:
             continue
@@ -263,7 +280,7 @@ def _place_contact(layout, settings, center, candidates, mask):
     index = index_of(settings, queue, row)
     if index < settings[I_FLOOR] or _is_held(settings, queue, row):
         return WAIT
-    if _is_reserved(layout, settings, center, queue):
+    if is_reserved(layout, settings, center, queue, row):
         return WAIT
     if _is_preceded(layout, settings, center, queue, index, row[C_REP_IDLE]):
         return WAIT  # whom a free rep is to serve is settled when the rep is asked
@@ -284,7 +301,7 @@ def index_rule(layout, settings, center, candidates, mask):
             continue
         row = candidates[action]
         queue = int(row[C_CHANNEL]) - 1
-        if _is_reserved(layout, settings, center, queue) or (kind == SERVE and _is_held(settings, queue, row)):
+        if is_reserved(layout, settings, center, queue, row) or (kind == SERVE and _is_held(settings, queue, row)):
             continue
         index = index_of(settings, queue, row)
         if index < settings[I_FLOOR]:

@@ -5,14 +5,8 @@ Room: `agents.rules.compiled`. Reads the state of a center; `experiments.lens_lo
 
 import numpy as np
 
-from agents.rules.compiled.index import index_of, reserve_of
-from envs.interface.fields import (
-    C_CHANNEL,
-    N_CANDIDATE_FIELDS,
-    N_CENTER_FIELDS,
-    N_QUEUE_FIELDS,
-    Q_REPS_FREE,
-)
+from agents.rules.compiled.index import index_of, is_reserved
+from envs.interface.fields import C_CHANNEL, N_CANDIDATE_FIELDS
 from envs.simulator.machine.compilation import compiled, entry_point
 from envs.simulator.machine.event_list import queue_heap
 from envs.simulator.machine.state import BY_ARRIVAL
@@ -27,16 +21,14 @@ def _highest_index(layout, settings, state, parameters, center, rep, row):
     for q in range(parameters.n_queues):
         if not parameters.skill[state.reps[rep].seat_class, q]:
             continue
-        reserve = reserve_of(layout, settings, center, q)
-        if reserve > 0.0 and center[N_CENTER_FIELDS + q * N_QUEUE_FIELDS + Q_REPS_FREE] <= reserve:
-            continue
         heap = queue_heap(q, BY_ARRIVAL)
         for i in range(state.heap_size[heap]):
             contact = np.int64(state.heap_item[i, heap])
             row[:] = 0.0
             write_contact(state, parameters, contact, row)
             write_rep(state, parameters, rep, contact, row)
-            highest = max(highest, index_of(settings, q, row))
+            if not is_reserved(layout, settings, center, q, row):
+                highest = max(highest, index_of(settings, q, row))
     return highest
 
 
