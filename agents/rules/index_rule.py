@@ -48,6 +48,11 @@ class IndexRule(Rule):
             while more than so many hold nothing.
         reserve_deferred: the same for all deferred channels, on top.
         reserve_per_forecast: reps kept free of deferred work per 100 real-time arrivals an hour forecast, on top.
+        urgent_relief: reps fewer that are kept free of deferred work that is due now or overdue.
+        urgent_within_h: scale of the time to the due time over which that fades, hours.
+        reserve_by_stake: reps kept free of a real-time contact per factor e by which its stake + 1 USD is below
+            `open_stake_usd` + 1 USD, on top.
+        open_stake_usd: the stake from which on none are.
         interrupt: whether a real-time contact for whom no rep is free takes one out of deferred work: `always` the one
             who is picking up anyway, else of the least progress; `priced` where `interrupt_gain` x the caller's
             expected loss until a rep would come free exceeds the price of the cheapest interruption open.
@@ -66,6 +71,10 @@ class IndexRule(Rule):
     reserve: dict[str, Reps] = Field(default={})
     reserve_deferred: Reps = 0.0
     reserve_per_forecast: NotNegative = 0.0
+    urgent_relief: NotNegative = 0.0
+    urgent_within_h: Weight = 3.0
+    reserve_by_stake: NotNegative = 0.0
+    open_stake_usd: NotNegative = 100.0
     interrupt: Mode = "never"
     interrupt_gain: Weight = 1.0
     rep_hour_usd: Weight = 60.0
@@ -110,6 +119,10 @@ class IndexRule(Rule):
         settings[s.I_ASSIGN] = self.assign_lens(self.assign, scenario)
         settings[s.I_SUITS] = s.ANYBODY
         settings[s.I_RESERVE_PER_FORECAST] = self.reserve_per_forecast
+        settings[s.I_URGENT_RELIEF] = self.urgent_relief
+        settings[s.I_URGENT_H] = self.urgent_within_h
+        settings[s.I_RESERVE_BY_STAKE] = self.reserve_by_stake
+        settings[s.I_OPEN_STAKE_USD] = self.open_stake_usd
         settings[s.I_INTERRUPT] = s.COMPONENT_MODES.index(self.interrupt)
         settings[s.I_INTERRUPT_GAIN] = self.interrupt_gain
         settings[s.I_REP_HOUR_USD] = self.rep_hour_usd
@@ -165,7 +178,7 @@ class IndexRule(Rule):
         """
         free = list(self._own_parameters(scenario))
         facts = queue_facts(scenario)
-        both = zip(scenario.channels, facts, strict=True)
+        both = list(zip(scenario.channels, facts, strict=True))
         peak_per_hour = sum(fact.peak_per_hour for channel, fact in both if channel.is_real_time)
         n_reps = sum(group.count for group in scenario.groups)
         if has_both_kinds(scenario):
@@ -176,6 +189,12 @@ class IndexRule(Rule):
                     free.append(FreeParameter("reserve_deferred", 0, n_reps - 1, is_integer=True))
                 if peak_per_hour > 0.0 and scenario.observation == "full":
                     free.append(FreeParameter("reserve_per_forecast", 0.0, 100.0 * n_reps / peak_per_hour))
+                if any(fact.lead_s > 0.0 for channel, fact in both if not channel.is_real_time):
+                    free.append(FreeParameter("urgent_relief", 0.0, 2.0 * n_reps))
+                    free.append(FreeParameter("urgent_within_h", 0.1, 100.0, is_log=True))
+        if n_reps > 1 and any(fact.stake_usd > 0.0 for channel, fact in both if channel.is_real_time):
+            free.append(FreeParameter("reserve_by_stake", 0.0, n_reps / 4.0))
+            free.append(FreeParameter("open_stake_usd", 1.0, 100_000.0, is_log=True))
         if self.interrupt == "priced" and _may_interrupt(scenario):
             free.append(FreeParameter("interrupt_gain", 0.01, 100.0, is_log=True))
             free.append(FreeParameter("rep_hour_usd", 6.0, 600.0, is_log=True))
@@ -205,6 +224,8 @@ class IndexRule(Rule):
         fields = list(self._own_hidden_fields(scenario))
         if self.reserve_per_forecast > 0.0 and has_both_kinds(scenario):
             fields.append("forecast_per_hour")
+        if self.urgent_relief > 0.0 and deferred_names(scenario):
+            fields.append("slack_s")
         if self.interrupt == "priced" and _may_interrupt(scenario) and disturbed_slack_tells_more(scenario):
             fields.append("disturbed_slack_s")
         return tuple(fields)

@@ -283,12 +283,17 @@ def _without_arrivals(scenario: Scenario) -> Scenario:
     return Scenario.model_validate(content)
 
 
-def reserve(policy: Rule, scenario: Scenario, queue: int, **fields: float) -> float:
+def reserve(
+    policy: Rule, scenario: Scenario, queue: int, contact_fields: dict[str, float] | None = None, **fields: float
+) -> float:
     names = [field.name for field in field_table(tuple(c.name for c in scenario.channels)).center]
     center = np.zeros(len(names), np.float32)
     for name, value in fields.items():
         center[names.index(name.replace("__", "."))] = value
-    return float(reserve_of(action_layout(scenario), policy.make(scenario).settings, center, queue))
+    row = np.zeros(len(CANDIDATE_FIELDS), np.float32)
+    for name, value in (contact_fields or {}).items():
+        row[CANDIDATE[name]] = value
+    return float(reserve_of(action_layout(scenario), policy.make(scenario).settings, center, queue, row))
 
 
 def test_the_reserve_follows_the_forecast_and_the_service_level():
@@ -302,6 +307,26 @@ def test_the_reserve_follows_the_forecast_and_the_service_level():
     # The target of the statement of work goes before the rule's own: 75 - 70 points.
     found = reserve(adaptive, CENTER, EMAIL_QUEUE, voice__attained_frac=0.7, voice__target_frac=0.75)
     assert found == pytest.approx(1.5, abs=1e-5)
+
+
+def test_the_reserve_against_a_caller_falls_with_the_logarithm_of_the_stake():
+    policy = rule("cmu", reserve={"voice": 1}, reserve_by_stake=2, open_stake_usd=99)
+    for stake_usd, expected in ((0, 1 + 2 * math.log(100)), (9, 1 + 2 * math.log(10)), (99, 1), (1e6, 1)):
+        assert reserve(policy, CENTER, VOICE_QUEUE, {"stake_usd": stake_usd}) == pytest.approx(expected)
+        assert reserve(policy, CENTER, EMAIL_QUEUE, {"stake_usd": stake_usd}) == 0
+
+
+def test_the_reserve_against_deferred_work_falls_as_its_time_comes():
+    policy = rule("cmu", reserve_deferred=3, urgent_relief=2, urgent_within_h=1.5)
+    for fields, expected in (
+        ({"slack_s": 1.5 * 3600}, 3 - 2 / math.e),
+        ({"slack_s": 0}, 1),
+        ({"slack_s": -500}, 1),
+        ({"slack_s": 1e6}, 3),
+        ({"overdue": 1}, 1),
+    ):
+        assert reserve(policy, CENTER, EMAIL_QUEUE, fields) == pytest.approx(expected)
+        assert reserve(policy, CENTER, VOICE_QUEUE, fields) == 0
 
 
 def choice(policy: Rule, center: Center) -> str:
@@ -475,7 +500,7 @@ def test_free_parameters_can_be_set_from_end_to_end(name: str):
     scenario = load_scenario("premium_desk")
     stated = default_rule(name).for_tuning(scenario)
     parameters = stated.free_parameters(scenario)
-    assert 0 < len(parameters) <= 9
+    assert 0 < len(parameters) <= 13
     for key, value in stated.values_of(parameters).items():
         (parameter,) = [free for free in parameters if free.key == key]
         assert parameter.low <= value <= parameter.high
