@@ -3,12 +3,14 @@
 Room: `experiments.comparison`. Reads results; writes to no file.
 """
 
+import itertools
 import math
 
 from rich.table import Table
 
 from envs.interface.cost_terms import COST_TERMS
 from envs.scenario.scenario import Scenario
+from experiments.comparison.outcomes import Outcome
 from experiments.comparison.scenario_result import ScenarioResult
 from experiments.comparison.tuned_rules import BEST_TUNED
 from experiments.texts import (
@@ -42,8 +44,47 @@ def _service_metrics(scenario: Scenario) -> list[tuple[str, str]]:
     return shown
 
 
+BAND_SERVICE = {"service level": "service_level_frac", "abandoned": "abandoned_frac", "on time": "on_time_frac"}
+"""What is shown of each account-value band: heading and key."""
+
+
+def band_names(scenario: Scenario) -> list[str]:
+    """Return the account-value bands in words, the lowest first; empty where the scenario has none."""
+    edges = scenario.value_bands_usd
+    if not edges:
+        return []
+    between = [f"{low:,g} to {high:,g} USD" for low, high in itertools.pairwise(edges)]
+    return [f"below {edges[0]:,g} USD", *between, f"{edges[-1]:,g} USD and more"]
+
+
+def band_table(result: ScenarioResult) -> Table | None:
+    """Return who is served how: of each account-value band service level, abandoned and on-time share; None where the
+    scenario has no bands."""
+    names = band_names(result.scenario)
+    if not names:
+        return None
+    table = Table(
+        title=f"{result.scenario.name}: service by account value, {', '.join(BAND_SERVICE)}",
+        caption="Bands have mixes of channels of their own: compare policies within a band.",
+    )
+    table.add_column("policy", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right")
+    for outcome in sorted(result.outcomes.values(), key=lambda found: found.metrics["total_cost_usd"]):
+        bands = ([outcome.metrics[f"band_{band}.{key}"] for key in BAND_SERVICE.values()] for band in range(len(names)))
+        table.add_row(_label(result, outcome), *(", ".join(map(percent_text, shares)) for shares in bands))
+    return table
+
+
+def _label(result: ScenarioResult, outcome: Outcome) -> str:
+    if outcome.policy == BEST_TUNED and result.best_tuned is not None:
+        return f"{BEST_TUNED} ({result.best_tuned})"
+    return outcome.policy if outcome.mode == "greedy" else f"{outcome.policy} (sampled)"
+
+
 def result_tables(result: ScenarioResult) -> list[Table]:
-    """Return the tables of one scenario: costs, service, cost by term, and the bound if there is one."""
+    """Return the tables of one scenario: costs, service, service by account-value band if there are any, and cost by
+    term."""
     count = len(result.outcomes[result.reference].counts)
     intervals = " with 95 % intervals" if result.no_interval is None else ""
     costs = Table(
@@ -68,9 +109,7 @@ def result_tables(result: ScenarioResult) -> list[Table]:
         terms.add_column(term.replace("_", " "), justify="right")
     by_cost = sorted(result.outcomes.values(), key=lambda outcome: outcome.metrics["total_cost_usd"])
     for outcome in by_cost:
-        label = outcome.policy if outcome.mode == "greedy" else f"{outcome.policy} (sampled)"
-        if outcome.policy == BEST_TUNED:
-            label = f"{BEST_TUNED} ({result.best_tuned})"
+        label = _label(result, outcome)
         difference = ""
         if outcome.policy != result.reference:
             difference = usd_text(result.comparison(outcome.policy).difference)
@@ -80,4 +119,5 @@ def result_tables(result: ScenarioResult) -> list[Table]:
         terms.add_row(label, *(amount_text(outcome.metrics[f"cost_{term}_usd"]) for term in with_cost))
     if any(math.isnan(outcome.metrics[key]) for outcome in by_cost for _, key in shown):
         service.caption = UNDEFINED
-    return [costs, service, terms]
+    bands = band_table(result)
+    return [costs, service, *([] if bands is None else [bands]), terms]

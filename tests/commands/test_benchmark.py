@@ -27,7 +27,7 @@ from envs.scenario.scenario import load_scenario
 from experiments.cli.main import main
 from experiments.comparison import tuned_rules
 from experiments.comparison.benchmark import benchmark, load_benchmark
-from experiments.comparison.benchmark_tables import compared_metrics
+from experiments.comparison.benchmark_tables import band_table, compared_metrics
 from experiments.comparison.comparison import run_benchmark
 from experiments.provenance import collect_data
 from experiments.seeds import demand_seeds
@@ -320,6 +320,21 @@ def test_the_message_about_missing_tuned_rules_says_what_makes_them(bank, tuned_
         run_benchmark(mine, ["fifo"], episodes=2, tuned=True)
     with pytest.raises(ConfigurationError, match="to make them: blended tune tiny --ship"):
         run_benchmark(load_scenario("tiny"), ["fifo"], episodes=2, tuned=True)
+
+
+def test_a_table_says_how_each_account_value_band_is_served(bank, result):
+    table = band_table(result.scenarios["bank"])
+    headings = [column.header for column in table.columns]
+    assert headings == [
+        "policy", "below 2,000 USD", "2,000 to 20,000 USD", "20,000 to 150,000 USD", "150,000 USD and more",
+    ]  # fmt: skip
+    cells = [list(column.cells) for column in table.columns]
+    assert sorted(cells[0]) == ["again", "chance (sampled)", "fifo", "learned"]
+    metrics = result.scenarios["bank"].outcomes["fifo"].metrics
+    shares = [metrics[f"band_2.{key}"] for key in ("service_level_frac", "abandoned_frac", "on_time_frac")]
+    assert cells[3][cells[0].index("fifo")] == ", ".join(f"{100 * share:.1f} %" for share in shares)
+    plain = run_benchmark(load_scenario("tiny"), ["fifo"], episodes=2).scenarios["tiny"]
+    assert band_table(plain) is None
 
 
 def test_learned_stays_the_reference(bank, tuned_folder):
