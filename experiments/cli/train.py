@@ -20,7 +20,7 @@ from experiments.cli.options import (
 
 
 def train(
-    config: Annotated[str, typer.Argument(help="A name in configs/training or a file.")] = "bank",
+    config: Annotated[str, typer.Argument(help="A training or a scenario: a name in configs/, or a file.")] = "bank",
     seed: Annotated[
         int | None, typer.Option(help="Seed, from which training, validation and test episodes follow.")
     ] = None,

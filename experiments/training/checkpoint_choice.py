@@ -94,23 +94,61 @@ def tagged(metrics: dict[str, float]) -> dict[str, float]:
     return tags
 
 
+class CheckpointChoice:
+    """Keeps checkpoints and what they cost on validation episodes, and chooses among them."""
+
+    def __init__(self, folder: Path, scenario: Scenario, config: TrainingConfig, selection: Selection) -> None:
+        self.config = config
+        self._folder = folder
+        self._scenario = scenario
+        self._selection = selection
+
+    def judge(self, network: CandidateScorer, steps: int) -> dict[str, dict[str, float]]:
+        """Keep the weights after `steps` decisions, validate them, and note whether they are the best so far; returns
+        the metrics by mode."""
+        torch.set_num_threads(1)
+        save_weights(network, self._folder / checkpoint_file(steps))
+        metrics = validate_network(
+            network,
+            self._scenario,
+            demand_seeds(self.config.seed).validation,
+            self.config.validation.episodes,
+        )
+        if self._selection.add(steps, metrics):
+            save_weights(network, self._folder / BEST_FILE)
+            self._write_selection()
+        self._write_validations()
+        return metrics
+
+    def _write_selection(self) -> None:
+        write_json(
+            self._folder / SELECTION_FILE,
+            {
+                "mode": self._selection.mode,
+                "validation_cost_usd": self._selection.validation_cost_usd,
+                "provenance": collect_provenance(self.config.seed) | {"steps": self._selection.best_steps},
+            },
+        )
+
+    def _write_validations(self) -> None:
+        with (self._folder / VALIDATION_FILE).open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, ["steps", *MODES])
+            writer.writeheader()
+            writer.writerows(self._selection.validations)
+
+
 class ValidationCallback(BaseCallback):
     """Validates, logs, and keeps checkpoints, at the start, every `every_steps`, and at the end."""
 
-    def __init__(self, folder: Path, scenario: Scenario, config: TrainingConfig, selection: Selection) -> None:
+    def __init__(self, choice: CheckpointChoice) -> None:
         super().__init__()
-        self._folder = folder
-        self._scenario = scenario
-        self._config = config
-        self._selection = selection
-        self._next = config.validation.every_steps
+        self._choice = choice
+        self._config = choice.config
+        self._next = choice.config.validation.every_steps
         self._last = -1
 
     def _on_training_start(self) -> None:
         self.validate()
-
-    def _network(self) -> CandidateScorer:
-        return self.model.policy.scorer_network  # type: ignore[return-value]
 
     def _on_step(self) -> bool:
         return True
@@ -132,39 +170,11 @@ class ValidationCallback(BaseCallback):
         if steps == self._last:
             return
         self._last = steps
-        torch.set_num_threads(1)
-        network = self._network()
-        save_weights(network, self._folder / checkpoint_file(steps))
-        metrics = validate_network(
-            network,
-            self._scenario,
-            demand_seeds(self._config.seed).validation,
-            self._config.validation.episodes,
-        )
-        if self._selection.add(steps, metrics):
-            save_weights(network, self._folder / BEST_FILE)
-            self._write_selection()
-        self._write_validations()
+        metrics = self._choice.judge(self.model.policy.scorer_network, steps)  # type: ignore[arg-type]
         for tag, value in tagged(metrics["greedy"]).items():
             self.logger.record(tag, value)
         self.logger.record("cost/total_sampled_usd", metrics["sampled"]["total_cost_usd"])
         self.logger.dump(steps)
-
-    def _write_selection(self) -> None:
-        write_json(
-            self._folder / SELECTION_FILE,
-            {
-                "mode": self._selection.mode,
-                "validation_cost_usd": self._selection.validation_cost_usd,
-                "provenance": collect_provenance(self._config.seed) | {"steps": self._selection.best_steps},
-            },
-        )
-
-    def _write_validations(self) -> None:
-        with (self._folder / VALIDATION_FILE).open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, ["steps", *MODES])
-            writer.writeheader()
-            writer.writerows(self._selection.validations)
 
 
 def write_baselines(folder: Path, scenario: Scenario, config: TrainingConfig) -> None:
@@ -176,5 +186,13 @@ def write_baselines(folder: Path, scenario: Scenario, config: TrainingConfig) ->
         metrics = compute_metrics(scenario, add_counts(counts), len(episodes))
         with SummaryWriter(str(folder / TENSORBOARD_FOLDER / name)) as writer:
             for tag, value in tagged(metrics).items():
-                for step in (0, config.steps):
+                for step in (0, _last_step(config)):
                     writer.add_scalar(tag, value, step)
+
+
+def _last_step(config: TrainingConfig) -> int:
+    """Return where the lines of the baselines end: at the last decision of training, or the last episode of a policy
+    search without one."""
+    search = config.adjustment
+    played = 0 if search is None else search.generations * search.population * search.episodes
+    return config.steps or played

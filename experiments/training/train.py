@@ -4,6 +4,7 @@ Room: `experiments.training`. Needs the extra `train`. Writes a run folder (`exp
 
     training.yaml scenario.yaml network.json provenance.json   what was run
     checkpoints/start.pt, step_….pt, best.pt                    weights, whole or not at all
+    search.csv adjusted.yaml checkpoints/adjusted.pt            of policy search, if there was one
     validation.csv selection.json                               what was chosen, and why
     tensorboard/                                                learner and baselines, the same tags
     policy.onnx benchmark.json benchmark.csv                    the result
@@ -21,11 +22,11 @@ from sb3_contrib import MaskablePPO
 from agents.action_layout import action_layout
 from agents.catalog import NamedPolicy, fitting_baselines, load_policy
 from agents.exported_policy import MODES, ExportedPolicy
-from agents.learning.adjustment import fit_adjustment
 from agents.learning.elapsed_time_buffer import ElapsedTimeBuffer
 from agents.learning.learned_policy import (
     LearnedPolicy,
     load_network,
+    make_network,
     save_weights,
 )
 from agents.learning.maskable_policy import CandidateScoringPolicy, quiet_distributions
@@ -51,6 +52,7 @@ from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
+from experiments.comparison.tuned_rules import choose_best, load_tuned, tuned_file
 from experiments.console import message_console, say_doubts
 from experiments.progress import episode_progress
 from experiments.provenance import collect_data
@@ -63,11 +65,13 @@ from experiments.run_folder import (
 from experiments.seeds import demand_seeds
 from experiments.texts import amount_text
 from experiments.training.checkpoint_choice import (
+    CheckpointChoice,
     Selection,
     ValidationCallback,
     write_baselines,
 )
 from experiments.training.onnx_export import export_policy
+from experiments.training.policy_search import search_policy
 from experiments.training.training_config import TrainingConfig
 
 LEARNED = "learned"
@@ -128,19 +132,13 @@ def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device
     return model
 
 
-def adjust_prior(network: CandidateScorer, scenario: Scenario, config: TrainingConfig) -> None:
-    """Fit the adjustments of the prior on training episodes, and set them in `network`."""
-    assert config.adjustment is not None
-    with episode_progress() as progress:
-        task = progress.add_task("adjusting the prior rule", total=config.adjustment.generations)
-        found = fit_adjustment(
-            scenario,
-            demand_seeds(config.seed).train,
-            **config.adjustment.model_dump(),
-            threads=config.threads,
-            progress=lambda count: progress.advance(task, count),
-        )
-    network.prior.set_adjustment(found)
+def _network_of(model: MaskablePPO | None, scenario: Scenario, config: TrainingConfig) -> CandidateScorer:
+    """Return the network that `model` trains, or one that nobody trains further."""
+    if model is not None:
+        network: CandidateScorer = model.policy.scorer_network  # type: ignore[assignment]
+        return network
+    torch.manual_seed(config.seed % 2**32)
+    return make_network(scenario, **config.network.model_dump())
 
 
 @dataclass(frozen=True, repr=False)
@@ -181,6 +179,7 @@ def train(
     quiet_distributions()
     stated = () if config.benchmark is None else config.benchmark.policies or ()
     data = collect_data([scenario], [load_policy(text, scenario) for text in stated])
+    tuned = _shipped_rules(scenario, config)  # before the work, not after it
     folder = create_run_folder(Path(runs_folder), experiment, config.seed)
     (folder / CHECKPOINTS_FOLDER).mkdir()
     write_yaml(folder / TRAINING_FILE, config)
@@ -195,26 +194,40 @@ def train(
         progress.add_task("baselines on the validation episodes", total=None)
         write_baselines(folder, scenario, config)
     selection = Selection()
-    model = build_model(scenario, config, chosen_device, folder)
-    network: CandidateScorer = model.policy.scorer_network  # type: ignore[assignment]
+    model = build_model(scenario, config, chosen_device, folder) if config.steps else None
+    network = _network_of(model, scenario, config)
     save_weights(network, folder / START_FILE)
     if config.adjustment is not None:
-        adjust_prior(network, scenario, config)
+        found = search_policy(scenario, config, folder)
+        network.prior.set_adjustment(found.adjustment)
+        console.print(
+            f"Policy search from {found.start}: {amount_text(found.validation_usd)} USD/day on validation episodes",
+            highlight=False,
+        )
         save_weights(network, folder / ADJUSTED_FILE)
-    callback = ValidationCallback(folder, scenario, config, selection)
+    choice = CheckpointChoice(folder, scenario, config, selection)
+    if model is None:
+        choice.judge(network, 0)
+        return finish_run(folder, scenario, config, selection, console, tuned)
+    callback = ValidationCallback(choice)
     try:
         model.learn(config.steps, callback=callback, tb_log_name="learner", progress_bar=progress_bar, log_interval=5)
     except KeyboardInterrupt:
         console.print(f"Stopped; going on with the best of {len(selection.validations)} checkpoints", highlight=False)
     else:
         callback.validate()
-    return finish_run(folder, scenario, config, selection, console)
+    return finish_run(folder, scenario, config, selection, console, tuned)
 
 
 def finish_run(
-    folder: Path, scenario: Scenario, config: TrainingConfig, selection: Selection, console: Console
+    folder: Path,
+    scenario: Scenario,
+    config: TrainingConfig,
+    selection: Selection,
+    console: Console,
+    tuned: list[NamedPolicy],
 ) -> TrainingResult:
-    """Export the chosen policy and test it against its start and the baselines."""
+    """Export the chosen policy and test it against its start, the best of the `tuned` rules and the baselines."""
     metadata = json.loads((folder / SELECTION_FILE).read_text(encoding="utf-8"))
     network, _ = load_network(folder)
     file = folder / POLICY_FILE
@@ -226,7 +239,7 @@ def finish_run(
     if config.benchmark is not None:
         result = run_benchmark(
             scenario,
-            test_policies(folder, scenario, config, metadata["mode"]),
+            test_policies(folder, scenario, config, metadata["mode"], _best_of(tuned, scenario, config)),
             episodes=config.benchmark.episodes,
             seed=config.seed,
             threads=config.threads,
@@ -236,24 +249,50 @@ def finish_run(
     return TrainingResult(folder, file, selection, result)
 
 
-def test_policies(folder: Path, scenario: Scenario, config: TrainingConfig, mode: str) -> list[str | NamedPolicy]:
-    """Return who takes part in the final benchmark: the exported policy in its chosen mode, the
-    network before its first update, played greedily, and the baselines."""
+def test_policies(
+    folder: Path, scenario: Scenario, config: TrainingConfig, mode: str, tuned: list[NamedPolicy]
+) -> list[str | NamedPolicy]:
+    """Return who takes part in the final benchmark: the exported policy in its chosen mode, the network before its
+    first update and after policy search, played greedily, the best `tuned` rule, and the baselines."""
     assert config.benchmark is not None
     exported = ExportedPolicy(folder / POLICY_FILE, scenario)
     start, _ = load_network(folder, START_FILE)
     adjusted = []
     if config.adjustment is not None:
         network, _ = load_network(folder, ADJUSTED_FILE)
-        rule = RulePolicy("expected_loss", scenario, network.prior.read_adjustment())
+        rule = RulePolicy("expected_loss", scenario, network.prior.read_adjustment(), needs=())
         adjusted = [NamedPolicy("adjusted_rule", rule, True)]
     names = config.benchmark.policies
     return [
         NamedPolicy(LEARNED, exported, mode == "greedy"),
         NamedPolicy("learned_at_start", LearnedPolicy(start), True),
         *adjusted,
+        *tuned,
         *(fitting_baselines(scenario) if names is None else names),
     ]
+
+
+def _shipped_rules(scenario: Scenario, config: TrainingConfig) -> list[NamedPolicy]:
+    """Return the tuned rules of the scenario whose best is to take part in the test; none where none are shipped."""
+    if config.benchmark is None or not config.benchmark.best_tuned or not tuned_file(scenario.name).is_file():
+        return []
+    return [load_policy(rule, scenario) for rule in load_tuned(scenario.name).rules]
+
+
+def _best_of(tuned: list[NamedPolicy], scenario: Scenario, config: TrainingConfig) -> list[NamedPolicy]:
+    """Return the one of `tuned` rules that costs least on validation episodes."""
+    if not tuned or config.benchmark is None:
+        return []
+    with episode_progress() as progress:
+        best = choose_best(
+            tuned,
+            scenario,
+            seed=config.seed,
+            episodes=config.benchmark.tuned_episodes,
+            threads=config.threads,
+            progress=progress,
+        )
+    return [rule for rule in tuned if rule.name == best]
 
 
 def evaluate_command(result: TrainingResult, config: TrainingConfig) -> list[str]:

@@ -3,6 +3,7 @@
 Room: `experiments.training`. Checked and frozen; reads files, touches nothing else.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,14 +11,16 @@ from pydantic import Field, model_validator
 
 from agents.catalog import locate_policy
 from envs.configuration.document import (
+    Document,
     apply_overrides,
     find_config,
     load_yaml,
+    named_files,
     validate,
 )
 from envs.configuration.path_keys import locate_paths
 from envs.configuration.quantities import Checked
-from envs.errors import InvalidValueError
+from envs.errors import ConfigurationError, InvalidValueError
 from envs.scenario.scenario import locate_override, locate_scenario
 from experiments.processors import MOST_THREADS
 from experiments.seeds import LARGEST_SEED, MOST_EPISODES
@@ -52,12 +55,16 @@ class Adjustment(Checked):
 
     Attributes:
         generations: of the search.
+        validation_episodes: on which the start and the mean of the search are judged.
+        every_generations: how often that is.
         population: candidates in a generation.
         episodes: new training episodes in each generation, the same for all its candidates.
         sigma: standard deviation at the start; the adjustments are scaled so that one is a large change.
     """
 
     generations: int = Field(default=30, ge=1, le=100_000)
+    validation_episodes: int = Field(default=64, ge=2, le=MOST_EPISODES)
+    every_generations: int = Field(default=5, ge=1)
     population: int = Field(default=12, ge=4, le=10_000)
     episodes: int = Field(default=8, ge=1, le=MOST_EPISODES)
     sigma: float = Field(default=0.4, gt=0)
@@ -111,10 +118,13 @@ class Validation(Checked):
 
 
 class FinalBenchmark(Checked):
-    """The test at the end: `episodes` test episodes, the learned policy, its start, and `policies`."""
+    """The test at the end: `episodes` test episodes, the learned policy, its start, and `policies`; with `best_tuned`
+    also the shipped tuned rule that costs least on `tuned_episodes` validation episodes, where there are any."""
 
     episodes: int = Field(default=64, ge=2, le=MOST_EPISODES)
     policies: tuple[str, ...] | None = None
+    best_tuned: bool = False
+    tuned_episodes: int = Field(default=64, ge=1, le=MOST_EPISODES)
 
 
 class TrainingConfig(Checked):
@@ -124,7 +134,7 @@ class TrainingConfig(Checked):
     scenario: str = "bank"
     scenario_overrides: tuple[str, ...] = ()
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
-    steps: int = Field(default=2_000_000, ge=1)
+    steps: int = Field(default=2_000_000, ge=0)
     threads: int = Field(default=2, ge=1, le=MOST_THREADS)
     network: Network = Network()
     adjustment: Adjustment | None = None
@@ -139,11 +149,39 @@ class TrainingConfig(Checked):
         return self
 
 
+COMMON = "common"
+"""The training in `configs/training/` for scenarios that have none of their own."""
+
+
 def load_training(name_or_path: str | Path, overrides: tuple[str, ...] = (), **changes: Any) -> TrainingConfig:
-    """Return the checked training of that name in `configs/training/`, or of that file; `changes` that are not None
-    replace keys, as `--set` does."""
-    document = load_yaml(find_config(name_or_path, "training"))
+    """Return the checked training of that name in `configs/training/`, or of that file; of a scenario that has no
+    training of its own, by its name or file, the `COMMON` one. `changes` that are not None replace keys, as `--set`
+    does."""
+    document = _find_training(name_or_path)
     texts = [*overrides, *(f"{key}={value}" for key, value in changes.items() if value is not None)]
     if texts:
         document = apply_overrides(document, texts)
     return validate(locate_paths(document, "training", PATH_KEYS), TrainingConfig, "training")
+
+
+def _find_training(name_or_path: str | Path) -> Document:
+    try:
+        file = find_config(name_or_path, "training")
+    except ConfigurationError as error:
+        try:
+            find_config(name_or_path, "scenarios")
+        except ConfigurationError:
+            raise ConfigurationError(f"{error}; nor in configs/scenarios") from None
+        return _common_training(str(name_or_path))
+    document = load_yaml(file)
+    if not (isinstance(document.data, dict) and {"channels", "extends"} & set(document.data)):
+        return document
+    scenario = locate_scenario(str(file), Path())  # a name, if it is one of ours
+    own = named_files("training").get(scenario)
+    return _common_training(scenario) if own is None else load_yaml(own)
+
+
+def _common_training(scenario: str) -> Document:
+    """Return the training for scenarios that have none of their own, for `scenario`, a name or a whole path."""
+    document = load_yaml(find_config(COMMON, "training"))
+    return replace(document, data={**document.data, "scenario": scenario}, overridden=frozenset({("scenario",)}))

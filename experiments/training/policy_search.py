@@ -1,0 +1,137 @@
+"""Policy search: the adjustments of the prior rule, fitted by evolution and chosen on validation episodes.
+
+Room: `experiments.training`. Plays training and validation episodes, never those of the test; writes a table, a policy
+file and TensorBoard's events into the run folder.
+"""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.tensorboard import SummaryWriter
+
+from agents.learning.adjustment import AdjustedPlay, Generation, search_adjustments
+from agents.rules.compiled.expected_loss import ADJUSTMENTS
+from agents.rules.expected_loss_rule import ExpectedLossRule
+from agents.run_files import ADJUSTED_RULE_FILE, SEARCH_FILE, TENSORBOARD_FOLDER
+from envs.metrics import calendar_days
+from envs.scenario.scenario import Scenario
+from experiments.comparison.tuned_rules import load_tuned, tuned_file
+from experiments.progress import episode_progress
+from experiments.run_folder import write_yaml
+from experiments.seeds import demand_seeds
+from experiments.training.training_config import TrainingConfig
+
+COLUMNS = ("generation", "episodes", "training_usd", "step_size", "validation_usd")
+
+
+class Start(NamedTuple):
+    """Adjustments from which the search may start, and the rule whose they are."""
+
+    name: str
+    adjustment: NDArray[np.float64]
+
+
+class Found(NamedTuple):
+    """What the search found: the adjustments that cost least on validation episodes, USD/day, and whence it started."""
+
+    adjustment: NDArray[np.float64]
+    validation_usd: float
+    start: str
+
+
+def known_starts(scenario: Scenario) -> list[Start]:
+    """Return the rule as it is, and its tuned forms that are shipped for the scenario."""
+    starts = [Start("expected_loss", np.zeros(len(ADJUSTMENTS)))]
+    if tuned_file(scenario.name).is_file():
+        for rule in load_tuned(scenario.name).rules:
+            if isinstance(rule, ExpectedLossRule):
+                starts.append(Start(rule.name, rule.adjustment()))
+    return starts
+
+
+def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> Found:
+    """Return the best adjustments of a search as the configuration states it; every step of it is kept in `folder`.
+
+    The start is whichever of `known_starts` costs least on validation episodes. The mean of the search plays these
+    every `every_generations` and at the end; the cheapest is the policy, the start included. Ctrl-C ends the search
+    with the best so far.
+    """
+    settings = config.adjustment
+    assert settings is not None
+    validate = _Validation(scenario, demand_seeds(config.seed).validation, settings.validation_episodes, config.threads)
+    with (
+        (folder / SEARCH_FILE).open("w", newline="", encoding="utf-8") as stream,
+        SummaryWriter(str(folder / TENSORBOARD_FOLDER / "policy_search")) as events,
+        episode_progress() as progress,
+    ):
+        rows = csv.writer(stream)
+        rows.writerow(COLUMNS)
+
+        def note(generation: int, training_usd: float | None, sigma: float, validation_usd: float | None) -> None:
+            played = generation * settings.population * settings.episodes
+            rows.writerow(
+                [generation, played, *("" if x is None else x for x in (training_usd, sigma, validation_usd))]
+            )
+            stream.flush()
+            for tag, value in (("cost/training_usd", training_usd), ("cost/total_usd", validation_usd)):
+                if value is not None:
+                    events.add_scalar(tag, value, played)
+            events.add_scalar("search/step_size", sigma, played)
+
+        task = progress.add_task("policy search", total=settings.generations)
+        starts = [(validate(start.adjustment), start) for start in known_starts(scenario)]
+        validation_usd, start = min(starts, key=lambda pair: pair[0])
+        found = _keep(folder, Found(start.adjustment, validation_usd, start.name))
+        note(0, None, settings.sigma, validation_usd)
+        try:
+            for generation in _generations(scenario, config, start):
+                cost_usd = None
+                if generation.number % settings.every_generations == 0 or generation.number == settings.generations:
+                    cost_usd = validate(generation.mean)
+                    if cost_usd < found.validation_usd:
+                        found = _keep(folder, Found(generation.mean, cost_usd, start.name))
+                note(generation.number, generation.cost_usd / calendar_days(scenario), generation.step_size, cost_usd)
+                progress.advance(task)
+        except KeyboardInterrupt:
+            progress.console.print("Policy search stopped; going on with the best so far", highlight=False)
+    return found
+
+
+def _keep(folder: Path, found: Found) -> Found:
+    """Write the adjustments as a policy file, so that they are there when a run dies; returns `found`."""
+    stated = dict(zip(ADJUSTMENTS, found.adjustment.tolist(), strict=True))
+    rule = ExpectedLossRule.model_validate({"rule": "expected_loss", "name": "adjusted_rule"} | stated)
+    write_yaml(folder / ADJUSTED_RULE_FILE, rule)
+    return found
+
+
+def _generations(scenario: Scenario, config: TrainingConfig, start: Start) -> Iterator[Generation]:
+    settings = config.adjustment
+    assert settings is not None
+    return search_adjustments(
+        scenario,
+        demand_seeds(config.seed).train,
+        start=start.adjustment,
+        generations=settings.generations,
+        population=settings.population,
+        episodes=settings.episodes,
+        sigma=settings.sigma,
+        threads=config.threads,
+    )
+
+
+class _Validation:
+    """What adjustments cost on the validation episodes, USD/day."""
+
+    def __init__(self, scenario: Scenario, seed: int, episodes: int, threads: int) -> None:
+        self._play = AdjustedPlay(scenario, 1, episodes, threads)
+        self._seed = seed
+        self._numbers = np.arange(episodes)
+        self._days = calendar_days(scenario)
+
+    def __call__(self, adjustment: NDArray[np.float64]) -> float:
+        return float(self._play.costs_usd(adjustment[None], self._seed, self._numbers).mean()) / self._days

@@ -1,0 +1,209 @@
+"""Policy search as a training: what is kept, where it starts, which episodes it meets, and what becomes the policy."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from playing import meet_demand
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from agents.catalog import load_policy
+from agents.episodes import play_episodes
+from agents.learning import adjustment
+from agents.learning.adjustment import AdjustedPlay
+from agents.learning.learned_policy import load_network
+from envs.errors import ConfigurationError
+from envs.scenario.scenario import load_scenario
+from experiments.cli import main as cli
+from experiments.comparison import tuned_rules
+from experiments.seeds import demand_seeds
+from experiments.training import policy_search
+from experiments.training.policy_search import COLUMNS, known_starts
+from experiments.training.train import train
+from experiments.training.training_config import TrainingConfig, load_training
+
+SEED, DAYS = 5, 2
+GENERATIONS, POPULATION, EPISODES, VALIDATION_EPISODES = 3, 4, 2, 6
+TRAINING = {
+    "scenario": "bank",
+    "scenario_overrides": [f"horizon.days={DAYS}"],
+    "seed": SEED,
+    "steps": 0,
+    "threads": 2,
+    "network": {"width": 4, "prior_weight": 8, "residual_weight": 0.02},
+    "adjustment": {
+        "generations": GENERATIONS,
+        "population": POPULATION,
+        "episodes": EPISODES,
+        "validation_episodes": VALIDATION_EPISODES,
+        "every_generations": 2,
+    },
+    "ppo": {"environments": 2, "rollout_steps": 16, "batch_size": 32},
+    "validation": {"every_steps": 128, "episodes": 2},
+    "benchmark": {"episodes": 4, "policies": ["fifo"]},
+}
+ORIGIN = (
+    "{command: blended tune, date: '2026-01-01', seed: 0, trials: 1, episodes: 1, validation_episodes: 1, kept: tuned, "
+    "training_cost_usd: {default: 1, tuned: 1}, validation_cost_usd: {default: 1, tuned: 1}}"
+)
+TUNED = """
+scenario: bank
+rules:
+  - {{rule: expected_loss, name: tuned_expected_loss, {keys}}}
+origins: {{tuned_expected_loss: {origin}}}
+"""
+
+
+def ship(folder: Path, monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "bank.yaml").write_text(TUNED.format(keys=keys, origin=ORIGIN))
+    monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", folder)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a finished run, the (seed, episode) that it met in order, and its JSON result."""
+    folder = tmp_path_factory.mktemp("search")
+    (folder / "small.yaml").write_text(yaml.safe_dump(TRAINING))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", folder / "none")
+        met = meet_demand(monkeypatch)
+        arguments = ["train", folder / "small.yaml", "--runs", folder / "runs", "--device", "cpu"]
+        monkeypatch.setattr(sys, "argv", ["blended", *map(str, arguments), "--json", str(folder / "result.json")])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert not ended.value.code
+    (found,) = (folder / "runs" / "small").iterdir()
+    return found, met, json.loads((folder / "result.json").read_text())
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "search.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def validated(folder: Path) -> list[float]:
+    """Return what each validation cost, USD/day."""
+    return [float(row["validation_usd"]) for row in rows_of(folder) if row["validation_usd"]]
+
+
+def test_every_generation_is_kept_and_validated_as_often_as_asked(run):
+    folder, _, _ = run
+    rows = rows_of(folder)
+    assert tuple(rows[0]) == COLUMNS
+    assert [int(row["generation"]) for row in rows] == [0, 1, 2, 3]
+    assert [int(row["episodes"]) for row in rows] == [POPULATION * EPISODES * number for number in range(4)]
+    assert [row["validation_usd"] != "" for row in rows] == [True, False, True, True]
+    assert [row["training_usd"] != "" for row in rows] == [False, True, True, True]
+    events = EventAccumulator(str(folder / "tensorboard" / "policy_search"))
+    events.Reload()
+    shown = [(event.step, event.value) for event in events.Scalars("cost/total_usd")]
+    assert shown == [
+        (int(row["episodes"]), pytest.approx(float(row["validation_usd"]), rel=1e-6))
+        for row in rows
+        if row["validation_usd"]
+    ]
+
+
+def test_the_policy_is_the_cheapest_of_start_and_means_on_validation_episodes(run):
+    folder, _, _ = run
+    network, scenario = load_network(folder, "checkpoints/adjusted.pt")
+    named = load_policy(str(folder / "adjusted.yaml"), scenario)
+    assert named.name == "adjusted_rule"
+    np.testing.assert_allclose(network.prior.read_adjustment(), named.policy.settings, rtol=1e-6)
+    counts = play_episodes(scenario, named.policy, demand_seeds(SEED).validation, np.arange(VALIDATION_EPISODES))
+    cost_usd = np.mean([count["cost_usd"].sum() for count in counts]) / DAYS
+    assert cost_usd == pytest.approx(min(validated(folder)))
+
+
+def test_without_steps_the_adjusted_rule_is_the_learned_policy(run):
+    _, _, result = run
+    assert result["best_steps"] == 0
+    policies = result["benchmark"]["scenarios"]["bank"]["policies"]
+    learned, adjusted = (policies[name]["total_cost_usd"]["mean"] for name in ("learned", "adjusted_rule"))
+    # The exported graph computes in float32, the rule in float64: ties may break otherwise.
+    assert learned == pytest.approx(adjusted, rel=0.02)
+    assert set(policies) == {"learned", "learned_at_start", "adjusted_rule", "fifo"}
+
+
+def test_the_search_meets_training_and_validation_episodes_and_the_test_comes_last(run):
+    _, met, _ = run
+    seeds = demand_seeds(SEED)
+    assert {seed for seed, _ in met} == set(seeds)
+    trained = {episode for seed, episode in met if seed == seeds.train}
+    assert set(range(GENERATIONS * EPISODES)) <= trained
+    first_test = next(place for place, (seed, _) in enumerate(met) if seed == seeds.test)
+    assert {seed for seed, _ in met[first_test:]} == {seeds.test}
+
+
+def test_the_start_is_the_rule_or_its_shipped_tuned_form(tmp_path, monkeypatch):
+    bank = load_scenario("bank", ("horizon.days=1",))
+    monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", tmp_path / "none")
+    assert [start.name for start in known_starts(bank)] == ["expected_loss"]
+    ship(tmp_path, monkeypatch, "interrupt_price: 0.5")
+    plain, tuned = known_starts(bank)
+    assert not plain.adjustment.any()
+    assert (tuned.name, tuned.adjustment.sum()) == ("tuned_expected_loss", 0.5)
+
+
+@pytest.mark.parametrize("name", ["premium_desk", "configs/scenarios/premium_desk.yaml"])
+def test_a_scenario_without_a_training_of_its_own_has_the_common_one(name):
+    root = Path(__file__).resolve().parents[2]
+    text = str(root / name) if "/" in name else name
+    found = load_training(text, ("adjustment.generations=7",), seed=3)
+    assert load_scenario(found.scenario) == load_scenario("premium_desk")
+    assert (found.seed, found.steps, found.adjustment.generations) == (3, 0, 7)
+
+
+def test_a_scenario_with_a_training_of_its_own_keeps_it():
+    assert load_training("bank").scenario == "bank"
+    file = Path(__file__).resolve().parents[2] / "configs" / "scenarios" / "bank.yaml"
+    assert load_training(file) == load_training("bank")
+    assert load_training("million_dollar_interrupt").scenario == "million_dollar_interrupt_random"
+
+
+def test_what_is_neither_is_named_as_a_training():
+    with pytest.raises(ConfigurationError, match="bnak: no such file, and no such name in configs/training"):
+        load_training("bnak")
+
+
+def test_who_stops_the_search_goes_on_with_the_best_so_far(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", tmp_path / "none")
+    config = TrainingConfig.model_validate(TRAINING)
+    scenario = load_scenario("bank", (f"horizon.days={DAYS}",))
+    found = adjustment.search_adjustments
+
+    def stop(*arguments, **settings):
+        for generation in found(*arguments, **settings):
+            yield generation
+            if generation.number == 2:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(policy_search, "search_adjustments", stop)
+    best = policy_search.search_policy(scenario, config, tmp_path)
+    rows = rows_of(tmp_path)
+    assert [int(row["generation"]) for row in rows] == [0, 1, 2]
+    assert best.validation_usd == min(validated(tmp_path))
+    assert "Policy search stopped" in capsys.readouterr().err
+
+
+def test_a_cheaper_shipped_form_is_where_the_search_starts_and_its_best_rule_takes_part_in_the_test(
+    tmp_path, monkeypatch, capsys
+):
+    ship(tmp_path / "tuned", monkeypatch, "interrupt_price: 0.3, idle_last_rep: 20")
+    scenario = load_scenario("bank", (f"horizon.days={DAYS}",))
+    plain, tuned = known_starts(scenario)
+    config = TrainingConfig.model_validate(TRAINING | {"benchmark": TRAINING["benchmark"] | {"best_tuned": True}})
+    result = train(config, experiment="search", runs_folder=tmp_path / "runs", device="cpu")
+    play = AdjustedPlay(scenario, 2, VALIDATION_EPISODES)
+    both = np.array([plain.adjustment, tuned.adjustment])
+    costs_usd = play.costs_usd(both, demand_seeds(SEED).validation, np.arange(VALIDATION_EPISODES)).mean(axis=1)
+    assert costs_usd[1] < costs_usd[0]
+    assert validated(result.folder)[0] == pytest.approx(costs_usd[1] / DAYS)
+    assert "Policy search from tuned_expected_loss" in capsys.readouterr().err
+    assert "tuned_expected_loss" in result.benchmark.scenarios["bank"].outcomes
+    assert not (result.folder / "tensorboard" / "learner_1").exists()  # nobody learned by gradients
