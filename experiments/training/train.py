@@ -258,7 +258,7 @@ def test_policies(
     exported = ExportedPolicy(folder / POLICY_FILE, scenario)
     start, _ = load_network(folder, START_FILE)
     adjusted = []
-    if config.adjustment is not None:
+    if config.adjustment is not None and config.steps:  # without steps it is the learned policy
         network, _ = load_network(folder, ADJUSTED_FILE)
         rule = RulePolicy("expected_loss", scenario, network.prior.read_adjustment(), needs=())
         adjusted = [NamedPolicy("adjusted_rule", rule, True)]
