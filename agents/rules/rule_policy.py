@@ -110,14 +110,16 @@ class RulePolicy:
 
     def _check_settings(self, settings: NDArray[np.float64], scenario: Scenario) -> NDArray[np.float64]:
         size = n_settings(self.name, len(scenario.channels))
-        is_form = isinstance(settings, np.ndarray) and settings.shape == (size,) and settings.dtype == np.float64
+        if not isinstance(settings, np.ndarray) or settings.shape != (size,) or settings.dtype != np.float64:
+            is_array = isinstance(settings, np.ndarray)
+            form = f"{settings.shape}, {settings.dtype}" if is_array else type(settings).__name__
+            raise ArgumentError(f"policy {self.name}: settings of {form}: must be float64 of shape ({size},)")
         # Thresholds that nothing reaches are infinite; adjustments of the rule of expected loss are numbers.
-        is_number = np.isfinite if self.name == "expected_loss" else lambda numbers: ~np.isnan(numbers)
-        if not is_form or not is_number(settings).all():
-            raise ArgumentError(
-                f"policy {self.name}: settings = {settings!r}: must be float64 of shape ({size},), each a number "
-                "(of expected_loss a finite one)"
-            )
+        is_number = np.isfinite(settings) if self.name == "expected_loss" else ~np.isnan(settings)
+        if not is_number.all():
+            place = int(np.flatnonzero(~is_number)[0])
+            kind = "a finite number" if self.name == "expected_loss" else "a number"
+            raise ArgumentError(f"policy {self.name}: settings[{place}] = {settings[place]}: must be {kind}")
         return settings
 
     def play_until(self, rows: CenterRows, running: NDArray[np.int64], until_s: NDArray[np.float64]) -> None:
