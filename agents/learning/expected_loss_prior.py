@@ -189,7 +189,10 @@ def _reserve_reps(rows: Tensor, around: Surroundings, adjust: dict[str, Tensor])
 
 def _reps_free(center: Tensor, rows: Tensor) -> Tensor:
     """Return how many reps with the skill for each contact are free."""
-    queue = (rows[:, C_CHANNEL].long() - 1).clamp(min=0)  # a closed action has no channel
+    n_queues = (center.shape[1] - N_CENTER_FIELDS) // N_QUEUE_FIELDS
+    queue = (rows[:, C_CHANNEL].long() - 1).clamp(
+        0, n_queues - 1
+    )  # a closed action has none, or whatever one puts there
     return center.gather(1, (N_CENTER_FIELDS + queue * N_QUEUE_FIELDS + Q_REPS_FREE).unsqueeze(1)).squeeze(1)
 
 

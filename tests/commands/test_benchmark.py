@@ -369,7 +369,7 @@ def test_tuned_rules_are_asked_for_in_the_file_too(tuned_folder, tmp_path):
 def test_tuned_rules_must_be_there_and_well_named(bank, tuned_folder):
     with pytest.raises(ConfigurationError, match=r"tuned: no tuned rules of scenario tiny .* blended tune tiny --ship"):
         run_benchmark(load_scenario("tiny"), ["fifo"], episodes=2, tuned=True)
-    with pytest.raises(ConfigurationError, match="validation_episodes = 0: must be >= 1"):
+    with pytest.raises(ConfigurationError, match="validation_episodes = 0: must be a whole number >= 1"):
         run_benchmark(bank, ["fifo"], episodes=2, tuned=True, validation_episodes=0)
     file = tuned_folder / "bank.yaml"
     text = file.read_text()

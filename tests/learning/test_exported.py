@@ -362,7 +362,7 @@ def test_evaluation_without_the_training_stack(file, tmp_path):
         (("FILE", "--scenario", "tiy"), "did you mean 'tiny'?"),
         (("fifoo", "--scenario", "tiny"), "did you mean 'fifo'?"),
         (("fifo", "--mode", "drunk"), "'greedy'"),
-        (("fifo", "--episodes", "0"), "episodes = 0: must be >= 1"),
+        (("fifo", "--episodes", "0"), "episodes = 0: must be a whole number >= 1"),
         (("fifo", "--json", "none/found.json"), "--json none/found.json: cannot be written"),
     ],
 )

@@ -197,7 +197,9 @@ def test_who_stops_the_search_goes_on_with_the_best_so_far(tmp_path, monkeypatch
 def test_a_cheaper_shipped_form_is_where_the_search_starts_and_its_best_rule_takes_part_in_the_test(
     tmp_path, monkeypatch, capsys
 ):
-    ship(tmp_path / "tuned", monkeypatch, "interrupt_price: 0.3, idle_last_rep: 20")
+    # Keep a rep free, above all of callers with little to lose.
+    keys = "idle_last_rep: 16, idle_second_rep: 30, reserve_by_stake: 1, reserve_real_time: 0.4, deferred_index: -4.7"
+    ship(tmp_path / "tuned", monkeypatch, f"{keys}, due_scale: 2, offer_benefit: 1")
     scenario = load_scenario("bank", (f"horizon.days={DAYS}",))
     plain, tuned = known_starts(scenario)
     config = TrainingConfig.model_validate(TRAINING | {"benchmark": TRAINING["benchmark"] | {"best_tuned": True}})
