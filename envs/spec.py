@@ -12,12 +12,13 @@ from typing import Any
 
 from gymnasium.envs.registration import EnvSpec
 
-from envs.scenario.scenario import Scenario
+from envs.errors import ConfigurationError
+from envs.scenario.scenario import Scenario, locate_override, locate_scenario
 
 
 class WritableSpec:
     """Makes the `spec` of an environment one that `spec.to_json()` can write: of its arguments a `Scenario` is kept as
-    the mapping that makes an equal one, a path as text, a mode as its value."""
+    the mapping that makes an equal one, a path as text, whole, since it is read elsewhere, a mode as its value."""
 
     _spec: EnvSpec | None = None
 
@@ -30,8 +31,20 @@ class WritableSpec:
     def spec(self, spec: EnvSpec | None) -> None:
         if spec is not None:
             spec = copy.copy(spec)
-            spec.kwargs = {key: _as_data(value) for key, value in spec.kwargs.items()}
+            spec.kwargs = {key: _as_data(_located(key, value)) for key, value in spec.kwargs.items()}
         self._spec = spec
+
+
+def _located(key: str, value: Any) -> Any:
+    """Return the argument `key` with whole paths for relative ones, which begin in the working folder of now."""
+    try:
+        if key == "scenario" and isinstance(value, str | Path):
+            return locate_scenario(str(value), Path())
+        if key == "overrides":
+            return [locate_override(text, Path.cwd()) for text in value]
+    except ConfigurationError:  # made in another working folder: as it was stated
+        pass
+    return value
 
 
 def _as_data(value: Any) -> Any:

@@ -328,3 +328,19 @@ def test_an_autoreset_mode_that_is_none_is_refused():
         ConfigurationError, match="autoreset_mode = 'same': must be one of NextStep, SameStep, Disabled"
     ):
         BlendedCenterVector("tiny", 2, autoreset_mode="same")
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+@pytest.mark.parametrize("many", [False, True])
+def test_a_specification_made_beside_a_file_makes_the_same_environment_elsewhere(tmp_path, monkeypatch, kind, many):
+    (tmp_path / "own.yaml").write_text("extends: tiny\nname: own\n")
+    (tmp_path / "day.csv").write_text("channel,at_s\nvoice,40000\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    arguments = {"scenario": kind("own.yaml"), "overrides": ("replay.file=day.csv",)}
+    make = (lambda spec, **keys: gymnasium.make_vec(spec, num_envs=1, **keys)) if many else gymnasium.make
+    made = make("BlendedCenter-v0", **arguments)
+    text = made.spec.to_json()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = make(EnvSpec.from_json(text))
+    assert again.unwrapped.scenario == made.unwrapped.scenario
