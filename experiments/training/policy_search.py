@@ -5,7 +5,6 @@ file and TensorBoard's events into the run folder.
 """
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from agents.learning.adjustment import AdjustedPlay, Generation, search_adjustments
+from agents.learning.adjustment import AdjustedPlay, search_adjustments
 from agents.rules.compiled.expected_loss import ADJUSTMENTS
 from agents.rules.expected_loss_rule import ExpectedLossRule
 from agents.run_files import ADJUSTED_RULE_FILE, SEARCH_FILE, TENSORBOARD_FOLDER
@@ -62,7 +61,13 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
     """
     settings = config.adjustment
     assert settings is not None
-    validate = _Validation(scenario, demand_seeds(config.seed).validation, settings.validation_episodes, config.threads)
+    seeds, days = demand_seeds(config.seed), calendar_days(scenario)
+    numbers = np.arange(settings.validation_episodes)
+    play = AdjustedPlay(scenario, 1, len(numbers), config.threads)
+
+    def validate(adjustment: NDArray[np.float64]) -> float:
+        return float(play.costs_usd(adjustment[None], seeds.validation, numbers).mean()) / days
+
     with (
         (folder / SEARCH_FILE).open("w", newline="", encoding="utf-8") as stream,
         SummaryWriter(str(folder / TENSORBOARD_FOLDER / "policy_search")) as events,
@@ -71,16 +76,16 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
         rows = csv.writer(stream)
         rows.writerow(COLUMNS)
 
-        def note(generation: int, training_usd: float | None, sigma: float, validation_usd: float | None) -> None:
+        def note(generation: int, training_usd: float | None, step_size: float, validation_usd: float | None) -> None:
             played = generation * settings.population * settings.episodes
             rows.writerow(
-                [generation, played, *("" if x is None else x for x in (training_usd, sigma, validation_usd))]
+                [generation, played, *("" if x is None else x for x in (training_usd, step_size, validation_usd))]
             )
             stream.flush()
             for tag, value in (("cost/training_usd", training_usd), ("cost/total_usd", validation_usd)):
                 if value is not None:
                     events.add_scalar(tag, value, played)
-            events.add_scalar("search/step_size", sigma, played)
+            events.add_scalar("search/step_size", step_size, played)
 
         task = progress.add_task("policy search", total=settings.generations)
         starts = [(validate(start.adjustment), start) for start in known_starts(scenario)]
@@ -88,13 +93,22 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
         found = _keep(folder, Found(start.adjustment, validation_usd, start.name))
         note(0, None, settings.sigma, validation_usd)
         try:
-            for generation in _generations(scenario, config, start):
+            for generation in search_adjustments(
+                scenario,
+                seeds.train,
+                start=start.adjustment,
+                generations=settings.generations,
+                population=settings.population,
+                episodes=settings.episodes,
+                sigma=settings.sigma,
+                threads=config.threads,
+            ):
                 cost_usd = None
                 if generation.number % settings.every_generations == 0 or generation.number == settings.generations:
                     cost_usd = validate(generation.mean)
                     if cost_usd < found.validation_usd:
                         found = _keep(folder, Found(generation.mean, cost_usd, start.name))
-                note(generation.number, generation.cost_usd / calendar_days(scenario), generation.step_size, cost_usd)
+                note(generation.number, generation.cost_usd / days, generation.step_size, cost_usd)
                 progress.advance(task)
         except KeyboardInterrupt:
             progress.console.print("Policy search stopped; going on with the best so far", highlight=False)
@@ -107,31 +121,3 @@ def _keep(folder: Path, found: Found) -> Found:
     rule = ExpectedLossRule.model_validate({"rule": "expected_loss", "name": "adjusted_rule"} | stated)
     write_yaml(folder / ADJUSTED_RULE_FILE, rule)
     return found
-
-
-def _generations(scenario: Scenario, config: TrainingConfig, start: Start) -> Iterator[Generation]:
-    settings = config.adjustment
-    assert settings is not None
-    return search_adjustments(
-        scenario,
-        demand_seeds(config.seed).train,
-        start=start.adjustment,
-        generations=settings.generations,
-        population=settings.population,
-        episodes=settings.episodes,
-        sigma=settings.sigma,
-        threads=config.threads,
-    )
-
-
-class _Validation:
-    """What adjustments cost on the validation episodes, USD/day."""
-
-    def __init__(self, scenario: Scenario, seed: int, episodes: int, threads: int) -> None:
-        self._play = AdjustedPlay(scenario, 1, episodes, threads)
-        self._seed = seed
-        self._numbers = np.arange(episodes)
-        self._days = calendar_days(scenario)
-
-    def __call__(self, adjustment: NDArray[np.float64]) -> float:
-        return float(self._play.costs_usd(adjustment[None], self._seed, self._numbers).mean()) / self._days

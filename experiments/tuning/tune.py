@@ -282,7 +282,7 @@ def _shipped(result: TuningResult, scenario_name: str) -> TunedRules:
     found = result.scenarios[scenario_name]
     origins = {
         rule.kept.name: Origin(
-            command=provenance["command"],
+            command=_without_folder(provenance["command"]),
             date=provenance["date"],
             seed=config.seed,
             trials=rule.search.trials,
@@ -296,3 +296,12 @@ def _shipped(result: TuningResult, scenario_name: str) -> TunedRules:
     }
     rules = tuple(rule.kept for rule in found)
     return TunedRules.model_validate({"scenario": scenario_name, "rules": rules, "origins": origins})
+
+
+def _without_folder(command: str) -> str:
+    """Return a command without its option `--runs FOLDER`, a place on one machine, on which no result depends."""
+    words = shlex.split(command)
+    if "--runs" in words:
+        place = words.index("--runs")
+        del words[place : place + 2]
+    return shlex.join(words)

@@ -311,6 +311,8 @@ def test_shipped_rules_can_be_loaded_and_keep_those_of_other_names(known, monkey
     origin = shipped.origins["tuned_priority"]
     assert (origin.seed, origin.trials, origin.episodes, origin.validation_episodes) == (SEED, 6, 32, 64)
     assert origin.command.startswith(f"blended tune {known} --rule priority")
+    assert "--runs" not in origin.command  # a place on one machine
+    assert origin.command.endswith("--ship")
     assert (origin.training_cost_usd.default, origin.validation_cost_usd.default) == (50.0, 50.0)
     assert origin.validation_cost_usd.tuned <= 50.0
 
