@@ -6,7 +6,7 @@ file and TensorBoard's events into the run folder.
 
 import csv
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,32 @@ class Found(NamedTuple):
     start: str
 
 
+class SearchLog:
+    """The table and TensorBoard's events of one search, a row and a few points a generation.
+
+    Args:
+        stream: the open table, to which the head is written at once.
+        events: TensorBoard's writer; its steps are training episodes played.
+        episodes: training episodes that a generation plays.
+    """
+
+    def __init__(self, stream: TextIO, events: SummaryWriter, episodes: int) -> None:
+        self._stream, self._events, self._episodes = stream, events, episodes
+        self._rows = csv.writer(stream)
+        self._rows.writerow(COLUMNS)
+
+    def note(self, generation: int, training_usd: float | None, step_size: float, validation_usd: float | None) -> None:
+        """Write what one generation cost, USD/day, where it played; the row is on disk when this returns."""
+        played = generation * self._episodes
+        cells = ("" if number is None else number for number in (training_usd, step_size, validation_usd))
+        self._rows.writerow([generation, played, *cells])
+        self._stream.flush()
+        for tag, value in (("cost/training_usd", training_usd), ("cost/total_usd", validation_usd)):
+            if value is not None:
+                self._events.add_scalar(tag, value, played)
+        self._events.add_scalar("search/step_size", step_size, played)
+
+
 def known_starts(scenario: Scenario) -> list[Start]:
     """Return the rule as it is, and its tuned forms that are shipped for the scenario."""
     starts = [Start("expected_loss", np.zeros(len(ADJUSTMENTS)))]
@@ -73,25 +99,12 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
         SummaryWriter(str(folder / TENSORBOARD_FOLDER / "policy_search")) as events,
         episode_progress() as progress,
     ):
-        rows = csv.writer(stream)
-        rows.writerow(COLUMNS)
-
-        def note(generation: int, training_usd: float | None, step_size: float, validation_usd: float | None) -> None:
-            played = generation * settings.population * settings.episodes
-            rows.writerow(
-                [generation, played, *("" if x is None else x for x in (training_usd, step_size, validation_usd))]
-            )
-            stream.flush()
-            for tag, value in (("cost/training_usd", training_usd), ("cost/total_usd", validation_usd)):
-                if value is not None:
-                    events.add_scalar(tag, value, played)
-            events.add_scalar("search/step_size", step_size, played)
-
+        log = SearchLog(stream, events, settings.population * settings.episodes)
         task = progress.add_task("policy search", total=settings.generations)
         starts = [(validate(start.adjustment), start) for start in known_starts(scenario)]
         validation_usd, start = min(starts, key=lambda pair: pair[0])
         found = _keep(folder, Found(start.adjustment, validation_usd, start.name))
-        note(0, None, settings.sigma, validation_usd)
+        log.note(0, None, settings.sigma, validation_usd)
         try:
             for generation in search_adjustments(
                 scenario,
@@ -108,7 +121,7 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
                     cost_usd = validate(generation.mean)
                     if cost_usd < found.validation_usd:
                         found = _keep(folder, Found(generation.mean, cost_usd, start.name))
-                note(generation.number, generation.cost_usd / days, generation.step_size, cost_usd)
+                log.note(generation.number, generation.cost_usd / days, generation.step_size, cost_usd)
                 progress.advance(task)
         except KeyboardInterrupt:
             progress.console.print("Policy search stopped; going on with the best so far", highlight=False)
