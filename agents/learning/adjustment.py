@@ -17,8 +17,8 @@ from cmaes import CMA
 from numpy.typing import NDArray
 
 from agents.action_layout import action_layout
+from agents.rules.compiled.adjustments import count_adjustments
 from agents.rules.compiled.choice import EXPECTED_LOSS
-from agents.rules.compiled.expected_loss import ADJUSTMENTS
 from agents.rules.compiled.loop import play_rule
 from envs.center_rows import CenterRows
 from envs.inputs.kept_demand import KeptDemand
@@ -68,7 +68,8 @@ class Generation(NamedTuple):
 
     Attributes:
         number: of generations so far, 1 and up.
-        mean: adjustments at the mean of the search's distribution now, (len(`ADJUSTMENTS`),).
+        mean: adjustments at the mean of the search's distribution now, in the order of the rule's
+            settings.
         cost_usd: what an episode cost, the mean over the candidates.
         step_size: of the search now, CMA-ES's sigma, by which its covariance is scaled.
     """
@@ -84,6 +85,7 @@ def search_adjustments(
     seed: int,
     *,
     start: NDArray[np.float64] | None = None,
+    free: NDArray[np.bool_] | None = None,
     generations: int,
     population: int,
     episodes: int,
@@ -91,16 +93,24 @@ def search_adjustments(
     threads: int = 1,
 ) -> Iterator[Generation]:
     """Yield the generations of a search by CMA-ES (Hansen 2016, arXiv 1604.00772) from `start`, 0 unless given, with
-    standard deviation `sigma`.
+    standard deviation `sigma`, over the `free` adjustments, all unless given; the others keep their values.
 
     Each generation plays `episodes` episodes of demand seed `seed` that no generation before it has met.
     """
-    first = np.zeros(len(ADJUSTMENTS)) if start is None else start
-    search = CMA(first.copy(), sigma, population_size=population, seed=seed % 2**32)
+    first = np.zeros(count_adjustments(len(scenario.channels))) if start is None else start
+    places = np.arange(len(first)) if free is None else np.flatnonzero(free)
+    search = CMA(first[places], sigma, population_size=population, seed=seed % 2**32)
     play = AdjustedPlay(scenario, population, episodes, threads)
+
+    def whole(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        adjustments = np.repeat(first[None], len(values), axis=0)
+        adjustments[:, places] = values
+        return adjustments
+
     for generation in range(generations):
         candidates = np.array([search.ask() for _ in range(population)])
         numbers = np.arange(generation * episodes, (generation + 1) * episodes)
-        costs_usd = play.costs_usd(candidates, seed, numbers).mean(axis=1)
+        costs_usd = play.costs_usd(whole(candidates), seed, numbers).mean(axis=1)
         search.tell(list(zip(candidates, costs_usd.tolist(), strict=True)))
-        yield Generation(generation + 1, search.mean.copy(), float(costs_usd.mean()), float(search._sigma))
+        mean = whole(search.mean[None])[0]
+        yield Generation(generation + 1, mean, float(costs_usd.mean()), float(search._sigma))

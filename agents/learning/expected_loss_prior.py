@@ -9,26 +9,38 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from agents.rules.compiled.expected_loss import (
-    ADJUSTMENTS,
-    DUE_SCALE_H,
+from agents.rules.compiled.adjustments import (
+    A_CHANNEL_INDEX,
+    A_CHANNEL_INTERRUPT_PRICE,
+    A_CHANNEL_RESERVE,
+    FORMS,
     HALF_QUEUE,
-    HELD_SCORE,
-    IDLE_SCORE,
-    IDLE_UNIT,
+    HAZARD_UNIT_PER_H,
     LOAD_UNIT_PER_HOUR,
     MOST_LOG_FACTOR,
+    MOST_WAITED,
+    N_ADJUSTMENTS,
+    N_CHANNEL_ADJUSTMENTS,
+    SOON_H,
+    STAKE_UNIT_USD,
+    WAITED_UNIT_S,
+    WORK_UNIT_S,
+    Surroundings,
+    count_adjustments,
+)
+from agents.rules.compiled.expected_loss import (
+    ASSIGN_UNIT,
+    DUE_SCALE_H,
+    HELD_SCORE,
+    IDLE_SCORE,
+    IDLE_UNIT_USD_PER_HOUR,
     OFFER_SCORE,
     REP_HOUR_USD,
     RESERVE_PER_STAKE_REPS,
     RESERVE_UNIT_REPS,
     RESERVE_WHEN_DUE_REPS,
-    STAKE_UNIT_USD,
     URGENT_H,
     VALUE_UNIT_USD,
-    WAITED_UNIT_S,
-    WORK_UNIT_S,
-    Surroundings,
 )
 from agents.rules.compiled.reading import ActionLayout
 from envs.interface.actions import (
@@ -44,7 +56,9 @@ from envs.interface.fields import (
     C_ACCEPT,
     C_ACTION_COST,
     C_CHANNEL,
+    C_DISTURBED_CHANNEL,
     C_DISTURBED_ERROR,
+    C_DISTURBED_PROGRESS,
     C_DISTURBED_SLACK,
     C_DISTURBED_STAKE,
     C_EXPECTED_WORK,
@@ -52,6 +66,10 @@ from envs.interface.fields import (
     C_OVERDUE,
     C_PICK_UP,
     C_REAL_TIME,
+    C_REP_AT_HOME,
+    C_REP_IS_PREFERRED,
+    C_REP_SHIFT_LEFT,
+    C_REP_SKILLS,
     C_SLACK,
     C_STAKE,
     C_WAITED,
@@ -61,6 +79,8 @@ from envs.interface.fields import (
     G_SUBJECT_IS_CONTACT,
     N_CENTER_FIELDS,
     N_QUEUE_FIELDS,
+    Q_ARRIVED_TODAY,
+    Q_EXPECTED_TODAY,
     Q_FORECAST_LATER,
     Q_FORECAST_NOW,
     Q_REPS_FREE,
@@ -95,71 +115,60 @@ class ExpectedLossPrior(nn.Module):
         self.register_buffer("is_first_assign", (kind == ASSIGN) & longest_idle, persistent=False)
         self.register_buffer("is_interrupt", kind == INTERRUPT, persistent=False)
         self.register_buffer("is_offer", kind == OFFER_CALLBACK, persistent=False)
-        starts = [
-            N_CENTER_FIELDS + queue * N_QUEUE_FIELDS for queue, real_time in enumerate(layout.real_time) if real_time
-        ]
-        others = set(range(len(layout.real_time))) - set(np.flatnonzero(layout.real_time).tolist())
-        self.waiting_fields = [start + Q_WAITING for start in starts]
-        self.forecast_fields = [start + Q_FORECAST_NOW for start in starts]
-        self.later_fields = [start + Q_FORECAST_LATER for start in starts]
-        self.backlog_fields = [N_CENTER_FIELDS + queue * N_QUEUE_FIELDS + Q_WAITING for queue in sorted(others)]
-        self.adjustment = nn.Parameter(torch.zeros(len(ADJUSTMENTS)))
+        starts = N_CENTER_FIELDS + N_QUEUE_FIELDS * np.arange(len(layout.real_time))
+        self.real_time_starts = starts[np.flatnonzero(layout.real_time)]
+        self.deferred_starts = starts[np.flatnonzero(~np.asarray(layout.real_time, bool))]
+        self.adjustment = nn.Parameter(torch.zeros(count_adjustments(len(layout.real_time))))
 
     def set_adjustment(self, adjustment: NDArray[np.float64]) -> None:
-        """Set the adjustments, in the order of `ADJUSTMENTS`."""
+        """Set the adjustments, in the order of the rule's settings."""
         with torch.no_grad():
             self.adjustment.copy_(torch.as_tensor(adjustment / ADJUSTMENT_RATE))
 
     def read_adjustment(self) -> NDArray[np.float64]:
-        """Return the adjustments, in the order of `ADJUSTMENTS`."""
+        """Return the adjustments, in the order of the rule's settings."""
         return (self.adjustment.detach() * ADJUSTMENT_RATE).cpu().numpy().astype(np.float64)
 
     def row_scores(self, center: Tensor, rows: Tensor, action: Tensor) -> Tensor:
         """Return the adjusted scores (n,) of candidate `rows` (n, fields) with their `action` indices (n,) and the
         `center` (n, center fields) of their observations."""
-        adjust = dict(zip(ADJUSTMENTS, (ADJUSTMENT_RATE * self.adjustment).unbind(), strict=True))
+        weights = _Weights(ADJUSTMENT_RATE * self.adjustment)
         around = self._surroundings(center)
-        waiting = around.n_waiting
         free, release_per_hour = center[:, G_FREE], center[:, G_RELEASE_RATE]
-        idle = adjust["idle_last_rep"] * (free <= 1.0) + adjust["idle_second_rep"] * (free == 2.0)
-        forecast = around.forecast_per_hour / 100.0
-        idle = IDLE_SCORE + IDLE_UNIT * (idle + adjust["idle_forecast"] * forecast * (free <= 1.0))
-        idle = idle.clamp(min=IDLE_SCORE)
-        score = torch.where(center[:, G_SUBJECT_IS_CONTACT] > 0, torch.zeros_like(idle), idle)
-        assign = torch.where(waiting <= free, 1.0, -1.0)
+        score = torch.where(center[:, G_SUBJECT_IS_CONTACT] > 0, 0.0, _score_idle(free, around, weights))
+        assign = torch.where(around.n_waiting <= free, 1.0, -1.0)
         assign = torch.where(self.is_first_assign[action], assign, 0.5 * assign - 0.5)
-        score = torch.where(self.is_assign[action], assign, score)
-        kind = torch.where(rows[:, C_REAL_TIME] > 0, adjust["real_time_index"], adjust["deferred_index"])
-        factor = torch.where(self.is_resume[action], adjust["resume_index"], kind) + _log_factor(rows, adjust)
-        index = _index_per_hour(rows, DUE_SCALE_H * torch.exp(adjust["due_scale"])) * torch.exp(factor)
+        specialist = 1.0 / rows[:, C_REP_SKILLS].clamp(min=1.0)
+        features = (rows[:, C_REP_IS_PREFERRED], rows[:, C_REP_AT_HOME], specialist)
+        score = torch.where(self.is_assign[action], assign + ASSIGN_UNIT * weights.weigh("assign", features), score)
+        index = _index_per_hour(rows, DUE_SCALE_H * torch.exp(_limited(weights.one("due_scale"))))
+        index = index * torch.exp(_log_factor(rows, self.is_resume[action], weights))
         starts = self.is_serve[action] | self.is_resume[action]
         score = torch.where(starts, index, score)
-        reserve = _reserve_reps(rows, around, adjust)
+        reserve = _reserve_reps(rows, around, weights)
         held = (reserve > 0.0) & (_reps_free(center, rows) <= reserve) & (starts | self.is_assign[action])
         score = torch.where(held, HELD_SCORE, score)
-        gain, price = _interruption_usd(rows, release_per_hour)
-        gain = gain * torch.exp(adjust["interrupt_gain"]) - price * torch.exp(
-            adjust["interrupt_price"] + adjust["interrupt_price_load"] * around.load
-        )
-        gain = gain + VALUE_UNIT_USD * adjust["interrupt_value"]
-        score = torch.where(self.is_interrupt[action], gain, score)
-        benefit = rows[:, C_ACCEPT] * _expected_loss_usd(rows, release_per_hour) - rows[:, C_ACTION_COST]
-        offer = adjust["offer_benefit"] * benefit
-        offer = offer + VALUE_UNIT_USD * (adjust["offer_value"] + adjust["offer_queue"] * waiting)
-        return torch.where(self.is_offer[action], OFFER_SCORE + offer, score)
+        interruption = _score_interruption(rows, around, release_per_hour, weights)
+        score = torch.where(self.is_interrupt[action], interruption, score)
+        return torch.where(self.is_offer[action], _score_offer(rows, around, release_per_hour, weights), score)
 
     def _surroundings(self, center: Tensor) -> Surroundings:
-        n_waiting = center[:, self.waiting_fields].sum(dim=1)
-        forecast = center[:, self.forecast_fields].sum(dim=1)
+        def total(field: int, starts: NDArray[np.int64] = self.real_time_starts) -> Tensor:
+            return center[:, (starts + field).tolist()].sum(dim=1)
+
         staffed = center[:, G_STAFFED].clamp(min=1.0)
-        backlog = center[:, self.backlog_fields].sum(dim=1) / staffed
+        n_waiting, forecast = total(Q_WAITING), total(Q_FORECAST_NOW)
+        backlog = total(Q_WAITING, self.deferred_starts) / staffed
+        expected = total(Q_EXPECTED_TODAY)
+        deviation = (total(Q_ARRIVED_TODAY) - expected) / expected.clamp(min=1.0).sqrt()
         return Surroundings(
             n_waiting,
             forecast,
             forecast / staffed / LOAD_UNIT_PER_HOUR,
-            center[:, self.later_fields].sum(dim=1) / staffed / LOAD_UNIT_PER_HOUR,
+            total(Q_FORECAST_LATER) / staffed / LOAD_UNIT_PER_HOUR,
             n_waiting / (HALF_QUEUE + n_waiting),
             backlog / (HALF_QUEUE + backlog),
+            deviation / (HALF_QUEUE + deviation.abs()),
         )
 
     def scores(self, center: Tensor, candidates: Tensor, action_mask: Tensor) -> Tensor:
@@ -171,19 +180,52 @@ class ExpectedLossPrior(nn.Module):
         return torch.where(action_mask > 0, score.reshape(-1, n_actions), MASKED_SCORE)
 
 
-def _reserve_reps(rows: Tensor, around: Surroundings, adjust: dict[str, Tensor]) -> Tensor:
+class _Weights:
+    """The adjustments of a prior, to be weighed with features as `agents.rules.compiled.adjustments.weigh` does."""
+
+    def __init__(self, adjustment: Tensor) -> None:
+        sizes = [len(names) for names in FORMS.values()]
+        self._of_form = dict(zip(FORMS, torch.split(adjustment[:N_ADJUSTMENTS], sizes), strict=True))
+        self._of_channel = adjustment[N_ADJUSTMENTS:].reshape(-1, N_CHANNEL_ADJUSTMENTS)
+
+    def one(self, form: str) -> Tensor:
+        """Return the first adjustment of a form."""
+        return self._of_form[form][0]
+
+    def weigh(self, form: str, features: tuple[Tensor | float, ...]) -> Tensor:
+        """Return the weighted sum of features (n,) of a form."""
+        weights = self._of_form[form].unbind()
+        return torch.stack([w * f for w, f in zip(weights, features, strict=True)]).sum(dim=0)
+
+    def of_channel(self, channel: Tensor, key: int) -> Tensor:
+        """Return the adjustment `key` of channels (n,), numbered from 1 on; 0 for 0, which is none."""
+        n_channels = len(self._of_channel)
+        queue = (channel.long() - 1).clamp(0, n_channels - 1)  # a closed action has none, or whatever one puts there
+        return torch.where(channel >= 1.0, self._of_channel[:, key][queue], 0.0)
+
+
+def _limited(log_factor: Tensor) -> Tensor:
+    return log_factor.clamp(min=-MOST_LOG_FACTOR, max=MOST_LOG_FACTOR)
+
+
+def _score_idle(free: Tensor, around: Surroundings, weights: _Weights) -> Tensor:
+    last = (free <= 1.0).float()
+    idle = weights.weigh("idle", (last, (free == 2.0).float(), last * around.forecast_per_hour / 100.0))
+    return (IDLE_SCORE + IDLE_UNIT_USD_PER_HOUR * idle).clamp(min=IDLE_SCORE)
+
+
+def _reserve_reps(rows: Tensor, around: Surroundings, weights: _Weights) -> Tensor:
     """Return how many reps are kept free of each contact, `agents.rules.compiled.expected_loss.reserve_reps`."""
-    real_time = adjust["reserve_real_time"] + adjust["reserve_real_time_load"] * around.load
-    real_time = RESERVE_UNIT_REPS * (real_time + adjust["reserve_real_time_queue"] * around.queue)
-    real_time = real_time - RESERVE_PER_STAKE_REPS * adjust["reserve_by_stake"] * _log_stake(rows)
-    deferred = adjust["reserve_deferred"] + adjust["reserve_deferred_load"] * around.load
-    deferred = deferred + adjust["reserve_deferred_load_later"] * around.load_later
-    deferred = deferred + adjust["reserve_deferred_queue"] * around.queue
-    deferred = RESERVE_UNIT_REPS * (deferred + adjust["reserve_deferred_backlog"] * around.backlog)
+    own = weights.of_channel(rows[:, C_CHANNEL], A_CHANNEL_RESERVE)
+    one = torch.ones_like(around.load)
+    features = (one, around.load, around.load_later, around.queue, around.backlog, around.surprise)
+    real_time = RESERVE_UNIT_REPS * (weights.weigh("reserve_real_time", features) + own)
+    real_time = real_time - RESERVE_PER_STAKE_REPS * weights.one("reserve_by_stake") * _log_stake(rows)
     slack_h = (rows[:, C_SLACK] / HOUR_S).clamp(min=0.0)
     urgency = torch.exp(-slack_h / URGENT_H) * torch.log(1.0 + rows[:, C_STAKE] / STAKE_UNIT_USD)
     urgency = torch.where(rows[:, C_OVERDUE] > 0, 1.0, urgency)
-    deferred = deferred - RESERVE_WHEN_DUE_REPS * adjust["reserve_urgent"] * urgency
+    deferred = RESERVE_UNIT_REPS * (weights.weigh("reserve_deferred", features) + own)
+    deferred = deferred - RESERVE_WHEN_DUE_REPS * weights.one("reserve_urgent") * urgency
     return torch.where(rows[:, C_REAL_TIME] > 0, real_time, deferred)
 
 
@@ -200,14 +242,26 @@ def _log_stake(rows: Tensor) -> Tensor:
     return torch.log((rows[:, C_STAKE] + 1.0) / STAKE_UNIT_USD)
 
 
-def _log_factor(rows: Tensor, adjust: dict[str, Tensor]) -> Tensor:
+def _units_waited(rows: Tensor) -> Tensor:
+    return (rows[:, C_WAITED] / WAITED_UNIT_S).clamp(max=MOST_WAITED)
+
+
+def _log_factor(rows: Tensor, is_resume: Tensor, weights: _Weights) -> Tensor:
+    one, log_stake = torch.ones_like(rows[:, C_STAKE]), _log_stake(rows)
     log_work = torch.log(rows[:, C_EXPECTED_WORK].clamp(min=1.0) / WORK_UNIT_S)
-    real_time = adjust["real_time_stake"] * _log_stake(rows) + adjust["real_time_work"] * log_work
-    real_time = real_time + adjust["real_time_waited"] * (rows[:, C_WAITED] / WAITED_UNIT_S).clamp(max=3.0)
-    deferred = adjust["deferred_stake"] * _log_stake(rows) + adjust["deferred_work"] * log_work
-    deferred = deferred + adjust["deferred_overdue"] * rows[:, C_OVERDUE]
-    factor = torch.where(rows[:, C_REAL_TIME] > 0, real_time, deferred)
-    return factor.clamp(min=-MOST_LOG_FACTOR, max=MOST_LOG_FACTOR)
+    late, waited = (rows[:, C_SLACK] < 0.0).float(), _units_waited(rows)
+    hazard = torch.log(1.0 + rows[:, C_ABANDON_RATE] / HAZARD_UNIT_PER_H)
+    real_time = weights.weigh("real_time", (one, log_stake, log_work, waited, late, hazard))
+    slack_h = (rows[:, C_SLACK] / HOUR_S).clamp(min=0.0)
+    soon = tuple(torch.exp(-slack_h / scale_h) for scale_h in SOON_H)
+    deferred = weights.weigh("deferred", (one, log_stake, log_work, rows[:, C_OVERDUE], *soon))
+    is_real_time = rows[:, C_REAL_TIME] > 0
+    factor = torch.where(is_real_time, real_time, deferred)
+    constant = torch.where(is_real_time, weights.one("real_time"), weights.one("deferred"))
+    factor = factor + torch.where(is_resume, weights.one("resume") - constant, 0.0)
+    overtime = (rows[:, C_REP_SHIFT_LEFT] < rows[:, C_EXPECTED_WORK]).float()
+    factor = factor + weights.weigh("rep", (rows[:, C_REP_IS_PREFERRED], rows[:, C_REP_AT_HOME], overtime))
+    return _limited(factor + weights.of_channel(rows[:, C_CHANNEL], A_CHANNEL_INDEX))
 
 
 def preferences(scores: Tensor) -> Tensor:
@@ -235,10 +289,26 @@ def _expected_loss_usd(rows: Tensor, release_per_hour: Tensor) -> Tensor:
     return (rows[:, C_STAKE] * abandon + rows[:, C_LOSS_RATE]) / competing
 
 
-def _interruption_usd(rows: Tensor, release_per_hour: Tensor) -> tuple[Tensor, Tensor]:
-    """Return (gain, price) of each interruption, USD."""
+def _score_interruption(rows: Tensor, around: Surroundings, release_per_hour: Tensor, weights: _Weights) -> Tensor:
+    """Return what each interruption gains less its price, USD."""
+    one = torch.ones_like(around.load)
+    gain = weights.weigh("interrupt_gain", (one, _log_stake(rows), around.queue))
+    progress = torch.log(1.0 + rows[:, C_DISTURBED_PROGRESS] / WORK_UNIT_S)
+    factor = weights.weigh("interrupt_price", (one, around.load, around.queue, around.backlog, progress))
+    factor = factor + weights.of_channel(rows[:, C_DISTURBED_CHANNEL], A_CHANNEL_INTERRUPT_PRICE)
+    rep_hour_usd = REP_HOUR_USD * torch.exp(_limited(weights.one("interrupt_rep_hour")))
+    due_scale_h = DUE_SCALE_H * torch.exp(_limited(weights.one("interrupt_due_scale")))
     pick_up_s = rows[:, C_PICK_UP]
     slack_h = ((rows[:, C_DISTURBED_SLACK] - pick_up_s - rows[:, C_EXPECTED_WORK]) / HOUR_S).clamp(min=0.0)
-    price = rows[:, C_ACTION_COST] + rows[:, C_DISTURBED_ERROR] + pick_up_s / HOUR_S * REP_HOUR_USD
-    price = price + rows[:, C_DISTURBED_STAKE] * torch.exp(-slack_h / DUE_SCALE_H)
-    return _expected_loss_usd(rows, release_per_hour), price
+    price = rows[:, C_ACTION_COST] + rows[:, C_DISTURBED_ERROR] + pick_up_s / HOUR_S * rep_hour_usd
+    price = price + rows[:, C_DISTURBED_STAKE] * torch.exp(-slack_h / due_scale_h)
+    gain_usd = _expected_loss_usd(rows, release_per_hour) * torch.exp(_limited(gain))
+    return gain_usd - price * torch.exp(_limited(factor)) + VALUE_UNIT_USD * weights.one("interrupt_value")
+
+
+def _score_offer(rows: Tensor, around: Surroundings, release_per_hour: Tensor, weights: _Weights) -> Tensor:
+    benefit_usd = rows[:, C_ACCEPT] * _expected_loss_usd(rows, release_per_hour) - rows[:, C_ACTION_COST]
+    one = torch.ones_like(around.load)
+    features = (one, around.n_waiting, around.load, around.backlog, _log_stake(rows), _units_waited(rows))
+    value_usd = VALUE_UNIT_USD * weights.weigh("offer", features)
+    return OFFER_SCORE + weights.one("offer_benefit") * benefit_usd + value_usd

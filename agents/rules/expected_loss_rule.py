@@ -1,25 +1,90 @@
 """The rule `expected_loss` as a user states it: its adjustments.
 
-Room: `agents.rules`. Touches the scenario and the settings of `agents.rules.compiled.expected_loss`; runs nothing.
+Room: `agents.rules`. Touches the scenario and the settings of `agents.rules.compiled.adjustments`; runs nothing.
 """
 
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from agents.rules.compiled.expected_loss import ADJUSTMENTS
+from agents.rules.compiled.adjustments import (
+    ADJUSTMENTS,
+    CHANNEL_ADJUSTMENTS,
+    FORMS,
+    adjustment_names,
+)
 from agents.rules.markov_needs import hidden_fields
 from agents.rules.rule import FreeParameter, Rule
 from agents.rules.rule_policy import RulePolicy
 from envs.scenario.scenario import Scenario
 
-_OF_LOAD = ("interrupt_price_load", "reserve_real_time_load", "reserve_deferred_load")
+LOOKS_AT = {
+    "_load": "forecast_per_hour",
+    "_load_later": "forecast_in_1h_per_hour",
+    "_surprise": "arrived_today",
+    "_waited": "waited_s",
+    "_late": "slack_s",
+    "_within_1h": "slack_s",
+    "_within_6h": "slack_s",
+    "_overtime": "rep_shift_left_s",
+    "_progress": "disturbed_progress_s",
+    "idle_forecast": "forecast_per_hour",
+    "reserve_urgent": "slack_s",
+}
+"""The field that tells more than the Markov ones do at which an adjustment of such an ending looks."""
+
+
+def _names(scenario: Scenario) -> tuple[str, ...]:
+    return adjustment_names(tuple(channel.name for channel in scenario.channels))
+
+
+def matters(scenario: Scenario) -> NDArray[np.bool_]:
+    """Return which adjustments, in the order of `adjustment_names`, can change what the rule does in `scenario` as a
+    learner sees it there."""
+    kinds = {channel.is_real_time for channel in scenario.channels}
+    has_real_time, has_deferred, has_both = True in kinds, False in kinds, len(kinds) == 2
+    has_due = any(channel.due is not None for channel in scenario.channels)
+    interrupts = has_real_time and any(channel.interruptible for channel in scenario.channels)
+    offers = any(channel.callback_offer is not None for channel in scenario.channels)
+    of_form = {
+        "due_scale": has_due,
+        "real_time": has_real_time,
+        "deferred": has_deferred,
+        "resume": interrupts,
+        "rep": True,
+        "assign": has_real_time,
+        "idle": has_both,
+        "reserve_real_time": has_real_time,
+        "reserve_by_stake": has_real_time,
+        "reserve_deferred": has_both,
+        "reserve_urgent": has_both and has_due,
+        "interrupt_gain": interrupts,
+        "interrupt_price": interrupts,
+        "interrupt_rep_hour": interrupts,
+        "interrupt_due_scale": interrupts,
+        "interrupt_value": interrupts,
+        "offer_benefit": offers,
+        "offer": offers,
+    }
+    of_name = {name: of_form[form] for form, names in FORMS.items() for name in names}
+    has_homes = any(home is not None for group in scenario.groups for home in group.home_channels())
+    of_ending = {
+        "_preferred": scenario.has_preferred_reps,
+        "_home": has_homes,
+        "_backlog": has_deferred,
+        **({} if scenario.observation == "full" else dict.fromkeys(LOOKS_AT, False)),
+    }
+    for name in ADJUSTMENTS:
+        of_name[name] &= all(said for ending, said in of_ending.items() if name.endswith(ending))
+    of_channel = {"channel_index": True, "channel_reserve": True, "channel_interrupt_price": interrupts}
+    return np.array([(of_name | of_channel)[name.partition(".")[0]] for name in _names(scenario)])
 
 
 class ExpectedLossRule(Rule):
-    """The rule `expected_loss` with some of its `agents.rules.compiled.expected_loss.ADJUSTMENTS`; all 0 is the rule
-    itself.
+    """The rule `expected_loss` with some of its adjustments (`agents.rules.compiled.adjustments`); all 0 is the rule
+    itself. Those of `CHANNEL_ADJUSTMENTS` are mappings by channel.
 
     Attributes:
         rule: `expected_loss`.
@@ -28,44 +93,90 @@ class ExpectedLossRule(Rule):
 
     rule: Literal["expected_loss"]
     name: str = "expected_loss"
-    real_time_index: float = 0.0
-    deferred_index: float = 0.0
-    resume_index: float = 0.0
     due_scale: float = 0.0
-    idle_last_rep: float = 0.0
-    idle_second_rep: float = 0.0
-    idle_forecast: float = 0.0
-    interrupt_gain: float = 0.0
-    interrupt_price: float = 0.0
-    interrupt_value: float = 0.0
-    offer_benefit: float = 0.0
-    offer_value: float = 0.0
-    offer_queue: float = 0.0
+    real_time_index: float = 0.0
     real_time_stake: float = 0.0
     real_time_work: float = 0.0
     real_time_waited: float = 0.0
+    real_time_late: float = 0.0
+    real_time_hazard: float = 0.0
+    deferred_index: float = 0.0
     deferred_stake: float = 0.0
     deferred_work: float = 0.0
     deferred_overdue: float = 0.0
-    interrupt_price_load: float = 0.0
+    deferred_within_1h: float = 0.0
+    deferred_within_6h: float = 0.0
+    resume_index: float = 0.0
+    index_preferred: float = 0.0
+    index_home: float = 0.0
+    index_overtime: float = 0.0
+    assign_preferred: float = 0.0
+    assign_home: float = 0.0
+    assign_specialist: float = 0.0
+    idle_last_rep: float = 0.0
+    idle_second_rep: float = 0.0
+    idle_forecast: float = 0.0
     reserve_real_time: float = 0.0
     reserve_real_time_load: float = 0.0
+    reserve_real_time_load_later: float = 0.0
     reserve_real_time_queue: float = 0.0
+    reserve_real_time_backlog: float = 0.0
+    reserve_real_time_surprise: float = 0.0
     reserve_by_stake: float = 0.0
     reserve_deferred: float = 0.0
     reserve_deferred_load: float = 0.0
     reserve_deferred_load_later: float = 0.0
     reserve_deferred_queue: float = 0.0
     reserve_deferred_backlog: float = 0.0
+    reserve_deferred_surprise: float = 0.0
     reserve_urgent: float = 0.0
+    interrupt_gain: float = 0.0
+    interrupt_gain_stake: float = 0.0
+    interrupt_gain_queue: float = 0.0
+    interrupt_price: float = 0.0
+    interrupt_price_load: float = 0.0
+    interrupt_price_queue: float = 0.0
+    interrupt_price_backlog: float = 0.0
+    interrupt_price_progress: float = 0.0
+    interrupt_rep_hour: float = 0.0
+    interrupt_due_scale: float = 0.0
+    interrupt_value: float = 0.0
+    offer_benefit: float = 0.0
+    offer_value: float = 0.0
+    offer_queue: float = 0.0
+    offer_load: float = 0.0
+    offer_backlog: float = 0.0
+    offer_stake: float = 0.0
+    offer_waited: float = 0.0
+    channel_index: dict[str, float] = Field(default_factory=dict)
+    channel_reserve: dict[str, float] = Field(default_factory=dict)
+    channel_interrupt_price: dict[str, float] = Field(default_factory=dict)
 
     def make(self, scenario: Scenario) -> RulePolicy:
-        """Return the policy for `scenario`."""
-        return RulePolicy("expected_loss", scenario, self.adjustment(), needs=self.hidden_fields(scenario))
+        """Return the policy for `scenario`; raises `ConfigurationError` for a channel that it does not have."""
+        for key in CHANNEL_ADJUSTMENTS:
+            self.check_channels(key, getattr(self, key), scenario)
+        return RulePolicy("expected_loss", scenario, self.adjustment(scenario), needs=self.hidden_fields(scenario))
 
-    def adjustment(self) -> NDArray[np.float64]:
-        """Return the adjustments, (len(`ADJUSTMENTS`),), in their order."""
-        return np.array([getattr(self, key) for key in ADJUSTMENTS])
+    def adjustment(self, scenario: Scenario) -> NDArray[np.float64]:
+        """Return the adjustments in `scenario`, in the order of `adjustment_names`."""
+        return np.array([self._value(*name.split(".", 1)) for name in _names(scenario)])
+
+    def _value(self, key: str, channel: str | None = None) -> float:
+        stated = getattr(self, key)
+        return float(stated if channel is None else stated.get(channel, 0.0))
+
+    @classmethod
+    def from_adjustment(cls, adjustment: NDArray[np.float64], scenario: Scenario, name: str) -> Self:
+        """Return the rule of that `name` with these adjustments, in the order of `adjustment_names`."""
+        stated: dict[str, Any] = {}
+        for full_name, value in zip(_names(scenario), adjustment.tolist(), strict=True):
+            key, _, channel = full_name.partition(".")
+            if channel:
+                stated.setdefault(key, {})[channel] = value
+            else:
+                stated[key] = value
+        return cls.model_validate({"rule": "expected_loss", "name": name} | stated)
 
     def free_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
         """Return the adjustments that matter in `scenario`, those of logarithms and of units of 10 USD on their own
@@ -93,14 +204,7 @@ class ExpectedLossRule(Rule):
     def hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:
         """Return those of the baseline, and those that only adjustments look at."""
         fields = dict.fromkeys(hidden_fields("expected_loss", scenario))
-        looked_at = {
-            "forecast_per_hour": ("idle_forecast", *_OF_LOAD),
-            "forecast_in_1h_per_hour": ("reserve_deferred_load_later",),
-            "waited_s": ("real_time_waited",),
-        }
-        for field, keys in looked_at.items():
-            if any(getattr(self, key) != 0.0 for key in keys):
-                fields[field] = None
-        if self.reserve_urgent != 0.0:
-            fields["slack_s"] = None
+        for name in ADJUSTMENTS:
+            if getattr(self, name) != 0.0:
+                fields |= {field: None for ending, field in LOOKS_AT.items() if name.endswith(ending)}
         return tuple(fields)

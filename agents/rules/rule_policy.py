@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from agents.action_layout import action_layout
 from agents.policy import Observations
+from agents.rules.compiled.adjustments import count_adjustments
 from agents.rules.compiled.choice import (
     BASELINES,
     INDEX_RULE,
     PRIORITY,
     choose_rows,
 )
-from agents.rules.compiled.expected_loss import ADJUSTMENTS
 from agents.rules.compiled.formulas import I_FIRST_BLOCK, N_BLOCK
 from agents.rules.compiled.loop import play_rule
 from agents.rules.compiled.priority import N_QUEUE_SETTINGS, P_FIRST_QUEUE
@@ -34,14 +34,14 @@ def n_settings(name: str, n_channels: int) -> int:
         return P_FIRST_QUEUE + n_channels * N_QUEUE_SETTINGS
     if name == "index_rule":
         return I_FIRST_BLOCK + n_channels * N_BLOCK
-    return len(ADJUSTMENTS)
+    return count_adjustments(n_channels)
 
 
 class RulePolicy:
     """A rule of `agents.rules.compiled` for one scenario. Sees what a learned policy sees; deterministic in
     either mode.
 
-    `settings`: of `expected_loss` the values of `agents.rules.compiled.expected_loss.ADJUSTMENTS`, by default 0; of
+    `settings`: of `expected_loss` its adjustments (`agents.rules.compiled.adjustments`), by default 0; of
     `priority` and `index_rule` those that `agents.rules.priority_rule` and `agents.rules.index_rule` make. Other rules
     have none.
 
@@ -69,7 +69,7 @@ class RulePolicy:
         if settings is not None and name not in ("expected_loss", *WITH_SETTINGS):
             raise ConfigurationError(f"policy {name}: has no settings")
         self.name = name
-        self.settings = self._check_settings(np.zeros(len(ADJUSTMENTS)) if settings is None else settings, scenario)
+        self.settings = self._check_settings(settings, scenario)
         self.code = WITH_SETTINGS[name] if name in WITH_SETTINGS else BASELINES.index(name)
         self.layout = action_layout(scenario)
         self.hidden_fields = hidden_fields(name, scenario) if needs is None else needs
@@ -108,8 +108,10 @@ class RulePolicy:
                 raise ArgumentError(f"policy {self.name}: {key} has other entries than it may: each must be {said}")
         return {key: np.ascontiguousarray(observations[key]) for key in shapes}
 
-    def _check_settings(self, settings: NDArray[np.float64], scenario: Scenario) -> NDArray[np.float64]:
+    def _check_settings(self, settings: NDArray[np.float64] | None, scenario: Scenario) -> NDArray[np.float64]:
         size = n_settings(self.name, len(scenario.channels))
+        if settings is None:
+            return np.zeros(size)
         if not isinstance(settings, np.ndarray) or settings.shape != (size,) or settings.dtype != np.float64:
             is_array = isinstance(settings, np.ndarray)
             form = f"{settings.shape}, {settings.dtype}" if is_array else type(settings).__name__

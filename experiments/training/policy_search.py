@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from agents.learning.adjustment import AdjustedPlay, search_adjustments
-from agents.rules.compiled.expected_loss import ADJUSTMENTS
-from agents.rules.expected_loss_rule import ExpectedLossRule
+from agents.rules.compiled.adjustments import count_adjustments
+from agents.rules.expected_loss_rule import ExpectedLossRule, matters
 from agents.run_files import ADJUSTED_RULE_FILE, SEARCH_FILE, TENSORBOARD_FOLDER
 from envs.metrics import calendar_days
 from envs.scenario.scenario import Scenario
@@ -70,11 +70,11 @@ class SearchLog:
 
 def known_starts(scenario: Scenario) -> list[Start]:
     """Return the rule as it is, and its tuned forms that are shipped for the scenario."""
-    starts = [Start("expected_loss", np.zeros(len(ADJUSTMENTS)))]
+    starts = [Start("expected_loss", np.zeros(count_adjustments(len(scenario.channels))))]
     if tuned_file(scenario.name).is_file():
         for rule in load_tuned(scenario.name).rules:
             if isinstance(rule, ExpectedLossRule):
-                starts.append(Start(rule.name, rule.adjustment()))
+                starts.append(Start(rule.name, rule.adjustment(scenario)))
     return starts
 
 
@@ -103,13 +103,14 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
         task = progress.add_task("policy search", total=settings.generations)
         starts = [(validate(start.adjustment), start) for start in known_starts(scenario)]
         validation_usd, start = min(starts, key=lambda pair: pair[0])
-        found = _keep(folder, Found(start.adjustment, validation_usd, start.name))
+        found = _keep(folder, scenario, Found(start.adjustment, validation_usd, start.name))
         log.note(0, None, settings.sigma, validation_usd)
         try:
             for generation in search_adjustments(
                 scenario,
                 seeds.train,
                 start=start.adjustment,
+                free=matters(scenario),
                 generations=settings.generations,
                 population=settings.population,
                 episodes=settings.episodes,
@@ -120,7 +121,7 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
                 if generation.number % settings.every_generations == 0 or generation.number == settings.generations:
                     cost_usd = validate(generation.mean)
                     if cost_usd < found.validation_usd:
-                        found = _keep(folder, Found(generation.mean, cost_usd, start.name))
+                        found = _keep(folder, scenario, Found(generation.mean, cost_usd, start.name))
                 log.note(generation.number, generation.cost_usd / days, generation.step_size, cost_usd)
                 progress.advance(task)
         except KeyboardInterrupt:
@@ -128,9 +129,9 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
     return found
 
 
-def _keep(folder: Path, found: Found) -> Found:
+def _keep(folder: Path, scenario: Scenario, found: Found) -> Found:
     """Write the adjustments as a policy file, so that they are there when a run dies; returns `found`."""
-    stated = dict(zip(ADJUSTMENTS, found.adjustment.tolist(), strict=True))
-    rule = ExpectedLossRule.model_validate({"rule": "expected_loss", "name": "adjusted_rule"} | stated)
-    write_yaml(folder / ADJUSTED_RULE_FILE, rule)
+    write_yaml(
+        folder / ADJUSTED_RULE_FILE, ExpectedLossRule.from_adjustment(found.adjustment, scenario, "adjusted_rule")
+    )
     return found

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from agents.learning.training_env import TrainingVecEnv
-from agents.rules.compiled.expected_loss import ADJUSTMENTS
+from agents.rules.compiled.adjustments import count_adjustments
 from agents.rules.rule_policy import RulePolicy
 from envs import BlendedCenter, BlendedCenterVector, load_scenario
 from envs.center_rows import CenterRows
 
 N_ROWS = 3
 TINY = load_scenario("tiny")
+N_ADJUSTMENTS = count_adjustments(len(TINY.channels))
 N_ACTIONS = len(CenterRows(TINY, 1).action_names)
 
 NO_ACTIONS: list[tuple[Any, str]] = [
@@ -189,13 +190,13 @@ def test_a_snapshot_cannot_be_written_to_and_one_that_was_changed_is_refused():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (np.zeros(len(ADJUSTMENTS) - 1), "settings of .*, float64: must be float64 of shape"),
-        (np.zeros(len(ADJUSTMENTS) + 1), "settings of .*, float64: must be float64 of shape"),
-        (np.zeros((1, len(ADJUSTMENTS))), "settings of .*, float64: must be float64 of shape"),
-        (np.zeros(len(ADJUSTMENTS), np.float32), "settings of .*, float32: must be float64 of shape"),
-        ([0.0] * len(ADJUSTMENTS), "settings of list: must be float64 of shape"),
-        (np.r_[0.0, np.nan, np.zeros(len(ADJUSTMENTS) - 2)], r"settings\[1\] = nan: must be a finite number"),
-        (np.r_[np.zeros(len(ADJUSTMENTS) - 1), np.inf], rf"settings\[{len(ADJUSTMENTS) - 1}\] = inf: must be a finite"),
+        (np.zeros(N_ADJUSTMENTS - 1), "settings of .*, float64: must be float64 of shape"),
+        (np.zeros(N_ADJUSTMENTS + 1), "settings of .*, float64: must be float64 of shape"),
+        (np.zeros((1, N_ADJUSTMENTS)), "settings of .*, float64: must be float64 of shape"),
+        (np.zeros(N_ADJUSTMENTS, np.float32), "settings of .*, float32: must be float64 of shape"),
+        ([0.0] * N_ADJUSTMENTS, "settings of list: must be float64 of shape"),
+        (np.r_[0.0, np.nan, np.zeros(N_ADJUSTMENTS - 2)], r"settings\[1\] = nan: must be a finite number"),
+        (np.r_[np.zeros(N_ADJUSTMENTS - 1), np.inf], rf"settings\[{N_ADJUSTMENTS - 1}\] = inf: must be a finite"),
     ],
 )
 def test_settings_of_a_rule_of_another_form_are_refused(settings, message):

@@ -9,8 +9,9 @@ from agents.action_layout import action_layout
 from agents.episodes import play_episodes
 from agents.learning.adjustment import AdjustedPlay, search_adjustments
 from agents.learning.learned_policy import LearnedPolicy, make_network
+from agents.rules.compiled.adjustments import count_adjustments
 from agents.rules.compiled.choice import EXPECTED_LOSS, choose_rows
-from agents.rules.compiled.expected_loss import ADJUSTMENTS, HELD_SCORE
+from agents.rules.compiled.expected_loss import HELD_SCORE
 from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
@@ -19,6 +20,7 @@ from envs.scenario.scenario import Scenario, load_scenario
 from experiments.training.onnx_export import export_policy
 
 EPISODES = np.arange(3)
+N_BANK = count_adjustments(5)  # of the five channels of `bank`
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +28,13 @@ def bank_day() -> Scenario:
     return load_scenario("bank", ("horizon.days=1",))
 
 
-def some_adjustments(count: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(0.0, 0.5, (count, len(ADJUSTMENTS)))
+def some_adjustments(count: int, seed: int = 0, size: int = N_BANK) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0.0, 0.5, (count, size))
 
 
 def test_no_adjustment_costs_exactly_what_the_rule_costs(bank_day: Scenario) -> None:
     play = AdjustedPlay(bank_day, 1, len(EPISODES))
-    found = play.costs_usd(np.zeros((1, len(ADJUSTMENTS))), 4, EPISODES)[0]
+    found = play.costs_usd(np.zeros((1, N_BANK)), 4, EPISODES)[0]
     counts = play_episodes(bank_day, RulePolicy("expected_loss", bank_day), 4, EPISODES)
     assert found.tolist() == [count["cost_usd"].sum() for count in counts]
 
@@ -46,7 +48,7 @@ def test_the_adjusted_baseline_costs_exactly_what_the_search_was_told(bank_day: 
 
 def test_only_the_rule_with_adjustments_takes_any(bank_day: Scenario) -> None:
     with pytest.raises(ConfigurationError, match="policy fifo: has no settings"):
-        RulePolicy("fifo", bank_day, np.zeros(len(ADJUSTMENTS)))
+        RulePolicy("fifo", bank_day, np.zeros(N_BANK))
 
 
 def test_threads_and_earlier_plays_change_no_cost(bank_day: Scenario) -> None:
@@ -95,7 +97,7 @@ def test_the_search_finds_what_is_cheaper_on_episodes_it_has_not_met(bank_day: S
     *_, last = search_adjustments(bank_day, 3, generations=20, population=12, episodes=8, sigma=0.4, threads=2)
     found = last.mean
     play = AdjustedPlay(bank_day, 2, 128, threads=2)
-    rule, adjusted = play.costs_usd(np.array([np.zeros(len(ADJUSTMENTS)), found]), 4, np.arange(128))
+    rule, adjusted = play.costs_usd(np.array([np.zeros(N_BANK), found]), 4, np.arange(128))
     difference = adjusted - rule
     assert difference.mean() + 2 * difference.std() / np.sqrt(len(difference)) < 0
 
@@ -104,6 +106,6 @@ def test_the_search_finds_what_is_cheaper_on_episodes_it_has_not_met(bank_day: S
 def test_a_center_of_one_kind_of_channels_has_the_same_rule_in_the_exported_file(tmp_path, channels) -> None:
     scenario = day(channels, *(contact(100 * i, channels[0]["name"]) for i in range(20)))
     network = make_network(scenario, width=4, prior_weight=8.0)
-    network.prior.set_adjustment(some_adjustments(1)[0])
+    network.prior.set_adjustment(some_adjustments(1, size=count_adjustments(1))[0])
     parity = export_policy(network, scenario, tmp_path / "one.onnx", parity_states=50)
     assert parity.states == 50

@@ -7,21 +7,33 @@ import numpy as np
 import pytest
 from playing import EMAIL, VOICE, Center, channel, contact, day
 
-from agents.rules.compiled.expected_loss import ADJUSTMENTS, Surroundings, reserve_reps
+from agents.rules.compiled.adjustments import ADJUSTMENTS, Surroundings, adjustment_names, count_adjustments
+from agents.rules.compiled.expected_loss import (
+    OFFER_SCORE,
+    _log_factor,
+    _score_interruption,
+    _score_offer,
+    reserve_reps,
+)
+from agents.rules.expected_loss_rule import ExpectedLossRule, matters
 from agents.rules.registry import RuleFile
 from agents.rules.rule import Rule
+from envs.errors import ConfigurationError
+from envs.interface.actions import RESUME, SERVE
 from envs.interface.fields import CANDIDATE_FIELDS
+from envs.scenario.scenario import load_scenario
 
 CANDIDATE = {field.name: place for place, field in enumerate(CANDIDATE_FIELDS)}
-QUIET = Surroundings(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-BUSY = Surroundings(2.0, 120.0, 0.8, 0.6, 0.5, 0.25)
+QUIET = Surroundings(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+BUSY = Surroundings(2.0, 120.0, 0.8, 0.6, 0.5, 0.25, -0.1)
 
 
 def reserve(around: Surroundings, adjustment: dict[str, float], **fields: float) -> float:
     row = np.zeros(len(CANDIDATE_FIELDS), np.float32)
     for name, value in fields.items():
         row[CANDIDATE[name]] = value
-    settings = np.array([adjustment.get(name, 0.0) for name in ADJUSTMENTS])
+    settings = np.zeros(count_adjustments(1))
+    settings[: len(ADJUSTMENTS)] = [adjustment.get(name, 0.0) for name in ADJUSTMENTS]
     return float(reserve_reps(row, around, settings))
 
 
@@ -131,3 +143,158 @@ def test_a_low_score_of_idling_does_not_undo_a_reserve():
     held = {"reserve_deferred": 1, "idle_last_rep": -5}
     assert choice(rule(**held), center) == "wait"
     assert choice(rule(idle_last_rep=-5), center) == "serve:email:oldest"
+
+
+def index_factor(adjustment: dict[str, float], kind: int = SERVE, channel: int = 0, **fields: float) -> float:
+    """Return by what factor adjustments change the index of a contact, logarithm; `channel` of two, from 1 on."""
+    row = np.zeros(len(CANDIDATE_FIELDS), np.float32)
+    for name, value in (fields | {"channel": channel}).items():
+        row[CANDIDATE[name]] = value
+    names = adjustment_names(("voice", "email"))
+    settings = np.array([adjustment.get(name, 0.0) for name in names])
+    return float(_log_factor(row, kind, settings))
+
+
+@pytest.mark.parametrize(
+    ("adjustment", "fields", "log_factor"),
+    [
+        ({"real_time_index": 2}, {"real_time": 1}, 2),
+        ({"real_time_index": 2}, {}, 0),  # not of deferred contacts
+        ({"real_time_stake": 2}, {"real_time": 1, "stake_usd": 99}, 2 * math.log(10)),  # ln(100 / 10)
+        ({"deferred_work": -1}, {"expected_work_s": 600}, -math.log(2)),  # ln(600 / 300)
+        ({"real_time_waited": 1}, {"real_time": 1, "waited_s": 90}, 1.5),  # minutes
+        ({"real_time_waited": 1}, {"real_time": 1, "waited_s": 900}, 3),  # three at most
+        ({"real_time_late": 1}, {"real_time": 1, "slack_s": -1}, 1),
+        ({"real_time_late": 1}, {"real_time": 1, "slack_s": 1}, 0),
+        ({"real_time_hazard": 1}, {"real_time": 1, "abandon_per_hour": 30}, math.log(4)),  # ln(1 + 30 / 10)
+        ({"deferred_overdue": 1}, {"overdue": 1}, 1),
+        ({"deferred_within_1h": 1}, {"slack_s": 7200}, math.exp(-2)),
+        ({"deferred_within_6h": 1}, {"slack_s": 7200}, math.exp(-1 / 3)),
+        ({"index_preferred": 1, "index_home": 2}, {"rep_is_preferred": 1}, 1),
+        ({"index_preferred": 1, "index_home": 2}, {"rep_at_home": 1}, 2),
+        ({"index_overtime": 1}, {"rep_shift_left_s": 299, "expected_work_s": 300}, 1),
+        ({"index_overtime": 1}, {"rep_shift_left_s": 300, "expected_work_s": 300}, 0),
+        ({"channel_index.email": 3}, {"channel": 2}, 3),
+        ({"channel_index.email": 3}, {"channel": 1}, 0),
+        ({"real_time_index": 99}, {"real_time": 1}, 30),  # within float32
+    ],
+)
+def test_each_adjustment_moves_the_index_as_its_formula_says(adjustment, fields, log_factor):
+    away = {"stake_usd": 9, "expected_work_s": 300, "rep_shift_left_s": 1e6, "slack_s": 1e9}  # all features but 1 are 0
+    assert index_factor(adjustment, **(away | fields)) == pytest.approx(log_factor, rel=1e-6)
+
+
+def test_suspended_work_has_a_constant_of_its_own():
+    parts = {"deferred_index": 1, "deferred_overdue": 3, "resume_index": -2}
+    assert index_factor(parts, SERVE, overdue=1) == pytest.approx(1 + 3)
+    assert index_factor(parts, RESUME, overdue=1) == pytest.approx(-2 + 3)
+
+
+def test_a_channel_keeps_reps_free_of_its_own():
+    settings = np.zeros(count_adjustments(2))
+    settings[adjustment_names(("voice", "email")).index("channel_reserve.email")] = 0.5
+    row = np.zeros(len(CANDIDATE_FIELDS), np.float32)
+    row[CANDIDATE["channel"]], row[CANDIDATE["slack_s"]] = 2, 1e9
+    assert reserve_reps(row, QUIET, settings) == pytest.approx(1.5)  # 3 * 0.5
+    row[CANDIDATE["channel"]] = 1
+    assert reserve_reps(row, QUIET, settings) == 0
+
+
+@pytest.mark.parametrize(
+    ("adjustment", "usd"),
+    [
+        # Gain: stake 99, leaves at 1/h against a release at 1/h: 99 / 2 = 49.5 USD. Price: 5 direct + 2 error + pick-up
+        # 60 s of 60 USD/h = 1 + stake 80 e^(-(7,260 - 60 - 3,600) s / 1 h) = 80 / e.
+        ({}, 49.5 - 8 - 80 / math.e),
+        ({"interrupt_gain": math.log(2)}, 99 - 8 - 80 / math.e),
+        ({"interrupt_gain_stake": 1}, 495 - 8 - 80 / math.e),  # the factor is (99 + 1) / 10
+        ({"interrupt_gain_queue": 2 * math.log(2)}, 99 - 8 - 80 / math.e),  # queue 0.5
+        ({"interrupt_price": math.log(2)}, 49.5 - 16 - 160 / math.e),
+        ({"interrupt_price_progress": 1}, 49.5 - 2 * (8 + 80 / math.e)),  # the factor is 1 + 300 / 300
+        ({"interrupt_price_backlog": 4 * math.log(2)}, 49.5 - 2 * (8 + 80 / math.e)),  # backlog 0.25
+        ({"channel_interrupt_price.email": math.log(2)}, 49.5 - 16 - 160 / math.e),
+        ({"channel_interrupt_price.voice": math.log(2)}, 49.5 - 8 - 80 / math.e),
+        ({"interrupt_rep_hour": math.log(3)}, 49.5 - 10 - 80 / math.e),
+        ({"interrupt_due_scale": math.log(2)}, 49.5 - 8 - 80 / math.sqrt(math.e)),
+        ({"interrupt_value": 1.5}, 49.5 + 15 - 8 - 80 / math.e),
+    ],
+)
+def test_each_adjustment_moves_the_score_of_an_interruption_as_its_formula_says(adjustment, usd):
+    row = np.zeros(len(CANDIDATE_FIELDS), np.float32)
+    fields = {"channel": 1, "real_time": 1, "stake_usd": 99, "abandon_per_hour": 1, "expected_work_s": 3600}
+    fields |= {"action_usd": 5, "disturbed_error_usd": 2, "pick_up_s": 60, "disturbed_stake_usd": 80}
+    fields |= {"disturbed_slack_s": 7260, "disturbed_channel": 2, "disturbed_progress_s": 300}
+    for name, value in fields.items():
+        row[CANDIDATE[name]] = value
+    settings = np.array([adjustment.get(name, 0.0) for name in adjustment_names(("voice", "email"))])
+    assert _score_interruption(row, BUSY, 1.0, settings) == pytest.approx(usd, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("adjustment", "score"),
+    [
+        # Accepted with 0.5, the caller's loss is 99 / 2 = 49.5 USD, the callback costs 4: 20.75 USD are saved.
+        ({"offer_benefit": 1}, 20.75),
+        ({"offer_value": 2}, 20),
+        ({"offer_queue": 1}, 20),  # two wait
+        ({"offer_load": 1}, 8),  # load 0.8
+        ({"offer_backlog": 2}, 5),  # backlog 0.25
+        ({"offer_stake": 1}, 10 * math.log(10)),
+        ({"offer_waited": 1}, 20),  # two minutes
+    ],
+)
+def test_each_adjustment_moves_the_score_of_an_offer_as_its_formula_says(adjustment, score):
+    row = np.zeros(len(CANDIDATE_FIELDS), np.float32)
+    fields = {"channel": 1, "real_time": 1, "stake_usd": 99, "abandon_per_hour": 1, "accept_prob": 0.5, "action_usd": 4}
+    for name, value in (fields | {"waited_s": 120}).items():
+        row[CANDIDATE[name]] = value
+    settings = np.array([adjustment.get(name, 0.0) for name in adjustment_names(("voice", "email"))])
+    # Without adjustments an offer stands a little below waiting.
+    assert _score_offer(row, BUSY, 1.0, settings) == pytest.approx(score + OFFER_SCORE, rel=1e-6)
+
+
+def test_adjustments_of_reps_choose_whom_a_contact_is_assigned_to():
+    # Two free reps, the first idle longest; the second has one skill, the first two.
+    groups = [
+        {"name": "both", "count": 1, "skills": ["voice", "email"]},
+        {"name": "one", "count": 1, "skills": ["voice"]},
+    ]
+    center = Center(day([VOICE, channel(EMAIL, due=None)], contact(100), groups=groups))
+    assert choice(rule(), center) == "assign:longest_idle"
+    # 1 + 2 * 2 * 1/2 against 0 + 2 * 2 * 1; waiting scores 0.
+    assert choice(rule(assign_specialist=2), center) == "assign:fewest_skills"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "absent", "present"),
+    [
+        (
+            "bank",
+            {"index_preferred"},
+            {"reserve_deferred", "offer_queue", "interrupt_price_load", "channel_reserve.email"},
+        ),
+        ("certify_deadline", {"reserve_urgent", "offer_value", "deferred_within_1h"}, {"deferred_index"}),
+        ("follow_the_sun", set(), {"index_preferred", "assign_preferred"}),
+    ],
+)
+def test_the_search_moves_what_can_matter_in_the_scenario(scenario, absent, present):
+    loaded = load_scenario(scenario)
+    names = adjustment_names(tuple(each.name for each in loaded.channels))
+    found = {name for name, said in zip(names, matters(loaded), strict=True) if said}
+    assert present <= found
+    assert not absent & found
+
+
+def test_a_rule_from_adjustments_has_them_again():
+    bank = load_scenario("bank")
+    adjustment = np.random.default_rng(0).normal(size=count_adjustments(len(bank.channels)))
+    stated = ExpectedLossRule.from_adjustment(adjustment, bank, "found")
+    assert stated.name == "found"
+    assert np.array_equal(RuleFile.model_validate(stated.model_dump()).root.make(bank).settings, adjustment)
+
+
+def test_an_adjustment_of_an_unknown_channel_is_refused():
+    stated = RuleFile.model_validate({"rule": "expected_loss", "channel_index": {"emial": 1}}).root
+    message = r"policy expected_loss.channel_index = 'emial': no such channel in scenario bank \(.*\).*email"
+    with pytest.raises(ConfigurationError, match=message):
+        stated.make(load_scenario("bank"))

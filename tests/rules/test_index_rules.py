@@ -11,8 +11,8 @@ from playing import EMAIL, VOICE, Center, bank_day, channel, contact, day, play,
 from agents.action_layout import action_layout
 from agents.catalog import load_policy
 from agents.episodes import play_episodes
+from agents.rules.compiled.adjustments import ADJUSTMENTS, CHANNEL_ADJUSTMENTS
 from agents.rules.compiled.choice import BASELINES
-from agents.rules.compiled.expected_loss import ADJUSTMENTS
 from agents.rules.compiled.index import index_of, reserve_of
 from agents.rules.expected_loss_rule import ExpectedLossRule
 from agents.rules.markov_needs import hidden_fields
@@ -523,7 +523,7 @@ def test_parameters_are_free_only_where_they_matter():
 
 def test_expected_loss_has_all_adjustments_as_keys():
     own = set(ExpectedLossRule.model_fields) - {"rule", "name"}
-    assert own == set(ADJUSTMENTS)
+    assert own == {*ADJUSTMENTS, *CHANNEL_ADJUSTMENTS}
     bank = load_scenario("bank")
     made = rule("expected_loss", idle_forecast=2).make(bank)
     assert made.settings[ADJUSTMENTS.index("idle_forecast")] == 2

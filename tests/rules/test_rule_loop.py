@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from playing import bank_day
 
+from agents.rules.compiled.adjustments import count_adjustments
 from agents.rules.compiled.choice import BASELINES
-from agents.rules.compiled.expected_loss import ADJUSTMENTS
 from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows
 from envs.scenario.scenario import Scenario, load_scenario
@@ -35,7 +35,7 @@ def assert_equal(found: CenterRows, expected: CenterRows) -> None:
 
 
 def adjusted(scenario: Scenario) -> RulePolicy:
-    adjustment = np.random.default_rng(0).normal(0.0, 0.5, len(ADJUSTMENTS))
+    adjustment = np.random.default_rng(0).normal(0.0, 0.5, count_adjustments(len(scenario.channels)))
     return RulePolicy("expected_loss", scenario, adjustment)
 
 

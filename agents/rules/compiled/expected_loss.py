@@ -1,16 +1,52 @@
-"""The rule `expected_loss`: expected loss per hour of work, priced interruptions, and what a learner may adjust in
-them.
+"""The rule `expected_loss`: expected loss per hour of work, priced interruptions, and its adjustments.
 
 Room: `agents.rules.compiled`. Reads one observation; changes nothing.
 
-`agents.learning.expected_loss_prior` is its torch form, tested equal.
+`agents.rules.compiled.adjustments` has their table; `agents.learning.expected_loss_prior` is the torch form of both,
+tested equal.
 """
 
 import math
-from typing import Any, NamedTuple
 
 import numpy as np
 
+from agents.rules.compiled.adjustments import (
+    A_ASSIGN,
+    A_CHANNEL_INDEX,
+    A_CHANNEL_INTERRUPT_PRICE,
+    A_CHANNEL_RESERVE,
+    A_DEFERRED,
+    A_DUE_SCALE,
+    A_IDLE,
+    A_INTERRUPT_DUE_SCALE,
+    A_INTERRUPT_GAIN,
+    A_INTERRUPT_PRICE,
+    A_INTERRUPT_REP_HOUR,
+    A_INTERRUPT_VALUE,
+    A_OFFER,
+    A_OFFER_BENEFIT,
+    A_REAL_TIME,
+    A_REP,
+    A_RESERVE_BY_STAKE,
+    A_RESERVE_DEFERRED,
+    A_RESERVE_REAL_TIME,
+    A_RESERVE_URGENT,
+    A_RESUME,
+    STAKE_UNIT_USD,
+    assign_features,
+    deferred_features,
+    gain_features,
+    limited,
+    log_stake,
+    of_channel,
+    offer_features,
+    price_features,
+    real_time_features,
+    rep_features,
+    reserve_features,
+    see_surroundings,
+    weigh,
+)
 from agents.rules.compiled.reading import queue_field
 from envs.interface.actions import (
     ASSIGN,
@@ -26,7 +62,9 @@ from envs.interface.fields import (
     C_ACCEPT,
     C_ACTION_COST,
     C_CHANNEL,
+    C_DISTURBED_CHANNEL,
     C_DISTURBED_ERROR,
+    C_DISTURBED_PROGRESS,
     C_DISTURBED_SLACK,
     C_DISTURBED_STAKE,
     C_EXPECTED_WORK,
@@ -39,12 +77,8 @@ from envs.interface.fields import (
     C_WAITED,
     G_FREE,
     G_RELEASE_RATE,
-    G_STAFFED,
     G_SUBJECT_IS_CONTACT,
-    Q_FORECAST_LATER,
-    Q_FORECAST_NOW,
     Q_REPS_FREE,
-    Q_WAITING,
 )
 from envs.interface.units import HOUR_S
 from envs.simulator.machine.compilation import compiled
@@ -53,87 +87,6 @@ DUE_SCALE_H = 1.0
 """Scale of the apparent tardiness form, hours: due times further off than a few of these hardly count."""
 REP_HOUR_USD = 60.0
 """What an hour of a rep's time is worth to the interruption price of `expected_loss`, USD."""
-ADJUSTMENTS = (
-    "real_time_index",
-    "deferred_index",
-    "resume_index",
-    "due_scale",
-    "idle_last_rep",
-    "idle_second_rep",
-    "idle_forecast",
-    "interrupt_gain",
-    "interrupt_price",
-    "interrupt_value",
-    "offer_benefit",
-    "offer_value",
-    "offer_queue",
-    "real_time_stake",
-    "real_time_work",
-    "real_time_waited",
-    "deferred_stake",
-    "deferred_work",
-    "deferred_overdue",
-    "interrupt_price_load",
-    "reserve_real_time",
-    "reserve_real_time_load",
-    "reserve_real_time_queue",
-    "reserve_by_stake",
-    "reserve_deferred",
-    "reserve_deferred_load",
-    "reserve_deferred_load_later",
-    "reserve_deferred_queue",
-    "reserve_deferred_backlog",
-    "reserve_urgent",
-)
-"""What a learner may adjust in the rule; all 0 is the rule itself, and one is a large change of each.
-
-* `…_index`, `due_scale`, `interrupt_gain`, `interrupt_price` are logarithms of factors.
-* `real_time_…` and `deferred_…` of stake, work and wait or overdue are logarithms of factors of the index of new and
-  of suspended contacts: per factor e of the stake, per factor e of expected work, per `WAITED_UNIT_S` waited up to
-  three of them, and once overdue. `interrupt_price_load` is one of the price, per unit of `Surroundings.load`.
-* `idle_…` add, in units of 10 USD an hour, to the score of `wait` for a free rep: if it is the last one free, the
-  second last, and, for the last, per 100 calls an hour forecast.
-* `interrupt_value`, `offer_value` and `offer_queue` (per caller waiting) add units of 10 USD; `offer_benefit` weighs
-  what an offer saves in expectation less its price.
-* `reserve_…` say how many reps are kept free of a contact (`reserve_reps`)."""
-A_REAL_TIME = ADJUSTMENTS.index("real_time_index")
-A_DEFERRED = ADJUSTMENTS.index("deferred_index")
-A_RESUME = ADJUSTMENTS.index("resume_index")
-A_DUE_SCALE = ADJUSTMENTS.index("due_scale")
-A_IDLE_LAST = ADJUSTMENTS.index("idle_last_rep")
-A_IDLE_SECOND = ADJUSTMENTS.index("idle_second_rep")
-A_IDLE_FORECAST = ADJUSTMENTS.index("idle_forecast")
-A_INTERRUPT_GAIN = ADJUSTMENTS.index("interrupt_gain")
-A_INTERRUPT_PRICE = ADJUSTMENTS.index("interrupt_price")
-A_INTERRUPT_VALUE = ADJUSTMENTS.index("interrupt_value")
-A_OFFER_BENEFIT = ADJUSTMENTS.index("offer_benefit")
-A_OFFER_VALUE = ADJUSTMENTS.index("offer_value")
-A_OFFER_QUEUE = ADJUSTMENTS.index("offer_queue")
-A_REAL_TIME_STAKE = ADJUSTMENTS.index("real_time_stake")
-A_REAL_TIME_WORK = ADJUSTMENTS.index("real_time_work")
-A_REAL_TIME_WAITED = ADJUSTMENTS.index("real_time_waited")
-A_DEFERRED_STAKE = ADJUSTMENTS.index("deferred_stake")
-A_DEFERRED_WORK = ADJUSTMENTS.index("deferred_work")
-A_DEFERRED_OVERDUE = ADJUSTMENTS.index("deferred_overdue")
-A_INTERRUPT_PRICE_LOAD = ADJUSTMENTS.index("interrupt_price_load")
-A_RESERVE_REAL_TIME = ADJUSTMENTS.index("reserve_real_time")
-A_RESERVE_REAL_TIME_LOAD = ADJUSTMENTS.index("reserve_real_time_load")
-A_RESERVE_REAL_TIME_QUEUE = ADJUSTMENTS.index("reserve_real_time_queue")
-A_RESERVE_BY_STAKE = ADJUSTMENTS.index("reserve_by_stake")
-A_RESERVE_DEFERRED = ADJUSTMENTS.index("reserve_deferred")
-A_RESERVE_DEFERRED_LOAD = ADJUSTMENTS.index("reserve_deferred_load")
-A_RESERVE_DEFERRED_LOAD_LATER = ADJUSTMENTS.index("reserve_deferred_load_later")
-A_RESERVE_DEFERRED_QUEUE = ADJUSTMENTS.index("reserve_deferred_queue")
-A_RESERVE_DEFERRED_BACKLOG = ADJUSTMENTS.index("reserve_deferred_backlog")
-A_RESERVE_URGENT = ADJUSTMENTS.index("reserve_urgent")
-STAKE_UNIT_USD = 10.0
-"""Stakes are weighed by their logarithm, against this one."""
-WORK_UNIT_S = 300.0
-WAITED_UNIT_S = 60.0
-LOAD_UNIT_PER_HOUR = 10.0
-"""Real-time arrivals an hour forecast for each rep staffed that make a load of 1."""
-HALF_QUEUE = 2.0
-"""So many contacts make half of the most that a queue counts."""
 RESERVE_UNIT_REPS = 3.0
 """Reps of a reserve of 1."""
 RESERVE_PER_STAKE_REPS = 1.5
@@ -142,11 +95,11 @@ RESERVE_WHEN_DUE_REPS = 2.0
 """Reps less, of `reserve_urgent` 1, for overdue contacts; of others per factor e of the stake as their time comes."""
 URGENT_H = 3.0
 """Scale of the time to the due time within which deferred work is urgent, hours."""
-MOST_LOG_FACTOR = 30.0
-"""Ends of the logarithm of an index's factor: beyond them float32, in which networks compute, would overflow."""
 HELD_SCORE = -10.0
 """Score of starting a contact of which reps are kept free: below `wait`, by a margin."""
-IDLE_UNIT = 10.0
+IDLE_UNIT_USD_PER_HOUR = 10.0
+ASSIGN_UNIT = 2.0
+"""Of the adjustments of `assign`, in the score of a rep: enough that one outweighs who was idle longest."""
 VALUE_UNIT_USD = 10.0
 OFFER_SCORE = -0.15
 """Score of `offer_callback` in `expected_loss`: below `wait`, so that the rule never offers, but not by much, so that a
@@ -192,55 +145,12 @@ def caller_loss_usd(row, release_per_hour):
 
 
 @compiled
-def interruption_price_usd(row, rep_hour_usd):
+def interruption_price_usd(row, rep_hour_usd, due_scale_h):
     """Return the price of an `interrupt` row, USD: its direct cost, the likelier error, the pick-up time at
-    `rep_hour_usd`, and the disturbed work's stake discounted by its slack."""
+    `rep_hour_usd`, and the disturbed work's stake discounted by its slack over `due_scale_h`."""
     slack_h = max((row[C_DISTURBED_SLACK] - row[C_PICK_UP] - row[C_EXPECTED_WORK]) / HOUR_S, 0.0)
     price = row[C_ACTION_COST] + row[C_DISTURBED_ERROR] + row[C_PICK_UP] / HOUR_S * rep_hour_usd
-    return price + row[C_DISTURBED_STAKE] * math.exp(-slack_h / DUE_SCALE_H)
-
-
-class Surroundings(NamedTuple):
-    """What the adjustments see of the center, as numbers, or for a batch as tensors.
-
-    Attributes:
-        n_waiting: real-time contacts waiting.
-        forecast_per_hour: real-time arrivals forecast.
-        load, load_later: real-time arrivals an hour forecast for each rep staffed, now and in an hour, in units of
-            `LOAD_UNIT_PER_HOUR`.
-        queue: real-time contacts waiting, n / (2 + n).
-        backlog: deferred contacts waiting for each rep staffed, b / (2 + b).
-    """
-
-    n_waiting: Any
-    forecast_per_hour: Any
-    load: Any
-    load_later: Any
-    queue: Any
-    backlog: Any
-
-
-@compiled
-def see_surroundings(layout, center):
-    """Return the `Surroundings` that `center` tells."""
-    n_waiting, forecast, later, n_deferred = 0.0, 0.0, 0.0, 0.0
-    for queue in range(layout.real_time.shape[0]):
-        if layout.real_time[queue]:
-            n_waiting += queue_field(center, queue, Q_WAITING)
-            forecast += queue_field(center, queue, Q_FORECAST_NOW)
-            later += queue_field(center, queue, Q_FORECAST_LATER)
-        else:
-            n_deferred += queue_field(center, queue, Q_WAITING)
-    staffed = max(center[G_STAFFED], 1.0)
-    backlog = n_deferred / staffed
-    return Surroundings(
-        n_waiting,
-        forecast,
-        forecast / staffed / LOAD_UNIT_PER_HOUR,
-        later / staffed / LOAD_UNIT_PER_HOUR,
-        n_waiting / (HALF_QUEUE + n_waiting),
-        backlog / (HALF_QUEUE + backlog),
-    )
+    return price + row[C_DISTURBED_STAKE] * math.exp(-slack_h / due_scale_h)
 
 
 @compiled
@@ -253,20 +163,17 @@ def reserve_reps(row, around, adjustment):
     Deferred ones: a blending threshold (Bhulai and Koole 2003, IEEE Transactions on Automatic Control 48(8)) that moves
     with the load, and falls as the due time comes.
     """
+    own = of_channel(adjustment, row[C_CHANNEL], A_CHANNEL_RESERVE)
+    features = reserve_features(around)
     if row[C_REAL_TIME]:
-        reserve = adjustment[A_RESERVE_REAL_TIME] + adjustment[A_RESERVE_REAL_TIME_LOAD] * around.load
-        reserve += adjustment[A_RESERVE_REAL_TIME_QUEUE] * around.queue
-        by_stake = adjustment[A_RESERVE_BY_STAKE] * math.log((row[C_STAKE] + 1.0) / STAKE_UNIT_USD)
-        return RESERVE_UNIT_REPS * reserve - RESERVE_PER_STAKE_REPS * by_stake
-    reserve = adjustment[A_RESERVE_DEFERRED] + adjustment[A_RESERVE_DEFERRED_LOAD] * around.load
-    reserve += adjustment[A_RESERVE_DEFERRED_LOAD_LATER] * around.load_later
-    reserve += adjustment[A_RESERVE_DEFERRED_QUEUE] * around.queue
-    reserve += adjustment[A_RESERVE_DEFERRED_BACKLOG] * around.backlog
+        reserve = RESERVE_UNIT_REPS * (weigh(adjustment, A_RESERVE_REAL_TIME, features) + own)
+        return reserve - RESERVE_PER_STAKE_REPS * adjustment[A_RESERVE_BY_STAKE] * log_stake(row)
     urgency = 1.0
     if not row[C_OVERDUE]:
         slack_h = max(row[C_SLACK] / HOUR_S, 0.0)
         urgency = math.exp(-slack_h / URGENT_H) * math.log(1.0 + row[C_STAKE] / STAKE_UNIT_USD)
-    return RESERVE_UNIT_REPS * reserve - RESERVE_WHEN_DUE_REPS * adjustment[A_RESERVE_URGENT] * urgency
+    reserve = RESERVE_UNIT_REPS * (weigh(adjustment, A_RESERVE_DEFERRED, features) + own)
+    return reserve - RESERVE_WHEN_DUE_REPS * adjustment[A_RESERVE_URGENT] * urgency
 
 
 @compiled
@@ -277,31 +184,52 @@ def _is_held(center, row, around, adjustment):
 
 
 @compiled
-def _log_factor(row, adjustment):
-    """Return the logarithm, within `MOST_LOG_FACTOR`, of the factor by which the adjustments change the index of the
-    contact of a candidate row: the sum of adjustments times ln((stake + 1 USD) / `STAKE_UNIT_USD`), ln(work /
-    `WORK_UNIT_S`) and, of real-time contacts, minutes waited up to three, of deferred ones 1 once overdue."""
-    log_stake = math.log((row[C_STAKE] + 1.0) / STAKE_UNIT_USD)
-    log_work = math.log(max(row[C_EXPECTED_WORK], 1.0) / WORK_UNIT_S)
+def _log_factor(row, kind, adjustment):
+    """Return the logarithm of the factor by which the adjustments change the index of the contact of a candidate row of
+    an action of `kind`, `SERVE` or `RESUME`."""
     if row[C_REAL_TIME]:
-        factor = adjustment[A_REAL_TIME_STAKE] * log_stake + adjustment[A_REAL_TIME_WORK] * log_work
-        factor += adjustment[A_REAL_TIME_WAITED] * min(row[C_WAITED] / WAITED_UNIT_S, 3.0)
-        return min(max(factor, -MOST_LOG_FACTOR), MOST_LOG_FACTOR)
-    factor = adjustment[A_DEFERRED_STAKE] * log_stake + adjustment[A_DEFERRED_WORK] * log_work
-    factor += adjustment[A_DEFERRED_OVERDUE] * row[C_OVERDUE]
-    return min(max(factor, -MOST_LOG_FACTOR), MOST_LOG_FACTOR)
+        factor = weigh(adjustment, A_REAL_TIME, real_time_features(row))
+        constant = adjustment[A_REAL_TIME]
+    else:
+        factor = weigh(adjustment, A_DEFERRED, deferred_features(row))
+        constant = adjustment[A_DEFERRED]
+    if kind == RESUME:  # has a constant of its own
+        factor += adjustment[A_RESUME] - constant
+    factor += weigh(adjustment, A_REP, rep_features(row))
+    return limited(factor + of_channel(adjustment, row[C_CHANNEL], A_CHANNEL_INDEX))
 
 
 @compiled
 def _score_idle(center, around, adjustment):
     """Return the score of `wait` for a free rep."""
-    score = IDLE_SCORE
-    if center[G_FREE] <= 1.0:
-        forecast = around.forecast_per_hour / 100.0
-        score += IDLE_UNIT * (adjustment[A_IDLE_LAST] + adjustment[A_IDLE_FORECAST] * forecast)
-    elif center[G_FREE] == 2.0:
-        score += IDLE_UNIT * adjustment[A_IDLE_SECOND]
-    return max(score, IDLE_SCORE)  # below every index anyway, and above what is held
+    last = 1.0 if center[G_FREE] <= 1.0 else 0.0
+    second = 1.0 if center[G_FREE] == 2.0 else 0.0
+    idle = weigh(adjustment, A_IDLE, (last, second, last * around.forecast_per_hour / 100.0))
+    # Below every index anyway, and above what is held.
+    return max(IDLE_SCORE + IDLE_UNIT_USD_PER_HOUR * idle, IDLE_SCORE)
+
+
+@compiled
+def _score_interruption(row, around, release_per_hour, adjustment):
+    """Return what an interruption gains less its price, USD."""
+    gain = limited(weigh(adjustment, A_INTERRUPT_GAIN, gain_features(row, around)))
+    price = weigh(adjustment, A_INTERRUPT_PRICE, price_features(row[C_DISTURBED_PROGRESS], around))
+    price = limited(price + of_channel(adjustment, row[C_DISTURBED_CHANNEL], A_CHANNEL_INTERRUPT_PRICE))
+    rep_hour_usd = REP_HOUR_USD * math.exp(limited(adjustment[A_INTERRUPT_REP_HOUR]))
+    due_scale_h = DUE_SCALE_H * math.exp(limited(adjustment[A_INTERRUPT_DUE_SCALE]))
+    return (
+        caller_loss_usd(row, release_per_hour) * math.exp(gain)
+        - interruption_price_usd(row, rep_hour_usd, due_scale_h) * math.exp(price)
+        + VALUE_UNIT_USD * adjustment[A_INTERRUPT_VALUE]
+    )
+
+
+@compiled
+def _score_offer(row, around, release_per_hour, adjustment):
+    """Return the score of a callback offer."""
+    benefit_usd = row[C_ACCEPT] * caller_loss_usd(row, release_per_hour) - row[C_ACTION_COST]
+    value = weigh(adjustment, A_OFFER, offer_features(row, around))
+    return OFFER_SCORE + adjustment[A_OFFER_BENEFIT] * benefit_usd + VALUE_UNIT_USD * value
 
 
 @compiled
@@ -311,13 +239,12 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
     For a rep: the index of each contact, `IDLE_SCORE` for `wait`, so work is never held back. For a waiting contact
     with a free rep: `assign` where there are reps for all waiting, else the rep is asked and picks by index. Without a
     free rep: each interruption's gain (the caller's expected loss) less its price, against 0 for `wait`; callbacks are
-    never offered. A non-zero `adjustment` (`ADJUSTMENTS`) changes these scores.
+    never offered. A non-zero `adjustment` (`agents.rules.compiled.adjustments`) changes these scores.
     """
     around = see_surroundings(layout, center)
     assign_score = 1.0 if around.n_waiting <= center[G_FREE] else -1.0
     release_per_hour = center[G_RELEASE_RATE]
-    due_scale_h = DUE_SCALE_H * math.exp(adjustment[A_DUE_SCALE])
-    price_factor = math.exp(adjustment[A_INTERRUPT_PRICE] + adjustment[A_INTERRUPT_PRICE_LOAD] * around.load)
+    due_scale_h = DUE_SCALE_H * math.exp(limited(adjustment[A_DUE_SCALE]))
     for action in range(mask.shape[0]):
         scores[action] = -np.inf
         if not mask[action]:
@@ -327,25 +254,14 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
         if (kind == SERVE or kind == RESUME or kind == ASSIGN) and _is_held(center, row, around, adjustment):
             scores[action] = HELD_SCORE
         elif kind == SERVE or kind == RESUME:
-            factor = adjustment[A_REAL_TIME] if row[C_REAL_TIME] else adjustment[A_DEFERRED]
-            factor = adjustment[A_RESUME] if kind == RESUME else factor
-            factor += _log_factor(row, adjustment)
-            scores[action] = index_per_hour(row, due_scale_h) * math.exp(factor)
+            scores[action] = index_per_hour(row, due_scale_h) * math.exp(_log_factor(row, kind, adjustment))
         elif kind == ASSIGN:
-            scores[action] = assign_score if layout.lens[action] == LONGEST_IDLE else 0.5 * assign_score - 0.5
+            score = assign_score if layout.lens[action] == LONGEST_IDLE else 0.5 * assign_score - 0.5
+            scores[action] = score + ASSIGN_UNIT * weigh(adjustment, A_ASSIGN, assign_features(row))
         elif kind == INTERRUPT:
-            scores[action] = (
-                caller_loss_usd(row, release_per_hour) * math.exp(adjustment[A_INTERRUPT_GAIN])
-                - interruption_price_usd(row, REP_HOUR_USD) * price_factor
-                + VALUE_UNIT_USD * adjustment[A_INTERRUPT_VALUE]
-            )
+            scores[action] = _score_interruption(row, around, release_per_hour, adjustment)
         elif kind == OFFER_CALLBACK:
-            benefit_usd = row[C_ACCEPT] * caller_loss_usd(row, release_per_hour) - row[C_ACTION_COST]
-            scores[action] = (
-                OFFER_SCORE
-                + adjustment[A_OFFER_BENEFIT] * benefit_usd
-                + VALUE_UNIT_USD * (adjustment[A_OFFER_VALUE] + adjustment[A_OFFER_QUEUE] * around.n_waiting)
-            )
+            scores[action] = _score_offer(row, around, release_per_hour, adjustment)
         else:
             scores[action] = 0.0 if center[G_SUBJECT_IS_CONTACT] else _score_idle(center, around, adjustment)
 

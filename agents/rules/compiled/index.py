@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from agents.rules.compiled.expected_loss import caller_loss_usd, interruption_price_usd
+from agents.rules.compiled.expected_loss import DUE_SCALE_H, caller_loss_usd, interruption_price_usd
 from agents.rules.compiled.formulas import (
     ANYBODY,
     AT_HOME,
@@ -255,7 +255,7 @@ def _disturb_or_offer(layout, settings, center, candidates, mask, queue):
             continue
         if layout.kind[action] == INTERRUPT and interrupt == MODE_PRICED:
             gain_usd = settings[I_INTERRUPT_GAIN] * caller_loss_usd(row, release_per_hour)
-            gain_usd -= interruption_price_usd(row, settings[I_REP_HOUR_USD])
+            gain_usd -= interruption_price_usd(row, settings[I_REP_HOUR_USD], DUE_SCALE_H)
         elif layout.kind[action] == OFFER_CALLBACK and offer == MODE_PRICED:
             gain_usd = row[C_ACCEPT] * caller_loss_usd(row, release_per_hour)
             gain_usd -= settings[I_OFFER_PRICE_FACTOR] * row[C_ACTION_COST] + settings[I_OFFER_MARGIN_USD]
