@@ -18,12 +18,18 @@ from agents.rules.rule import Rule
 from agents.rules.rule_policy import RulePolicy
 from agents.table_policy import TablePolicy
 from agents.user_code import is_file, load_class, telling
-from envs.configuration.document import load_yaml, validate
+from envs.configuration.document import REPOSITORY_FOLDER, load_yaml, validate
 from envs.configuration.messages import did_you_mean
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario
 
-FORMS = "a rule's name, a policy FILE.yaml, an exported FILE.onnx, a table FILE.json, module:Class or FILE.py:Class"
+PRETRAINED = "pretrained"
+"""The policy that is shipped for the scenario, `PRETRAINED_FOLDER`/<scenario>.onnx."""
+PRETRAINED_FOLDER = REPOSITORY_FOLDER / "agents" / "pretrained"
+FORMS = (
+    "a rule's name, pretrained, a policy FILE.yaml, an exported FILE.onnx, a table FILE.json, module:Class or "
+    "FILE.py:Class"
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
 
     `text` is a rule as a configuration states it, or one of
     * a baseline's name, such as `fifo`, or that of a rule, such as `cmu`, which then has its defaults;
+    * `pretrained`, the policy that is shipped for the scenario;
     * the path of a policy file, `FILE.yaml`, that states a rule (`AnyRule`); its `name` is the row's;
     * the path of an exported policy, `FILE.onnx`; it acts in the mode that stands in the file;
     * the path of a table from state to state, `FILE.json` or `FILE.json.gz` (`agents.table_policy`);
@@ -68,6 +75,8 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
         return NamedPolicy(name, RulePolicy(source, scenario))
     if source in RULE_NAMES:
         return replace(load_policy(default_rule(source), scenario), name=name)
+    if source == PRETRAINED:
+        return replace(load_policy(str(_pretrained_file(scenario)), scenario, threads=threads), name=name)
     if source.endswith((".yaml", ".yml")):
         rule = validate(load_yaml(Path(source)), RuleFile, "policy").root
         loaded = load_policy(rule, scenario)
@@ -81,7 +90,7 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
         return NamedPolicy(name, exported, deterministic=exported.mode == "greedy", file=Path(source))
     if ":" in source:
         return NamedPolicy(name, _make_own_policy(source, scenario))
-    known = tuple(dict.fromkeys((*BASELINES, *RULE_NAMES)))
+    known = tuple(dict.fromkeys((*BASELINES, *RULE_NAMES, PRETRAINED)))
     hint = did_you_mean(source, known) or f" (known: {', '.join(known)})"
     if "=" in source:
         hint = "; a name before the first = must have no / in it, and what follows it is the policy"
@@ -122,6 +131,18 @@ def _split(text: str, base: Path = Path()) -> tuple[str, str]:
         return whole, whole
     name, equals, source = (part.strip() for part in text.partition("="))
     return (name, source) if equals and "/" not in name else (text.strip(), text.strip())
+
+
+def _pretrained_file(scenario: Scenario) -> Path:
+    """Return the file of the policy that is shipped for `scenario`; raises `ConfigurationError` if there is none."""
+    file = PRETRAINED_FOLDER / f"{scenario.name}.onnx"
+    if not file.is_file():
+        known = ", ".join(sorted(each.stem for each in PRETRAINED_FOLDER.glob("*.onnx")))
+        raise ConfigurationError(
+            f"policy = {PRETRAINED!r}: no policy is shipped for scenario {scenario.name} (for: {known}); to train one: "
+            "blended train"
+        )
+    return file
 
 
 def _make_own_policy(source: str, scenario: Scenario) -> Policy:

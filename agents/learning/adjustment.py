@@ -7,6 +7,7 @@ all candidates of a generation meet the same customers. Gradients can refine wha
 hold a contact or do not.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
@@ -23,6 +24,10 @@ from agents.rules.compiled.loop import play_rule
 from envs.center_rows import CenterRows
 from envs.inputs.kept_demand import KeptDemand
 from envs.scenario.scenario import Scenario
+
+AVERAGED = 8
+"""Means whose average is a policy too: it lies steadier than each where costs are noisy (Polyak and Juditsky 1992, SIAM
+Journal on Control and Optimization 30(4))."""
 
 
 class AdjustedPlay:
@@ -68,14 +73,15 @@ class Generation(NamedTuple):
 
     Attributes:
         number: of generations so far, 1 and up.
-        mean: adjustments at the mean of the search's distribution now, in the order of the rule's
-            settings.
+        mean: adjustments at the mean of the search's distribution now, in the order of the rule's settings.
+        average: of the means of the last `AVERAGED` generations, as many as there were.
         cost_usd: what an episode cost, the mean over the candidates.
         step_size: of the search now, CMA-ES's sigma, by which its covariance is scaled.
     """
 
     number: int
     mean: NDArray[np.float64]
+    average: NDArray[np.float64]
     cost_usd: float
     step_size: float
 
@@ -107,10 +113,12 @@ def search_adjustments(
         adjustments[:, places] = values
         return adjustments
 
+    means: deque[NDArray[np.float64]] = deque(maxlen=AVERAGED)
     for generation in range(generations):
         candidates = np.array([search.ask() for _ in range(population)])
         numbers = np.arange(generation * episodes, (generation + 1) * episodes)
         costs_usd = play.costs_usd(whole(candidates), seed, numbers).mean(axis=1)
         search.tell(list(zip(candidates, costs_usd.tolist(), strict=True)))
-        mean = whole(search.mean[None])[0]
-        yield Generation(generation + 1, mean, float(costs_usd.mean()), float(search._sigma))
+        means.append(whole(search.mean[None])[0])
+        average = np.mean(means, axis=0)
+        yield Generation(generation + 1, means[-1], average, float(costs_usd.mean()), float(search._sigma))

@@ -184,8 +184,10 @@ class _Weights:
     """The adjustments of a prior, to be weighed with features as `agents.rules.compiled.adjustments.weigh` does."""
 
     def __init__(self, adjustment: Tensor) -> None:
-        sizes = [len(names) for names in FORMS.values()]
-        self._of_form = dict(zip(FORMS, torch.split(adjustment[:N_ADJUSTMENTS], sizes), strict=True))
+        self._of_form, first = {}, 0
+        for form, names in FORMS.items():
+            self._of_form[form] = adjustment[first : first + len(names)]
+            first += len(names)
         self._of_channel = adjustment[N_ADJUSTMENTS:].reshape(-1, N_CHANNEL_ADJUSTMENTS)
 
     def one(self, form: str) -> Tensor:

@@ -22,6 +22,20 @@ else:
     """A lens by which a rule chooses between free reps; whom the customer prefers is for the router to weigh."""
 
 
+OWN_PARTS = frozenset(
+    {
+        "reserve_by_stake",
+        "open_stake_usd",
+        "urgent_relief",
+        "urgent_within_h",
+        "reserve_real_time",
+        "reserve_urgent",
+    }
+)
+"""Keys of the parts that this project added to published rules: reserves by stake and by urgency. Tuned without them, a
+rule is what the field knows."""
+
+
 class FreeParameter(NamedTuple):
     """A number of a rule that may be tuned: its key (`reserve.email` is the entry of `email` in the mapping
     `reserve`), the range to search, and how.

@@ -50,6 +50,14 @@ ResumedFolder = Annotated[
 Ship = Annotated[
     bool, typer.Option("--ship", help="Also write the tuned rules to configs/benchmarks/tuned, for --tuned.")
 ]
+Published = Annotated[
+    bool | None,
+    typer.Option(
+        "--published",
+        help="Without the parts that are this project's own; --ship then writes to configs/benchmarks/published.",
+        show_default=False,
+    ),
+]
 
 
 def tune(
@@ -61,6 +69,7 @@ def tune(
     trials: Trials = None,
     episodes: Episodes = None,
     minutes: Minutes = None,
+    published: Published = None,
     name: RunName = None,
     resume: ResumedFolder = None,
     ship: Ship = False,
@@ -72,7 +81,7 @@ def tune(
     """Tune the free parameters of rules on training episodes, and test them against their defaults."""
     require_folders(json=json_file)
     refuse_beside_suite(suite, scenarios, config)
-    stated = {"rules": rules, "seed": seed, "episodes": episodes, "overrides": overrides}
+    stated = {"rules": rules, "published": published, "seed": seed, "episodes": episodes, "overrides": overrides}
     if resume is not None:
         _refuse_beside_resume(scenarios, config, suite or None, name, *stated.values())
     from experiments.extras import require_extra

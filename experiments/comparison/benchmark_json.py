@@ -35,7 +35,7 @@ def scenario_json(result: ScenarioResult) -> dict[str, Any]:
             for found in result.comparisons
         ],
         "summary": _summary_json(result.summary),
-        "best_tuned": result.best_tuned,
+        "chosen": result.chosen,
     }
     if result.coverage is not None:
         data["bound"] = _bound_json(result.coverage.bound)

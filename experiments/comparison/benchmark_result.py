@@ -61,7 +61,7 @@ class BenchmarkResult(Headlined):
         "policies": {POLICY: {METRIC: {"mean", "low", "high"}}},
         "comparisons": [{"policy", "against", "metric", "mean_difference", "low", "high"}],
         "summary": {"best", "total_cost_usd": {"mean", "low", "high"}, "runner_up", "difference": {"mean", "low",
-        "high"}, "excludes_zero", "largest_term", "largest_term_frac", "large_terms"}, "best_tuned"}}}`; with a bound
+        "high"}, "excludes_zero", "largest_term", "largest_term_frac", "large_terms"}, "chosen"}}}`; with a bound
         also `"bound": {"total_cost_usd", "low", "high", "episodes", "kind"}`, and `covered_frac` among the metrics of
         each policy if `fifo` takes part.
         """

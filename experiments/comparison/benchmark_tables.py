@@ -12,7 +12,6 @@ from envs.interface.cost_terms import COST_TERMS
 from envs.scenario.scenario import Scenario
 from experiments.comparison.outcomes import Outcome
 from experiments.comparison.scenario_result import ScenarioResult
-from experiments.comparison.tuned_rules import BEST_TUNED
 from experiments.texts import (
     UNDEFINED,
     amount_text,
@@ -77,8 +76,8 @@ def band_table(result: ScenarioResult) -> Table | None:
 
 
 def _label(result: ScenarioResult, outcome: Outcome) -> str:
-    if outcome.policy == BEST_TUNED and result.best_tuned is not None:
-        return f"{BEST_TUNED} ({result.best_tuned})"
+    if outcome.policy in result.chosen:
+        return f"{outcome.policy} ({result.chosen[outcome.policy]})"
     return outcome.policy if outcome.mode == "greedy" else f"{outcome.policy} (sampled)"
 
 

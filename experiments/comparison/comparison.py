@@ -19,6 +19,7 @@ import numpy as np
 from rich.progress import Progress
 
 from agents.catalog import (
+    PRETRAINED,
     NamedPolicy,
     fitting_baselines,
     load_policy,
@@ -36,6 +37,7 @@ from experiments.comparison.outcomes import Outcome, play
 from experiments.comparison.scenario_result import Comparison, ScenarioResult
 from experiments.comparison.tuned_rules import (
     BEST_TUNED,
+    CHOSEN_ROWS,
     choose_best,
     load_tuned,
 )
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from experiments.records.recorder import RecordFolder
 
 
-REFERENCES = ("learned", BEST_TUNED)
+REFERENCES = ("learned", PRETRAINED, BEST_TUNED)
 """The policy that is compared with all others: the first of these that takes part, otherwise the first one."""
 
 
@@ -70,15 +72,16 @@ def run_benchmark(
     Args:
         scenarios: one or more; their names must differ.
         policies: what `agents.catalog.load_policy` understands, made anew for each scenario, or policies
-            ready to play; their names must differ. None: in each scenario every baseline that fits it.
+            ready to play; their names must differ. `best_tuned` and `best_published` are the shipped rules
+            (`experiments.comparison.tuned_rules`) that cost least on validation episodes, which are played before any
+            test episode. None: in each scenario every baseline that fits it.
         episodes: episodes per scenario; 2 at least, since an interval needs them.
         seed: the user's seed; the episodes are 0, 1, ... of its test seed (`experiments.seeds`).
         threads: on which a baseline's episodes are played, and those of an exported policy.
-        reference: the policy that the tables compare with the others; default `learned`, else `best_tuned`, else the
-            first.
+        reference: the policy that the tables compare with the others; default the first of `REFERENCES` that takes
+            part, else the first.
         records: where to write every contact and decision (`experiments.records.recorder`), if anywhere.
-        tuned: add the tuned rules of each scenario (`experiments.comparison.tuned_rules`), and as `best_tuned` once
-            more the one that costs least on validation episodes, which are played before any test episode.
+        tuned: add all tuned rules of each scenario, and `best_tuned`.
         validation_episodes: so many; 1 at least.
         bound: on how many of the episodes, the first ones, a lower bound is computed (`experiments.bounds.bound`).
     """
@@ -96,11 +99,18 @@ def run_benchmark(
 
 
 class _LineUp(NamedTuple):
-    """Who takes part in one scenario: policies, tuned rules (None if they are not wanted), and the reference."""
+    """Who takes part in one scenario.
+
+    Attributes:
+        scenario: where.
+        policies: all that play under their own names.
+        to_choose: of each row that validation fills, the rules among which it chooses.
+        reference: name of the policy or the row that is compared with the others.
+    """
 
     scenario: Scenario
     policies: list[NamedPolicy]
-    tuned: list[NamedPolicy] | None
+    to_choose: dict[str, list[NamedPolicy]]
     reference: str
 
 
@@ -112,13 +122,20 @@ def _line_up(
     tuned: bool,
     threads: int,
 ) -> _LineUp:
+    wanted = list(fitting_baselines(scenario) if policies is None else policies)
+    rows = [policy for policy in wanted if isinstance(policy, str) and policy.strip() in CHOSEN_ROWS]
+    to_choose = {
+        row.strip(): [load_policy(rule, scenario) for rule in load_tuned(scenario.name, row.strip()).rules]
+        for row in (*rows, *[BEST_TUNED] * tuned)
+    }
     own = [
         policy if isinstance(policy, NamedPolicy) else load_policy(policy, scenario, threads=threads)
-        for policy in (fitting_baselines(scenario) if policies is None else policies)
+        for policy in wanted
+        if policy not in rows
     ]
-    rules = [load_policy(rule, scenario) for rule in load_tuned(scenario.name).rules] if tuned else []
-    names = [named.name for named in (*own, *rules)] + [BEST_TUNED] * tuned
-    return _LineUp(scenario, own, rules if tuned else None, _choose_reference(names, reference))
+    own += to_choose[BEST_TUNED] if tuned else []
+    names = [*(named.name for named in own), *to_choose, *rows[len(set(rows)) :]]
+    return _LineUp(scenario, own, to_choose, _choose_reference(names, reference))
 
 
 class _Match(NamedTuple):
@@ -134,10 +151,8 @@ class _Match(NamedTuple):
     def play(self, line_up: _LineUp, progress: Progress) -> ScenarioResult:
         """Return what those of `line_up` achieve in its scenario."""
         start_s = time.perf_counter()
-        best_tuned = None if line_up.tuned is None else self._choose_best(line_up.scenario, line_up.tuned, progress)
-        outcomes = self._play_test(line_up, progress)
-        if best_tuned is not None:
-            outcomes[BEST_TUNED] = replace(outcomes[best_tuned], policy=BEST_TUNED)
+        chosen = {row: self._choose_best(line_up.scenario, rules, progress) for row, rules in line_up.to_choose.items()}
+        outcomes = self._play_test(line_up, chosen, progress)
         comparisons = _compare(outcomes, line_up.reference)
         wall_s = time.perf_counter() - start_s
         return ScenarioResult(
@@ -147,8 +162,8 @@ class _Match(NamedTuple):
             outcomes,
             comparisons,
             wall_s,
-            collect_data([line_up.scenario], [*line_up.policies, *(line_up.tuned or ())]),
-            best_tuned=best_tuned,
+            collect_data([line_up.scenario], line_up.policies),
+            chosen=chosen,
             coverage=self._cover(line_up.scenario, outcomes, progress) if self.bound else None,
         )
 
@@ -170,11 +185,16 @@ class _Match(NamedTuple):
             progress=progress,
         )
 
-    def _play_test(self, line_up: _LineUp, progress: Progress) -> dict[str, Outcome]:
-        """Return the outcome of each policy on the test episodes, which all share."""
+    def _play_test(self, line_up: _LineUp, chosen: dict[str, str], progress: Progress) -> dict[str, Outcome]:
+        """Return the outcome of each policy on the test episodes, which all share, and of each `chosen` row."""
         shared = Episodes(line_up.scenario, demand_seeds(self.seed).test, threads=self.threads)
-        outcomes = {}
-        for named in (*line_up.policies, *(line_up.tuned or ())):
+        outcomes: dict[str, Outcome] = {}
+        rows = {row: next(rule for rule in line_up.to_choose[row] if rule.name == name) for row, name in chosen.items()}
+        for named in (*line_up.policies, *(replace(rule, name=row) for row, rule in rows.items())):
+            played = chosen.get(named.name)
+            if played in outcomes:
+                outcomes[named.name] = replace(outcomes[played], policy=named.name)
+                continue
             recording = nullcontext() if self.records is None else self.records.open(line_up.scenario, named, self.seed)
             with recording as recorder:
                 outcomes[named.name] = play(named, shared, self.episodes, progress=progress, recorder=recorder)

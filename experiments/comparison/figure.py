@@ -14,12 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from agents.catalog import PRETRAINED
 from envs.errors import ConfigurationError
 from experiments.comparison.tuned_rules import BEST_TUNED
 from experiments.run_folder import writing
 
 SUFFIXES = (".svg", ".png", ".pdf")
-MARKED = {"learned": ("#d55e00", "D"), BEST_TUNED: ("#0072b2", "s")}
+MARKED = {"learned": ("#d55e00", "D"), PRETRAINED: ("#d55e00", "D"), BEST_TUNED: ("#0072b2", "s")}
 """Colour (of the palette of Okabe and Ito, which colour-blind readers can tell apart) and marker of policies that stand
 out."""
 _OTHERS = ("#555555", "o")
@@ -72,7 +73,8 @@ def _draw_scenario(panel: Axes, found: Mapping[str, Any]) -> None:
         # Without an interval (`no_interval` says why) there is a point alone.
         ends = None if cost["low"] is None else [[cost["mean"] - cost["low"]], [cost["high"] - cost["mean"]]]
         panel.errorbar(cost["mean"], place, xerr=ends, color=colour, marker=marker, markersize=4, capsize=2)
-    labels = [f"{name} ({found['best_tuned']})" if name == BEST_TUNED else name for name in by_cost]
+    chosen = found["chosen"]
+    labels = [f"{name} ({chosen[name]})" if name in chosen else name for name in by_cost]
     panel.set_yticks(range(len(labels)), labels)
     for tick, name in zip(panel.get_yticklabels(), by_cost, strict=True):
         tick.set_color(MARKED.get(name, _OTHERS)[0])

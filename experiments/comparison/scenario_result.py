@@ -3,7 +3,7 @@
 Room: `experiments.comparison`. Data only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from envs.headline import Headline, Headlined
@@ -11,7 +11,6 @@ from envs.scenario.scenario import Scenario
 from experiments.comparison.bound_coverage import Coverage
 from experiments.comparison.outcomes import Outcome
 from experiments.comparison.summary import Summary, summarize
-from experiments.comparison.tuned_rules import BEST_TUNED
 from experiments.intervals import Interval
 from experiments.provenance import Data
 from experiments.texts import usd_text, warning_text
@@ -40,7 +39,7 @@ class ScenarioResult(Headlined):
         comparisons: of every pair of policies once; the reference is always first in its pairs.
         wall_s: seconds by the clock to play the scenario with all policies, compilation included, and to compare them.
         data: the digests of the scenario, its recorded days and the files of policies.
-        best_tuned: which policy the row `best_tuned` is; None without tuned rules.
+        chosen: which policy each row that validation chose is, such as `best_tuned`.
         coverage: what the policies cover of the way from FIFO to a lower bound; None where no bound was asked for.
     """
 
@@ -51,7 +50,7 @@ class ScenarioResult(Headlined):
     comparisons: list[Comparison]
     wall_s: float
     data: Data
-    best_tuned: str | None = None
+    chosen: dict[str, str] = field(default_factory=dict)
     coverage: Coverage | None = None
 
     @property
@@ -75,8 +74,8 @@ class ScenarioResult(Headlined):
             mean, low, high = differences[against, policy]
             return Interval(-mean, -high, -low)
 
-        # The row `best_tuned` is another name of a policy that takes part itself.
-        once = {name: outcome for name, outcome in self.outcomes.items() if name != BEST_TUNED}
+        # A row that was chosen may be another name of a policy that takes part itself.
+        once = {name: found for name, found in self.outcomes.items() if self.chosen.get(name) not in self.outcomes}
         return summarize(once, difference)
 
     def headline(self) -> Headline:

@@ -1,4 +1,5 @@
-"""Tuned rules as they are shipped: `configs/benchmarks/tuned/<scenario>.yaml`, and the best of them.
+"""Tuned rules as they are shipped, `configs/benchmarks/tuned/<scenario>.yaml`, and the best of them; and the same rules
+without the parts that are this project's own, `configs/benchmarks/published/<scenario>.yaml`.
 
 Room: `experiments.comparison`. Reads and writes these files; plays validation episodes. Needs no extra.
 """
@@ -28,9 +29,13 @@ from experiments.run_folder import file_name, writing, yaml_text
 from experiments.seeds import LARGEST_SEED, demand_seeds
 
 TUNED_FOLDER = REPOSITORY_FOLDER / "configs" / "benchmarks" / "tuned"
+PUBLISHED_FOLDER = REPOSITORY_FOLDER / "configs" / "benchmarks" / "published"
 BEST_TUNED = "best_tuned"
 """The row of the tuned rule that costs least on validation episodes."""
-PREFIX = "tuned_"
+BEST_PUBLISHED = "best_published"
+"""The row of the tuned rule without `agents.rules.rule.OWN_PARTS` that costs least on validation episodes."""
+CHOSEN_ROWS = (BEST_TUNED, BEST_PUBLISHED)
+"""Rows of which validation episodes choose who stands in them."""
 
 
 class CostPair(Checked):
@@ -71,7 +76,7 @@ class TunedRules(Checked):
 
     Attributes:
         scenario: its name.
-        rules: each named `tuned_` and the name of the rule that was tuned.
+        rules: each named `tuned_`, or `published_`, and the name of the rule that was tuned.
         origins: where they come from, by name.
     """
 
@@ -82,27 +87,36 @@ class TunedRules(Checked):
     @model_validator(mode="after")
     def _check(self) -> "TunedRules":
         for index, rule in enumerate(self.rules):
-            if not rule.name.startswith(PREFIX):
-                raise InvalidValueError(("rules", index, "name"), f"must start with {PREFIX}")
+            if not rule.name.startswith(PREFIXES):
+                raise InvalidValueError(("rules", index, "name"), f"must start with {' or '.join(PREFIXES)}")
         if list(self.origins) != [rule.name for rule in self.rules]:
             raise InvalidValueError(("origins",), "must name every rule, in the same order")
         return self
 
 
-def tuned_file(scenario_name: str) -> Path:
-    """Return the file of the tuned rules of a scenario; it may be missing."""
-    return TUNED_FOLDER / f"{file_name(scenario_name)}.yaml"
+def prefix(row: str = BEST_TUNED) -> str:
+    """Return how the names of the rules begin among which `row`, one of `CHOSEN_ROWS`, is chosen."""
+    return f"{row.removeprefix('best_')}_"
 
 
-def load_tuned(scenario_name: str) -> TunedRules:
-    """Return the tuned rules of a scenario; raises `ConfigurationError` if none are there."""
-    file = tuned_file(scenario_name)
+PREFIXES = tuple(prefix(row) for row in CHOSEN_ROWS)
+
+
+def tuned_file(scenario_name: str, row: str = BEST_TUNED) -> Path:
+    """Return the file of the rules of a scenario among which `row` is chosen; it may be missing."""
+    folder = TUNED_FOLDER if row == BEST_TUNED else PUBLISHED_FOLDER
+    return folder / f"{file_name(scenario_name)}.yaml"
+
+
+def load_tuned(scenario_name: str, row: str = BEST_TUNED) -> TunedRules:
+    """Return the rules of a scenario among which `row` is chosen; raises `ConfigurationError` if none are there."""
+    file = tuned_file(scenario_name, row)
     if not file.is_file():
         is_ours = scenario_name in named_files("scenarios")
         to_make = shlex.quote(scenario_name) if is_ours else "FILE.yaml, the scenario's file,"
         raise ConfigurationError(
-            f"tuned: no tuned rules of scenario {scenario_name} ({shown_path(file)}); "
-            f"to make them: blended tune {to_make} --ship"
+            f"{prefix(row)[:-1]}: no tuned rules of scenario {scenario_name} ({shown_path(file)}); "
+            f"to make them: blended tune {to_make} {'' if row == BEST_TUNED else '--published '}--ship"
         )
     found = validate(load_yaml(file), TunedRules, "tuned")
     if found.scenario != scenario_name:
@@ -110,11 +124,12 @@ def load_tuned(scenario_name: str) -> TunedRules:
     return found
 
 
-def ship(tuned: TunedRules) -> Path:
-    """Write tuned rules to the file of their scenario and return it; rules of other names stay in it."""
-    file = tuned_file(tuned.scenario)
+def ship(tuned: TunedRules, row: str = BEST_TUNED) -> Path:
+    """Write the rules among which `row` is chosen to the file of their scenario and return it; rules of other names
+    stay in it."""
+    file = tuned_file(tuned.scenario, row)
     if file.is_file():
-        before = load_tuned(tuned.scenario)
+        before = load_tuned(tuned.scenario, row)
         others = [rule for rule in before.rules if rule.name not in tuned.origins]
         rules = sorted([*others, *tuned.rules], key=lambda rule: rule.name)
         origins = {**before.origins, **tuned.origins}

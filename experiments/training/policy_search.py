@@ -5,6 +5,7 @@ file and TensorBoard's events into the run folder.
 """
 
 import csv
+import time
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -81,18 +82,20 @@ def known_starts(scenario: Scenario) -> list[Start]:
 def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> Found:
     """Return the best adjustments of a search as the configuration states it; every step of it is kept in `folder`.
 
-    The start is whichever of `known_starts` costs least on validation episodes. The mean of the search plays these
-    every `every_generations` and at the end; the cheapest is the policy, the start included. Ctrl-C ends the search
+    The start is whichever of `known_starts` costs least on validation episodes. The mean of the search, and the
+    average of its last means, play these every `every_generations` and at the end; the cheapest is the policy, the
+    start included. Ctrl-C ends the search
     with the best so far.
     """
     settings = config.adjustment
     assert settings is not None
     seeds, days = demand_seeds(config.seed), calendar_days(scenario)
     numbers = np.arange(settings.validation_episodes)
-    play = AdjustedPlay(scenario, 1, len(numbers), config.threads)
 
-    def validate(adjustment: NDArray[np.float64]) -> float:
-        return float(play.costs_usd(adjustment[None], seeds.validation, numbers).mean()) / days
+    def validate(*adjustments: NDArray[np.float64]) -> list[float]:
+        play = AdjustedPlay(scenario, len(adjustments), len(numbers), config.threads)
+        costs_usd = play.costs_usd(np.array(adjustments), seeds.validation, numbers)
+        return [float(cost_usd) / days for cost_usd in costs_usd.mean(axis=1)]
 
     with (
         (folder / SEARCH_FILE).open("w", newline="", encoding="utf-8") as stream,
@@ -101,8 +104,10 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
     ):
         log = SearchLog(stream, events, settings.population * settings.episodes)
         task = progress.add_task("policy search", total=settings.generations)
-        starts = [(validate(start.adjustment), start) for start in known_starts(scenario)]
-        validation_usd, start = min(starts, key=lambda pair: pair[0])
+        end_s = time.monotonic() + 60.0 * settings.minutes
+        starts = known_starts(scenario)
+        costs_usd = validate(*(start.adjustment for start in starts))
+        validation_usd, start = min(zip(costs_usd, starts, strict=True), key=lambda pair: pair[0])
         found = _keep(folder, scenario, Found(start.adjustment, validation_usd, start.name))
         log.note(0, None, settings.sigma, validation_usd)
         try:
@@ -118,12 +123,16 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
                 threads=config.threads,
             ):
                 cost_usd = None
-                if generation.number % settings.every_generations == 0 or generation.number == settings.generations:
-                    cost_usd = validate(generation.mean)
+                is_last = generation.number == settings.generations or time.monotonic() > end_s
+                if is_last or generation.number % settings.every_generations == 0:
+                    forms = (generation.mean, generation.average)
+                    cost_usd, adjustment = min(zip(validate(*forms), forms, strict=True), key=lambda pair: pair[0])
                     if cost_usd < found.validation_usd:
-                        found = _keep(folder, scenario, Found(generation.mean, cost_usd, start.name))
+                        found = _keep(folder, scenario, Found(adjustment, cost_usd, start.name))
                 log.note(generation.number, generation.cost_usd / days, generation.step_size, cost_usd)
                 progress.advance(task)
+                if is_last:
+                    break
         except KeyboardInterrupt:
             progress.console.print("Policy search stopped; going on with the best so far", highlight=False)
     return found

@@ -55,6 +55,7 @@ class Adjustment(Checked):
 
     Attributes:
         generations: of the search.
+        minutes: after which the search ends as well, with the generation that is played then.
         validation_episodes: on which the start and the mean of the search are judged.
         every_generations: how often that is.
         population: candidates in a generation.
@@ -63,6 +64,7 @@ class Adjustment(Checked):
     """
 
     generations: int = Field(default=30, ge=1, le=100_000)
+    minutes: float = Field(default=60.0, gt=0)
     validation_episodes: int = Field(default=64, ge=2, le=MOST_EPISODES)
     every_generations: int = Field(default=5, ge=1)
     population: int = Field(default=12, ge=4, le=10_000)

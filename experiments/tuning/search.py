@@ -43,15 +43,16 @@ class Search(NamedTuple):
     """What a search found.
 
     Attributes:
-        rule: the rule of the trial with the least mean training cost; the first trial is the rule as it was given.
-        training_cost_usd: what the rule costs on the training episodes, USD/day.
+        rules: those of the trials with the least mean training costs, the cheapest first; the first trial is the rule
+            as it was given.
+        training_costs_usd: what each costs on the training episodes, USD/day.
         trials: finished trials, those of earlier calls included.
         pruned: trials that were stopped early.
         is_complete: whether all trials that were asked for are finished; if not, the time was up.
     """
 
-    rule: Rule
-    training_cost_usd: float
+    rules: tuple[Rule, ...]
+    training_costs_usd: tuple[float, ...]
     trials: int
     pruned: int
     is_complete: bool
@@ -66,14 +67,19 @@ def open_storage(file: Path) -> optuna.storages.BaseStorage:
     return JournalStorage(JournalFileBackend(str(file)))
 
 
-def free_parameters(rule: Rule, scenario: Scenario) -> tuple[FreeParameter, ...]:
-    """Return the free parameters of `rule` in `scenario` for which there is more than one value."""
-    return tuple(parameter for parameter in rule.free_parameters(scenario) if parameter.low < parameter.high)
+def free_parameters(rule: Rule, scenario: Scenario, without: frozenset[str] = frozenset()) -> tuple[FreeParameter, ...]:
+    """Return the free parameters of `rule` in `scenario`, but those `without`, for which there is more than one
+    value."""
+    return tuple(
+        parameter
+        for parameter in rule.free_parameters(scenario)
+        if parameter.low < parameter.high and parameter.key not in without
+    )
 
 
-def check_free(rule: Rule, scenario: Scenario) -> None:
+def check_free(rule: Rule, scenario: Scenario, without: frozenset[str] = frozenset()) -> None:
     """Raise `ConfigurationError` if nothing of `rule` is free, or a value is outside of the range to search."""
-    parameters = free_parameters(rule, scenario)
+    parameters = free_parameters(rule, scenario, without)
     if not parameters:
         raise ConfigurationError(f"rule {rule.name}: has no free parameter in scenario {scenario.name}")
     start = rule.values_of(parameters)
@@ -94,6 +100,8 @@ def search(
     seed: int,
     trials: int,
     minutes: float,
+    shortlist: int = 1,
+    without: frozenset[str] = frozenset(),
     storage: optuna.storages.BaseStorage | None = None,
     study_name: str | None = None,
     progress: Callable[[int], None] | None = None,
@@ -107,6 +115,8 @@ def search(
         seed: of the sampler.
         trials: finished trials of the study, those of earlier calls included, after which the search ends.
         minutes: of this call, after which it ends as well; the first trial is always finished.
+        shortlist: so many rules are returned at most.
+        without: keys of parameters that keep their values.
         storage: where the study lives; default: in memory.
         study_name: of the study in `storage`; one that is there is continued.
         progress: is told the number of trials just finished.
@@ -115,9 +125,9 @@ def search(
         ConfigurationError: nothing is free in the scenario, or a value of the rule is outside of the range to search.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    check_free(rule, episodes.scenario)
+    check_free(rule, episodes.scenario, without)
     kept = optuna.create_study(storage=storage, study_name=study_name, load_if_exists=True)
-    study = _Study(rule, episodes, n_episodes, seed, kept)
+    study = _Study(rule, episodes, n_episodes, seed, kept, free_parameters(rule, episodes.scenario, without))
     end_s = time.monotonic() + 60.0 * minutes
     finished = study.finished()
     if progress is not None:
@@ -127,10 +137,11 @@ def search(
         finished = study.finished()
         if progress is not None:
             progress(1)
-    best = min(_complete(finished), key=_mean_usd)
+    best = {tuple(trial.params.items()): trial for trial in sorted(_complete(finished), key=_mean_usd, reverse=True)}
+    chosen = list(best.values())[: -shortlist - 1 : -1]
     return Search(
-        rule=rule.with_values(best.params),
-        training_cost_usd=_mean_usd(best),
+        rules=tuple(rule.with_values(trial.params) for trial in chosen),
+        training_costs_usd=tuple(_mean_usd(trial) for trial in chosen),
         trials=len(finished),
         pruned=len(finished) - len(_complete(finished)),
         is_complete=len(finished) >= trials,
@@ -140,13 +151,20 @@ def search(
 class _Study:
     """The trials of one rule, all on the same episodes, kept in a study of Optuna."""
 
-    def __init__(self, rule: Rule, episodes: Episodes, n_episodes: int, seed: int, study: optuna.Study) -> None:
+    def __init__(
+        self,
+        rule: Rule,
+        episodes: Episodes,
+        n_episodes: int,
+        seed: int,
+        study: optuna.Study,
+        parameters: tuple[FreeParameter, ...],
+    ) -> None:
         self._rule = rule
         self._episodes = episodes
         self._n_episodes = n_episodes
         self._seed = seed
         self._study = study
-        parameters = free_parameters(rule, episodes.scenario)
         self._days = recorded_days(episodes.scenario, episodes.seed, range(n_episodes))
         self._start = _whole_numbers(rule.values_of(parameters), parameters)
         self._distributions = {parameter.key: _distribution(parameter) for parameter in parameters}

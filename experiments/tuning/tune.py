@@ -23,7 +23,7 @@ from agents.rules.registry import (
     RuleFile,
     default_rule,
 )
-from agents.rules.rule import Rule
+from agents.rules.rule import OWN_PARTS, Rule
 from agents.run_files import (
     RESULT_FILE,
     SCENARIOS_FOLDER,
@@ -42,10 +42,12 @@ from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.comparison import require_different
 from experiments.comparison.outcomes import episode_costs_usd
 from experiments.comparison.tuned_rules import (
-    PREFIX,
+    BEST_PUBLISHED,
+    BEST_TUNED,
     CostPair,
     Origin,
     TunedRules,
+    prefix,
     ship,
 )
 from experiments.console import message_console, say_doubts
@@ -136,7 +138,7 @@ def _prepare(config: TuningConfig) -> tuple[list[Scenario], list[list[Candidate]
             try:
                 rule.make(scenario)
                 candidate = Candidate(rule, rule.for_tuning(scenario) if is_named else rule)
-                check_free(candidate.start, scenario)
+                check_free(candidate.start, scenario, _kept_parts(config))
             except ConfigurationError as error:
                 if config.rules is not None:
                     raise
@@ -145,6 +147,16 @@ def _prepare(config: TuningConfig) -> tuple[list[Scenario], list[list[Candidate]
                 chosen.append(candidate)
         candidates.append(chosen)
     return scenarios, candidates, skipped
+
+
+def _kept_parts(config: TuningConfig) -> frozenset[str]:
+    """Return the keys of parameters that are not tuned."""
+    return OWN_PARTS if config.published else frozenset()
+
+
+def _row(config: TuningConfig) -> str:
+    """Return the row of a benchmark for which the tuned rules are."""
+    return BEST_PUBLISHED if config.published else BEST_TUNED
 
 
 def _load_rule(text: str | Rule) -> tuple[Rule, bool]:
@@ -207,7 +219,9 @@ def _run(
             result = TuningResult(folder, config, results, skipped)
             write_json(folder / RESULT_FILE, describe_result(result))
             if ships and chosen:
-                console.print(f"Shipped: {shown_path(ship(_shipped(result, scenario.name)))}", highlight=False)
+                console.print(
+                    f"Shipped: {shown_path(ship(_shipped(result, scenario.name), _row(config)))}", highlight=False
+                )
     return TuningResult(folder, config, results, skipped)
 
 
@@ -238,24 +252,28 @@ def _tune_in(
             seed=seeds.train,
             trials=config.trials,
             minutes=config.minutes,
+            shortlist=config.shortlist,
+            without=_kept_parts(config),
             storage=storage,
             study_name=f"{scenario.name}/{default.name}",
             progress=lambda count, task=task: progress.advance(task, count),  # type: ignore[misc]
         )
 
-        training_usd = float(_costs_usd(training, default, config.episodes).mean())
+        default_usd = float(_costs_usd(training, default, config.episodes).mean())
         validation_usd = [
-            float(_costs_usd(validation, rule, config.validation_episodes).mean()) for rule in (default, found.rule)
+            float(_costs_usd(validation, rule, config.validation_episodes).mean()) for rule in (default, *found.rules)
         ]
-        keeps_found = validation_usd[1] < validation_usd[0]
-        kept = (found.rule if keeps_found else default).with_values({}, PREFIX + default.name)
+        best = int(np.argmin(validation_usd[1:]))
+        keeps_found = validation_usd[1 + best] < validation_usd[0]
+        chosen = found.rules[best]
+        kept = (chosen if keeps_found else default).with_values({}, prefix(_row(config)) + default.name)
         days = recorded_days(scenario, test.seed, range(config.test_episodes))
         default_test, kept_test = (_costs_usd(test, rule, config.test_episodes) for rule in (default, kept))
         policy_file = folder / file_name(scenario.name) / f"{file_name(kept.name)}.yaml"
         policy_file.parent.mkdir(exist_ok=True)
         write_yaml(policy_file, kept)
-        parameters = free_parameters(start, scenario)
-        before, after = start.values_of(parameters), found.rule.values_of(parameters)
+        parameters = free_parameters(start, scenario, _kept_parts(config))
+        before, after = start.values_of(parameters), chosen.values_of(parameters)
         results.append(
             RuleResult(
                 default=default,
@@ -263,8 +281,8 @@ def _tune_in(
                 keeps_found=keeps_found,
                 search=found,
                 parameters={key: (before[key], after[key]) for key in before},
-                training_cost_usd=(training_usd, found.training_cost_usd),
-                validation_cost_usd=(validation_usd[0], validation_usd[1]),
+                training_cost_usd=(default_usd, found.training_costs_usd[best]),
+                validation_cost_usd=(validation_usd[0], validation_usd[1 + best]),
                 default_test_usd=mean_interval(default_test, days=days),
                 kept_test_usd=mean_interval(kept_test, days=days),
                 difference_usd=difference_interval(kept_test, default_test, days=days),

@@ -30,7 +30,8 @@ class RuleResult:
     Attributes:
         default: the rule as it was stated, or as a benchmark plays it by its name.
         kept: the rule that does best on the validation episodes, the default or the found one, with the tuned name.
-        keeps_found: whether that is the one that the search found.
+        keeps_found: whether that is the one that the search found: of its shortlist the one that costs least on the
+            validation episodes.
         search: what was found.
         parameters: the tuned parameters' values where the search began and in the rule that it found, by key.
         training_cost_usd: of the default and of the found rule.

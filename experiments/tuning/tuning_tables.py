@@ -24,8 +24,9 @@ def show(result: TuningResult, console: Console | None = None) -> None:
 def _cost_table(name: str, rules: list[RuleResult], config: TuningConfig) -> Table:
     table = Table(
         title=f"{name}: cost per day, USD, default → tuned, seed {config.seed}",
-        caption=f"Tuned on {config.episodes} training episodes. The better of both on {config.validation_episodes} "
-        f"validation episodes is kept; it is compared with the default on {config.test_episodes} test episodes."
+        caption=f"Tuned on {config.episodes} training episodes. Of the default and the {config.shortlist} best trials "
+        f"the cheapest on {config.validation_episodes} validation episodes is kept; it is compared with the default on "
+        f"{config.test_episodes} test episodes."
         + "".join(f" Warning: {rule.no_interval}." for rule in rules[:1] if rule.no_interval),
     )
     table.add_column("rule", no_wrap=True)

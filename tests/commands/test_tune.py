@@ -16,6 +16,8 @@ from playing import meet_demand
 from agents.catalog import load_policy
 from agents.episodes import Episodes
 from agents.rules.priority_rule import PriorityRule
+from agents.rules.registry import default_rule
+from agents.rules.rule import OWN_PARTS
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.cli import main as cli
@@ -95,13 +97,29 @@ def test_the_best_value_is_found_from_the_default_on(known, tmp_path):
     found = search(
         PRIORITY, Episodes(scenario, 0), n_episodes=1, seed=0, trials=12, minutes=1, storage=storage, study_name="known"
     )
-    assert found.rule.reserve == {"email": 1}
-    assert found.training_cost_usd == pytest.approx(0.0)
+    assert found.rules[0].reserve == {"email": 1}
+    assert found.training_costs_usd[0] == pytest.approx(0.0)
     assert (found.trials, found.is_complete) == (12, True)
     first, *others = optuna.load_study(study_name="known", storage=storage).trials
     assert (first.number, first.params, first.value) == (0, {"reserve.email": 0}, pytest.approx(50.0))
     for trial in others:
         assert trial.value == pytest.approx(KNOWN_COST_USD[trial.params["reserve.email"]])
+
+
+def test_the_shortlist_holds_the_cheapest_values_once_each(known):
+    found = search(PRIORITY, Episodes(load_scenario(known), 0), n_episodes=1, seed=0, trials=12, minutes=1, shortlist=2)
+    cheapest = sorted(KNOWN_COST_USD.items(), key=lambda item: item[1])[:2]
+    assert [rule.reserve["email"] for rule in found.rules] == [reserve for reserve, _ in cheapest]
+    assert found.training_costs_usd == pytest.approx([cost_usd for _, cost_usd in cheapest])
+
+
+def test_parts_that_are_left_out_keep_their_values(bank):
+    whole, published = (
+        {free.key for free in tuning.free_parameters(default_rule("whittle").for_tuning(bank), bank, without)}
+        for without in (frozenset(), OWN_PARTS)
+    )
+    assert whole - published == {"reserve_by_stake", "open_stake_usd", "urgent_relief", "urgent_within_h"}
+    assert published
 
 
 def test_the_same_values_are_not_played_again(known, monkeypatch):
@@ -145,7 +163,7 @@ def test_the_same_seed_gives_the_same_trials_on_any_number_of_threads(bank, tmp_
 def test_when_the_time_is_up_the_default_has_been_played(bank):
     found = search(PRIORITY, Episodes(bank, 9), n_episodes=4, seed=0, trials=50, minutes=1e-9)
     assert (found.trials, found.is_complete) == (1, False)
-    assert set(found.rule.reserve.values()) == {0}
+    assert set(found.rules[0].reserve.values()) == {0}
 
 
 SMALL = ("--rule", "priority", "--set", "horizon.days=0.5", "--seed", SEED, "--episodes", 4)
@@ -214,8 +232,9 @@ def test_what_is_dearer_on_validation_is_not_kept(monkeypatch, known, tmp_path):
         return 60.0 - costs_usd if episodes.seed == seeds.validation else costs_usd  # 10, 60, 50 for reserve 0, 1, 2
 
     monkeypatch.setattr(tune, "episode_costs_usd", unlucky)
-    options = ("--rule", "priority", "--trials", 12, "--seed", SEED, "--runs", tmp_path, "--name", "unlucky")
-    assert blended(monkeypatch, "tune", known, *options) == 0
+    (tmp_path / "one.yaml").write_text(f"{{scenarios: ['{known}'], rules: [priority], trials: 12, shortlist: 1}}")
+    options = ("--config", tmp_path / "one.yaml", "--seed", SEED, "--runs", tmp_path, "--name", "unlucky")
+    assert blended(monkeypatch, "tune", *options) == 0
     found = json.loads((tmp_path / "tune" / "unlucky" / tune.RESULT_FILE).read_text())
     priority = found["scenarios"]["known"]["rules"]["priority"]
     assert priority["training_cost_usd"] == {"default": pytest.approx(50.0), "tuned": pytest.approx(0.0)}
@@ -223,6 +242,28 @@ def test_what_is_dearer_on_validation_is_not_kept(monkeypatch, known, tmp_path):
     assert priority["kept"] == "default"
     assert priority["rule"]["reserve"] == {}
     assert priority["test_cost_usd"]["difference"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_of_the_shortlist_the_cheapest_on_validation_is_kept(monkeypatch, known, tmp_path):
+    play = tune.episode_costs_usd
+    seeds = demand_seeds(SEED)
+
+    def odd(episodes, policy, numbers):
+        costs_usd = play(episodes, policy, numbers)
+        if episodes.seed != seeds.validation:
+            return costs_usd
+        return np.abs(costs_usd - 10.0)  # of 50, 0 and 10 USD for reserve 0, 1 and 2: 40, 10 and 0
+
+    monkeypatch.setattr(tune, "episode_costs_usd", odd)
+    monkeypatch.setattr(tuning, "STANDARD_ERRORS", 1e9)  # all trials are played to their end
+    options = ("--rule", "priority", "--trials", 12, "--seed", SEED, "--runs", tmp_path, "--name", "odd", "--published")
+    assert blended(monkeypatch, "tune", known, *options) == 0
+    found = json.loads((tmp_path / "tune" / "odd" / tune.RESULT_FILE).read_text())
+    priority = found["scenarios"]["known"]["rules"]["priority"]
+    assert priority["training_cost_usd"]["tuned"] == pytest.approx(10.0)
+    assert priority["validation_cost_usd"] == {"default": pytest.approx(40.0), "tuned": pytest.approx(0.0)}
+    assert (priority["kept"], priority["rule"]["reserve"]) == ("tuned", {"email": 2})
+    assert priority["rule"]["name"] == "published_priority"
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(run, monkeypatch, tmp_path):
