@@ -27,7 +27,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from agents.policy import Observations
+from agents.policy import MASKED_LOGIT, Observations
 from envs.errors import ConfigurationError
 from envs.interface.fields import field_table
 from envs.scenario.action_table import action_table
@@ -67,9 +67,10 @@ class ExportedPolicy:
 
     Args:
         file: what `blended export` wrote.
-        scenario: where it is to act. It may be another scenario than that of its training, as long as actions
-            and observation fields have the same meaning; ranges and scales may differ, since scaling is in
-            the graph.
+        scenario: where it is to act. It may be another scenario than that of its training, as long as it has the
+            same channels in the same order, and all actions and observation fields that the file knows, matched by
+            name and unit, whatever their places; what a later version added is not shown to the graph, or never
+            chosen. Ranges and scales may differ, since scaling is in the graph.
         seed: of the generator that draws the actions when sampling.
         threads: onnxruntime's threads for one batch.
 
@@ -79,7 +80,7 @@ class ExportedPolicy:
 
     Raises:
         ConfigurationError: the file cannot be loaded, was not written by `blended export`, or was exported
-            for another action table or other observation fields.
+            for other channels, or for actions or observation fields that the scenario does not have.
     """
 
     def __init__(self, file: str | Path, scenario: Scenario, *, seed: int = 0, threads: int = 1) -> None:
@@ -87,8 +88,9 @@ class ExportedPolicy:
         self._session = _open_session(self.file, threads)
         self.metadata = _read_metadata(self.file, self._session.get_modelmeta().custom_metadata_map)
         self.mode: str = self.metadata["mode"]
-        _check_actions(self.file, self.metadata["action_names"], scenario)
-        _check_fields(self.file, self.metadata["fields"], scenario)
+        self._actions = _match_actions(self.file, self.metadata, scenario)
+        self._fields = _match_fields(self.file, self.metadata["fields"], scenario)
+        self._n_actions = len(action_names(scenario))
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
@@ -96,9 +98,16 @@ class ExportedPolicy:
         self._generator = np.random.default_rng(seed)
 
     def masked_logits(self, observations: Observations) -> NDArray[np.float32]:
-        """Return the graph's output, float32 (n, actions)."""
-        feed = {name: np.ascontiguousarray(observations[name], kind) for name, kind in INPUT_TYPES.items()}
-        logits: NDArray[np.float32] = self._session.run([OUTPUT], feed)[0]
+        """Return the graph's output, float32 (n, actions), `MASKED_LOGIT` for actions that the file does not know."""
+        parts = {
+            "center": _take(observations["center"], self._fields["center"], 1),
+            "candidates": _take(_take(observations["candidates"], self._actions, 1), self._fields["candidates"], 2),
+            "action_mask": _take(observations["action_mask"], self._actions, 1),
+        }
+        feed = {name: np.ascontiguousarray(parts[name], kind) for name, kind in INPUT_TYPES.items()}
+        found: NDArray[np.float32] = self._session.run([OUTPUT], feed)[0]
+        logits = np.full((len(found), self._n_actions), MASKED_LOGIT, np.float32)
+        logits[:, self._actions] = found
         return logits
 
     def predict(self, observations: Observations, deterministic: bool | None = None) -> NDArray[np.int64]:
@@ -161,30 +170,50 @@ def _read_metadata(file: Path, texts: dict[str, str]) -> dict[str, Any]:
     return metadata
 
 
-def _check_actions(file: Path, found: list[str], scenario: Scenario) -> None:
-    wanted = action_names(scenario)
-    difference = _first_difference(found, wanted)
+def _match_actions(file: Path, metadata: dict[str, Any], scenario: Scenario) -> NDArray[np.int64]:
+    """Return the place in the action table of `scenario` of each action of the file."""
+    found, wanted = metadata["action_names"], action_names(scenario)
+    channels = [channel.name for channel in scenario.channels]
+    trained = [str(channel.get("name")) for channel in metadata["scenario"].get("channels", ())]
+    missing = trained != channels or not set(found) <= set(wanted)
+    difference = _first_difference(found, wanted) if missing else None
     if difference is not None:
         index, there, here = difference
         raise ConfigurationError(
             f"{file}: a policy exported for another action table: action {index} is {there} in the file "
             f"({len(found)} actions), {here} in scenario {scenario.name} ({len(wanted)} actions)"
         )
-
-
-def _check_fields(file: Path, found: dict[str, list[dict[str, Any]]], scenario: Scenario) -> None:
-    for part, wanted in fields_as_data(scenario).items():
-        difference = _first_difference(
-            [f"{field['name']} [{field['unit']}]" for field in found[part]],
-            [f"{field['name']} [{field['unit']}]" for field in wanted],
+    if trained != channels:
+        raise ConfigurationError(
+            f"{file}: a policy exported for channels {', '.join(trained)}: must be those of scenario {scenario.name}, "
+            f"{', '.join(channels)}"
         )
-        if difference is not None:
-            index, there, here = difference
+    return np.array([wanted.index(name) for name in found], np.int64)
+
+
+def _match_fields(
+    file: Path, found: dict[str, list[dict[str, Any]]], scenario: Scenario
+) -> dict[str, NDArray[np.int64]]:
+    """Return the place in the field tables of `scenario` of each field of the file, by part."""
+    places = {}
+    for part, wanted in fields_as_data(scenario).items():
+        there, here = ([f"{field['name']} [{field['unit']}]" for field in fields] for fields in (found[part], wanted))
+        unknown = [(index, name) for index, name in enumerate(there) if name not in here]
+        if unknown:
+            index, name = unknown[0]
+            stands = repr(here[index]) if index < len(here) else "missing"
             raise ConfigurationError(
-                f"{file}: a policy exported for other observation fields: {part} field {index} is {there} "
-                f"in the file ({len(found[part])} fields), {here} in scenario {scenario.name} "
-                f"({len(wanted)} fields)"
+                f"{file}: a policy exported for other observation fields: {part} field {index} is {name!r} "
+                f"in the file ({len(there)} fields), {stands} in scenario {scenario.name} ({len(here)} fields)"
             )
+        places[part] = np.array([here.index(name) for name in there], np.int64)
+    return places
+
+
+def _take(values: NDArray[Any], places: NDArray[np.int64], axis: int) -> NDArray[Any]:
+    """Return the entries of `values` at `places` along `axis`; where that is all, the array itself, not a copy."""
+    is_all = len(places) == values.shape[axis] and bool((places == np.arange(len(places))).all())
+    return values if is_all else np.take(values, places, axis=axis)
 
 
 def _first_difference(found: list[str], wanted: list[str]) -> tuple[int, str, str] | None:

@@ -129,6 +129,15 @@ def collect_provenance(seed: int | None = None, data: Data | None = None) -> dic
     } | ({} if data is None else {"data": data})
 
 
+def without_folder(command: str) -> str:
+    """Return a command without its option `--runs FOLDER`, a place on one machine, on which no result depends."""
+    words = shlex.split(command)
+    if "--runs" in words:
+        place = words.index("--runs")
+        del words[place : place + 2]
+    return shlex.join(words)
+
+
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)

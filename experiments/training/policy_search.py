@@ -25,7 +25,7 @@ from experiments.run_folder import write_yaml
 from experiments.seeds import demand_seeds
 from experiments.training.training_config import TrainingConfig
 
-COLUMNS = ("generation", "episodes", "training_usd", "step_size", "validation_usd")
+COLUMNS = ("generation", "episodes", "minutes", "training_usd", "step_size", "validation_usd")
 
 
 class Start(NamedTuple):
@@ -54,14 +54,16 @@ class SearchLog:
 
     def __init__(self, stream: TextIO, events: SummaryWriter, episodes: int) -> None:
         self._stream, self._events, self._episodes = stream, events, episodes
+        self._start_s = time.monotonic()
         self._rows = csv.writer(stream)
         self._rows.writerow(COLUMNS)
 
     def note(self, generation: int, training_usd: float | None, step_size: float, validation_usd: float | None) -> None:
         """Write what one generation cost, USD/day, where it played; the row is on disk when this returns."""
         played = generation * self._episodes
+        minutes = round((time.monotonic() - self._start_s) / 60.0, 2)
         cells = ("" if number is None else number for number in (training_usd, step_size, validation_usd))
-        self._rows.writerow([generation, played, *cells])
+        self._rows.writerow([generation, played, minutes, *cells])
         self._stream.flush()
         for tag, value in (("cost/training_usd", training_usd), ("cost/total_usd", validation_usd)):
             if value is not None:

@@ -52,7 +52,7 @@ from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
-from experiments.comparison.tuned_rules import choose_best, load_tuned, tuned_file
+from experiments.comparison.tuned_rules import CHOSEN_ROWS, load_tuned, tuned_file
 from experiments.console import message_console, say_doubts
 from experiments.progress import episode_progress
 from experiments.provenance import collect_data
@@ -179,7 +179,7 @@ def train(
     quiet_distributions()
     stated = () if config.benchmark is None else config.benchmark.policies or ()
     data = collect_data([scenario], [load_policy(text, scenario) for text in stated])
-    tuned = _shipped_rules(scenario, config)  # before the work, not after it
+    rows = _shipped_rows(scenario, config)  # before the work, not after it
     folder = create_run_folder(Path(runs_folder), experiment, config.seed)
     (folder / CHECKPOINTS_FOLDER).mkdir()
     write_yaml(folder / TRAINING_FILE, config)
@@ -208,7 +208,7 @@ def train(
     choice = CheckpointChoice(folder, scenario, config, selection)
     if model is None:
         choice.judge(network, 0)
-        return finish_run(folder, scenario, config, selection, console, tuned)
+        return finish_run(folder, scenario, config, selection, console, rows)
     callback = ValidationCallback(choice)
     try:
         model.learn(config.steps, callback=callback, tb_log_name="learner", progress_bar=progress_bar, log_interval=5)
@@ -216,7 +216,7 @@ def train(
         console.print(f"Stopped; going on with the best of {len(selection.validations)} checkpoints", highlight=False)
     else:
         callback.validate()
-    return finish_run(folder, scenario, config, selection, console, tuned)
+    return finish_run(folder, scenario, config, selection, console, rows)
 
 
 def finish_run(
@@ -225,9 +225,9 @@ def finish_run(
     config: TrainingConfig,
     selection: Selection,
     console: Console,
-    tuned: list[NamedPolicy],
+    rows: list[str],
 ) -> TrainingResult:
-    """Export the chosen policy and test it against its start, the best of the `tuned` rules and the baselines."""
+    """Export the chosen policy and test it against its start, the `rows` of tuned rules and the baselines."""
     metadata = json.loads((folder / SELECTION_FILE).read_text(encoding="utf-8"))
     network, _ = load_network(folder)
     file = folder / POLICY_FILE
@@ -239,10 +239,11 @@ def finish_run(
     if config.benchmark is not None:
         result = run_benchmark(
             scenario,
-            test_policies(folder, scenario, config, metadata["mode"], _best_of(tuned, scenario, config)),
+            test_policies(folder, scenario, config, metadata["mode"], rows),
             episodes=config.benchmark.episodes,
             seed=config.seed,
             threads=config.threads,
+            validation_episodes=config.benchmark.tuned_episodes,
         )
         result.write_json(folder / BENCHMARK_JSON_FILE)
         result.write_csv(folder / BENCHMARK_CSV_FILE)
@@ -250,10 +251,10 @@ def finish_run(
 
 
 def test_policies(
-    folder: Path, scenario: Scenario, config: TrainingConfig, mode: str, tuned: list[NamedPolicy]
+    folder: Path, scenario: Scenario, config: TrainingConfig, mode: str, rows: list[str]
 ) -> list[str | NamedPolicy]:
     """Return who takes part in the final benchmark: the exported policy in its chosen mode, the network before its
-    first update and after policy search, played greedily, the best `tuned` rule, and the baselines."""
+    first update and after policy search, played greedily, the `rows` of tuned rules, and the baselines."""
     assert config.benchmark is not None
     exported = ExportedPolicy(folder / POLICY_FILE, scenario)
     start, _ = load_network(folder, START_FILE)
@@ -267,32 +268,20 @@ def test_policies(
         NamedPolicy(LEARNED, exported, mode == "greedy"),
         NamedPolicy("learned_at_start", LearnedPolicy(start), True),
         *adjusted,
-        *tuned,
+        *rows,
         *(fitting_baselines(scenario) if names is None else names),
     ]
 
 
-def _shipped_rules(scenario: Scenario, config: TrainingConfig) -> list[NamedPolicy]:
-    """Return the tuned rules of the scenario whose best is to take part in the test; none where none are shipped."""
-    if config.benchmark is None or not config.benchmark.best_tuned or not tuned_file(scenario.name).is_file():
+def _shipped_rows(scenario: Scenario, config: TrainingConfig) -> list[str]:
+    """Return the rows of tuned rules that are to take part in the test, of those whose rules are shipped; raises
+    `ConfigurationError` if these are damaged."""
+    if config.benchmark is None or not config.benchmark.best_tuned:
         return []
-    return [load_policy(rule, scenario) for rule in load_tuned(scenario.name).rules]
-
-
-def _best_of(tuned: list[NamedPolicy], scenario: Scenario, config: TrainingConfig) -> list[NamedPolicy]:
-    """Return the one of `tuned` rules that costs least on validation episodes."""
-    if not tuned or config.benchmark is None:
-        return []
-    with episode_progress() as progress:
-        best = choose_best(
-            tuned,
-            scenario,
-            seed=config.seed,
-            episodes=config.benchmark.tuned_episodes,
-            threads=config.threads,
-            progress=progress,
-        )
-    return [rule for rule in tuned if rule.name == best]
+    rows = [row for row in CHOSEN_ROWS if tuned_file(scenario.name, row).is_file()]
+    for row in rows:
+        load_tuned(scenario.name, row)
+    return rows
 
 
 def evaluate_command(result: TrainingResult, config: TrainingConfig) -> list[str]:

@@ -121,7 +121,8 @@ class Validation(Checked):
 
 class FinalBenchmark(Checked):
     """The test at the end: `episodes` test episodes, the learned policy, its start, and `policies`; with `best_tuned`
-    also the shipped tuned rule that costs least on `tuned_episodes` validation episodes, where there are any."""
+    also the rows `best_tuned` and `best_published`, chosen on `tuned_episodes` validation episodes, where rules are
+    shipped for the scenario."""
 
     episodes: int = Field(default=64, ge=2, le=MOST_EPISODES)
     policies: tuple[str, ...] | None = None

@@ -53,7 +53,7 @@ from experiments.comparison.tuned_rules import (
 from experiments.console import message_console, say_doubts
 from experiments.intervals import difference_interval, mean_interval, reason_against_interval
 from experiments.progress import episode_progress
-from experiments.provenance import collect_data, collect_provenance
+from experiments.provenance import collect_data, collect_provenance, without_folder
 from experiments.run_folder import (
     check_data,
     create_run_folder,
@@ -300,7 +300,7 @@ def _shipped(result: TuningResult, scenario_name: str) -> TunedRules:
     found = result.scenarios[scenario_name]
     origins = {
         rule.kept.name: Origin(
-            command=_without_folder(provenance["command"]),
+            command=without_folder(provenance["command"]),
             date=provenance["date"],
             seed=config.seed,
             trials=rule.search.trials,
@@ -314,12 +314,3 @@ def _shipped(result: TuningResult, scenario_name: str) -> TunedRules:
     }
     rules = tuple(rule.kept for rule in found)
     return TunedRules.model_validate({"scenario": scenario_name, "rules": rules, "origins": origins})
-
-
-def _without_folder(command: str) -> str:
-    """Return a command without its option `--runs FOLDER`, a place on one machine, on which no result depends."""
-    words = shlex.split(command)
-    if "--runs" in words:
-        place = words.index("--runs")
-        del words[place : place + 2]
-    return shlex.join(words)

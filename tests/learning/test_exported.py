@@ -208,11 +208,44 @@ def test_another_action_table_is_refused(file):
     assert f"{here[first]!r} in scenario bank" in str(caught.value)
 
 
-def test_a_shorter_action_table_is_refused(file, tiny, tmp_path):
-    names = action_names(tiny)
-    changed = with_metadata(file, tmp_path, action_names=json.dumps(names[:-1]))
-    with pytest.raises(ConfigurationError, match=f"action {len(names) - 1} is missing in the file"):
+def test_an_action_that_the_scenario_lacks_is_refused(file, tiny, tmp_path):
+    names = [*action_names(tiny), "transfer"]
+    changed = with_metadata(file, tmp_path, action_names=json.dumps(names))
+    with pytest.raises(ConfigurationError, match=f"action {len(names) - 1} is 'transfer' in the file"):
         ExportedPolicy(changed, tiny)
+
+
+def test_other_channels_are_refused(file, tiny, tmp_path):
+    trained = json.loads(tiny.model_dump_json())
+    trained["channels"][0]["name"] = "fax"
+    changed = with_metadata(file, tmp_path, scenario=json.dumps(trained))
+    with pytest.raises(ConfigurationError, match=r"exported for channels fax, .*: must be those of scenario tiny"):
+        ExportedPolicy(changed, tiny)
+
+
+def test_what_a_later_version_adds_and_moves_changes_no_choice(file, tiny, states, monkeypatch):
+    before = ExportedPolicy(file, tiny).masked_logits(states)
+    names, fields = action_names(tiny), fields_as_data(tiny)
+    added = {"name": "mood", "unit": "1", "low": 0, "high": 1, "scale": 1}
+    later = {part: [records[-1], added, *records[:-1]] for part, records in fields.items()}
+    monkeypatch.setattr(exported_policy, "action_names", lambda _: ["transfer", *names[::-1]])
+    monkeypatch.setattr(exported_policy, "fields_as_data", lambda _: later)
+
+    def moved(part):
+        last, rest = states[part][..., -1:], states[part][..., :-1]
+        return np.concatenate([last, np.full_like(last, 7), rest], axis=-1)
+
+    rows, mask = moved("candidates")[:, ::-1], states["action_mask"][:, ::-1]
+    shown = {
+        "center": moved("center"),
+        "candidates": np.concatenate([rows[:, :1], rows], axis=1),
+        "action_mask": np.concatenate([np.ones_like(mask[:, :1]), mask], axis=1),
+    }
+    policy = ExportedPolicy(file, tiny)
+    after = policy.masked_logits(shown)
+    np.testing.assert_array_equal(after[:, 1:], before[:, ::-1])
+    assert (after[:, 0] == np.float32(MASKED_LOGIT)).all()  # never chosen, though open
+    np.testing.assert_array_equal(policy.predict(shown, deterministic=True), len(names) - before.argmax(axis=1))
 
 
 def test_other_fields_are_refused_and_other_scales_are_not(file, tiny, tmp_path):

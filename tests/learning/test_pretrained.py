@@ -1,0 +1,185 @@
+"""Pretrained policies: shipping a run, its card, playing it by name, and those that are in the repository."""
+
+import json
+import sys
+
+import numpy as np
+import onnx
+import pytest
+import yaml
+
+from agents import catalog
+from agents.catalog import PRETRAINED_FOLDER, load_policy
+from agents.episodes import play_episodes
+from envs.errors import ConfigurationError
+from envs.scenario.scenario import load_scenario
+from experiments.cli import main as cli
+from experiments.comparison import tuned_rules
+from experiments.comparison.benchmark import load_benchmark
+from experiments.comparison.comparison import run_benchmark
+from experiments.comparison.tuned_rules import BEST_PUBLISHED, BEST_TUNED, load_tuned
+from experiments.seeds import demand_seeds
+from experiments.training import pretrained
+from experiments.training.pretrained import load_card, make_card, ship_run
+from experiments.training.train import train
+from experiments.training.training_config import TrainingConfig
+
+SEED, GENERATIONS, POPULATION, EPISODES, TEST_EPISODES = 5, 2, 4, 2, 3
+TRAINING = {
+    "scenario": "tiny",
+    "seed": SEED,
+    "steps": 0,
+    "network": {"width": 4, "prior_weight": 8},
+    "adjustment": {
+        "generations": GENERATIONS,
+        "population": POPULATION,
+        "episodes": EPISODES,
+        "validation_episodes": 3,
+    },
+    "validation": {"episodes": 2},
+    "benchmark": {"episodes": TEST_EPISODES, "policies": ["fifo"]},
+}
+SHIPPED = sorted(file.stem for file in PRETRAINED_FOLDER.glob("*.onnx"))
+
+
+def blended(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["blended", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    config = TrainingConfig.model_validate(TRAINING)
+    return train(config, experiment="small", runs_folder=tmp_path_factory.mktemp("runs"), device="cpu").folder
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """An empty folder of pretrained policies."""
+    monkeypatch.setattr(catalog, "PRETRAINED_FOLDER", tmp_path)
+    monkeypatch.setattr(pretrained, "PRETRAINED_FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_a_shipped_run_is_the_policy_pretrained_of_its_scenario(run, shelf, monkeypatch, capsys):
+    assert blended(monkeypatch, "export", run, "--ship") == 0
+    assert sorted(file.name for file in shelf.iterdir()) == ["tiny.onnx", "tiny.yaml"]
+    assert f"Shipped: {shelf / 'tiny.onnx'}" in capsys.readouterr().out
+    assert (shelf / "tiny.onnx").read_bytes() == (run / "policy.onnx").read_bytes()
+    tiny = load_scenario("tiny")
+    found = run_benchmark(tiny, ["pretrained", "fifo"], episodes=TEST_EPISODES, seed=SEED).scenarios["tiny"]
+    assert found.reference == "pretrained"
+    tested = json.loads((run / "benchmark.json").read_text())["scenarios"]["tiny"]["policies"]["learned"]
+    assert found.outcomes["pretrained"].metrics["total_cost_usd"] == pytest.approx(tested["total_cost_usd"]["mean"])
+
+
+def test_the_card_says_what_was_run_and_what_it_costs(run, shelf):
+    ship_run(run)
+    card = load_card("tiny")
+    assert card == make_card(run)
+    assert (card.scenario, card.seed, card.test_seed, card.test_episodes) == ("tiny", SEED, SEED, TEST_EPISODES)
+    assert card.training_episodes == GENERATIONS * POPULATION * EPISODES
+    assert card.minutes >= 0
+    assert set(card.policies) == {"learned", "learned_at_start", "fifo"}
+    costs = [row.total_cost_usd.mean for row in card.policies.values()]
+    assert costs == sorted(costs)
+    learned, fifo = card.policies["learned"], card.policies["fifo"]
+    assert learned.learned_minus is None
+    assert fifo.learned_minus.mean == pytest.approx(learned.total_cost_usd.mean - fifo.total_cost_usd.mean)
+    tiny = load_scenario("tiny")
+    counts = play_episodes(tiny, load_policy("fifo", tiny).policy, demand_seeds(SEED).test, np.arange(TEST_EPISODES))
+    day_usd = np.mean([count["cost_usd"].sum() for count in counts]) / tiny.horizon.days
+    assert fifo.total_cost_usd.mean == pytest.approx(day_usd)
+
+
+def test_the_card_tells_no_folder_of_a_machine(run, tmp_path, shelf):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in run.iterdir():
+        if file.is_file():
+            (copy / file.name).write_bytes(file.read_bytes())
+    provenance = json.loads((copy / "provenance.json").read_text())
+    provenance["command"] = "blended train tiny --runs /home/somebody/runs --seed 5"
+    (copy / "provenance.json").write_text(json.dumps(provenance))
+    assert make_card(copy).command == "blended train tiny --seed 5"
+
+
+@pytest.mark.parametrize("missing", ["policy.onnx", "benchmark.json", "search.csv", "selection.json"])
+def test_a_run_that_is_not_finished_is_not_shipped(run, tmp_path, shelf, missing):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in run.iterdir():
+        if file.is_file() and file.name != missing:
+            (copy / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(ConfigurationError, match=f"has no {missing}; must be a finished policy search with a test"):
+        ship_run(copy)
+
+
+def test_a_changed_scenario_is_not_shipped_as_ours(run, tmp_path, shelf, monkeypatch, capsys):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in run.iterdir():
+        if file.is_file():
+            (copy / file.name).write_bytes(file.read_bytes())
+    scenario = yaml.safe_load((copy / "scenario.yaml").read_text())
+    scenario["horizon"] = {**scenario["horizon"], "days": 0.5}
+    (copy / "scenario.yaml").write_text(yaml.safe_dump(scenario))
+    assert blended(monkeypatch, "export", copy, "--ship") == 2
+    assert "its scenario tiny must be one of configs/scenarios, as it stands there" in capsys.readouterr().err
+    assert blended(monkeypatch, "export", run, "--ship", "--out", tmp_path / "x.onnx") == 2
+    assert "--ship: must stand without --out" in capsys.readouterr().err
+
+
+def test_a_scenario_without_a_shipped_policy_says_which_have_one(shelf):
+    (shelf / "bank.onnx").write_bytes(b"")
+    message = r"policy = 'pretrained': no policy is shipped for scenario tiny \(for: bank\); to train one: blended"
+    with pytest.raises(ConfigurationError, match=message):
+        load_policy("pretrained", load_scenario("tiny"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_policy_is_small_fits_its_scenario_and_has_a_card(name):
+    file = PRETRAINED_FOLDER / f"{name}.onnx"
+    assert file.stat().st_size < 300_000
+    onnx.checker.check_model(onnx.load(file))
+    scenario = load_scenario(name)
+    policy = load_policy("pretrained", scenario)
+    card = load_card(name)
+    assert card.scenario == name
+    assert policy.deterministic == (card.mode == "greedy")
+    assert {"learned", BEST_TUNED, "fifo", "value_first"} <= set(card.policies)
+    n_bands = len(scenario.value_bands_usd) + 1 if scenario.value_bands_usd else 0
+    assert {len(row.bands) for row in card.policies.values()} == {n_bands}
+
+
+def test_every_scenario_of_the_suite_has_a_pretrained_policy_and_rules_to_beat():
+    suite = load_benchmark("suite").scenarios
+    assert set(suite) <= set(SHIPPED)
+    for name in suite:
+        for row in (BEST_TUNED, BEST_PUBLISHED):
+            assert load_tuned(name, row).rules
+
+
+def test_best_published_is_the_best_of_its_own_rules(tmp_path, monkeypatch):
+    # Serving whoever comes costs less than keeping a hundred reps free, that is, serving nobody.
+    origin = {"command": "blended tune", "date": "2026-01-01", "seed": 0, "trials": 1, "episodes": 1}
+    origin |= {"validation_episodes": 1, "kept": "tuned"}
+    origin |= dict.fromkeys(("training_cost_usd", "validation_cost_usd"), {"default": 1, "tuned": 1})
+    bank = load_scenario("bank", ("horizon.days=0.5",))
+    order = [channel.name for channel in bank.channels]
+    rules = [
+        {"rule": "priority", "name": f"published_{name}", "order": order, "reserve": dict.fromkeys(order, reps)}
+        for name, reps in (("none", 0), ("all", 100))
+    ]
+    stated = {"scenario": "bank", "rules": rules, "origins": {rule["name"]: origin for rule in rules}}
+    (tmp_path / "bank.yaml").write_text(yaml.safe_dump(stated, sort_keys=False))
+    monkeypatch.setattr(tuned_rules, "PUBLISHED_FOLDER", tmp_path)
+    found = run_benchmark(bank, ["fifo", "best_published"], episodes=2, validation_episodes=2).scenarios["bank"]
+    assert list(found.outcomes) == ["fifo", "best_published"]
+    assert found.chosen == {"best_published": "published_none"}
+    with pytest.raises(ConfigurationError, match="policy 'best_published' takes part twice"):
+        run_benchmark(bank, ["best_published", "best_published"], episodes=2)
+    with pytest.raises(ConfigurationError, match=r"published: no tuned rules of scenario tiny .* --published --ship"):
+        run_benchmark(load_scenario("tiny"), ["best_published"], episodes=2)
