@@ -64,6 +64,7 @@ from experiments.run_folder import (
 )
 from experiments.seeds import demand_seeds
 from experiments.tuning.search import (
+    Search,
     check_free,
     free_parameters,
     open_storage,
@@ -258,40 +259,52 @@ def _tune_in(
             study_name=f"{scenario.name}/{default.name}",
             progress=lambda count, task=task: progress.advance(task, count),  # type: ignore[misc]
         )
-
-        default_usd = float(_costs_usd(training, default, config.episodes).mean())
-        validation_usd = [
-            float(_costs_usd(validation, rule, config.validation_episodes).mean()) for rule in (default, *found.rules)
-        ]
-        best = int(np.argmin(validation_usd[1:]))
-        keeps_found = validation_usd[1 + best] < validation_usd[0]
-        chosen = found.rules[best]
-        kept = (chosen if keeps_found else default).with_values({}, prefix(_row(config)) + default.name)
-        days = recorded_days(scenario, test.seed, range(config.test_episodes))
-        default_test, kept_test = (_costs_usd(test, rule, config.test_episodes) for rule in (default, kept))
-        policy_file = folder / file_name(scenario.name) / f"{file_name(kept.name)}.yaml"
-        policy_file.parent.mkdir(exist_ok=True)
-        write_yaml(policy_file, kept)
-        parameters = free_parameters(start, scenario, _kept_parts(config))
-        before, after = start.values_of(parameters), chosen.values_of(parameters)
-        results.append(
-            RuleResult(
-                default=default,
-                kept=kept,
-                keeps_found=keeps_found,
-                search=found,
-                parameters={key: (before[key], after[key]) for key in before},
-                training_cost_usd=(default_usd, found.training_costs_usd[best]),
-                validation_cost_usd=(validation_usd[0], validation_usd[1 + best]),
-                default_test_usd=mean_interval(default_test, days=days),
-                kept_test_usd=mean_interval(kept_test, days=days),
-                difference_usd=difference_interval(kept_test, default_test, days=days),
-                no_interval=reason_against_interval(config.test_episodes, days),
-                policy_file=policy_file,
-            )
-        )
+        results.append(_keep_best(folder, config, default, start, found, (training, validation, test)))
         progress.remove_task(task)
     return results
+
+
+def _keep_best(
+    folder: Path,
+    config: TuningConfig,
+    default: Rule,
+    start: Rule,
+    found: Search,
+    episodes: tuple[Episodes, Episodes, Episodes],
+) -> RuleResult:
+    """Return what validation episodes keep of a search that began at `start`, and what it does on those of the test;
+    `episodes` are those of training, validation and test."""
+    training, validation, test = episodes
+    scenario = test.scenario
+    default_usd = float(_costs_usd(training, default, config.episodes).mean())
+    validation_usd = [
+        float(_costs_usd(validation, rule, config.validation_episodes).mean()) for rule in (default, *found.rules)
+    ]
+    best = int(np.argmin(validation_usd[1:]))
+    keeps_found = validation_usd[1 + best] < validation_usd[0]
+    chosen = found.rules[best]
+    kept = (chosen if keeps_found else default).with_values({}, prefix(_row(config)) + default.name)
+    days = recorded_days(scenario, test.seed, range(config.test_episodes))
+    default_test, kept_test = (_costs_usd(test, rule, config.test_episodes) for rule in (default, kept))
+    policy_file = folder / file_name(scenario.name) / f"{file_name(kept.name)}.yaml"
+    policy_file.parent.mkdir(exist_ok=True)
+    write_yaml(policy_file, kept)
+    parameters = free_parameters(start, scenario, _kept_parts(config))
+    before, after = start.values_of(parameters), chosen.values_of(parameters)
+    return RuleResult(
+        default=default,
+        kept=kept,
+        keeps_found=keeps_found,
+        search=found,
+        parameters={key: (before[key], after[key]) for key in before},
+        training_cost_usd=(default_usd, found.training_costs_usd[best]),
+        validation_cost_usd=(validation_usd[0], validation_usd[1 + best]),
+        default_test_usd=mean_interval(default_test, days=days),
+        kept_test_usd=mean_interval(kept_test, days=days),
+        difference_usd=difference_interval(kept_test, default_test, days=days),
+        no_interval=reason_against_interval(config.test_episodes, days),
+        policy_file=policy_file,
+    )
 
 
 def _shipped(result: TuningResult, scenario_name: str) -> TunedRules:

@@ -93,10 +93,10 @@ def test_json_has_the_agreed_form(bank, result):
     assert set(data["scenarios"]) == {"bank"}
     found = data["scenarios"]["bank"]
     assert set(found) == {
-        "episodes", "seed", "no_interval", "wall_s", "data", "policies", "comparisons", "summary", "best_tuned",
+        "episodes", "seed", "no_interval", "wall_s", "data", "policies", "comparisons", "summary", "chosen",
     }  # fmt: skip
     assert found["no_interval"] is None
-    assert found["best_tuned"] is None
+    assert found["chosen"] == {}
     assert set(found["data"]) == {"scenario bank", "policy chance"}  # the file of the user's own code
     assert found["data"]["scenario bank"] == collect_data([bank])["scenario bank"]
     assert (found["episodes"], found["seed"]) == (EPISODES, SEED)
@@ -302,7 +302,7 @@ def test_best_tuned_is_chosen_on_validation_episodes_before_any_test_episode(ban
     }
     best = min(costs, key=costs.get)
     result = found.scenarios["bank"]
-    assert result.best_tuned == best
+    assert result.chosen == {"best_tuned": best}
     assert list(result.outcomes) == ["fifo", *costs, "best_tuned"]
     assert result.outcomes["best_tuned"].metrics == pytest.approx(result.outcomes[best].metrics, nan_ok=True)
     assert result.reference == "best_tuned"
@@ -311,7 +311,7 @@ def test_best_tuned_is_chosen_on_validation_episodes_before_any_test_episode(ban
     # A second name of the same policy is nobody's runner-up.
     assert result.summary.best == best
     assert result.summary.runner_up in {"fifo", *costs} - {best}
-    assert found.as_json()["scenarios"]["bank"]["best_tuned"] == best
+    assert found.as_json()["scenarios"]["bank"]["chosen"] == {"best_tuned": best}
 
 
 def test_the_message_about_missing_tuned_rules_says_what_makes_them(bank, tuned_folder):
@@ -354,7 +354,7 @@ def test_the_command_with_tuned_rules_and_a_figure(tuned_folder, tmp_path, monke
     assert caught.value.code == 0
     found = json.loads(Path("found.json").read_text())["scenarios"]["bank"]
     shown = capsys.readouterr().out
-    assert f"best_tuned ({found['best_tuned']})" in shown
+    assert f"best_tuned ({found['chosen']['best_tuned']})" in shown
     assert "best_tuned minus this" in shown
     assert Path("found.svg").read_text().startswith("<?xml")
 
@@ -363,7 +363,7 @@ def test_tuned_rules_are_asked_for_in_the_file_too(tuned_folder, tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("{scenarios: [bank], policies: [fifo], episodes: 2, tuned: true, validation_episodes: 2}")
     config = load_benchmark(file, overrides=("horizon.days=0.5",))
-    assert benchmark(config).scenarios["bank"].best_tuned is not None
+    assert benchmark(config).scenarios["bank"].chosen
 
 
 def test_tuned_rules_must_be_there_and_well_named(bank, tuned_folder):
@@ -374,7 +374,7 @@ def test_tuned_rules_must_be_there_and_well_named(bank, tuned_folder):
     file = tuned_folder / "bank.yaml"
     text = file.read_text()
     for old, new, message in [
-        ("name: tuned_none", "name: none", "tuned.rules[0].name = 'none': must start with tuned_ ("),
+        ("name: tuned_none", "name: none", "tuned.rules[0].name = 'none': must start with tuned_ or published_ ("),
         ("  tuned_none:", "  tuned_nobody:", "tuned.origins: must name every rule"),
         ("scenario: bank", "scenario: tiny", "tuned.scenario = 'tiny': must be 'bank'"),
     ]:

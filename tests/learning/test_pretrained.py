@@ -166,7 +166,7 @@ def test_best_published_is_the_best_of_its_own_rules(tmp_path, monkeypatch):
     # Serving whoever comes costs less than keeping a hundred reps free, that is, serving nobody.
     origin = {"command": "blended tune", "date": "2026-01-01", "seed": 0, "trials": 1, "episodes": 1}
     origin |= {"validation_episodes": 1, "kept": "tuned"}
-    origin |= dict.fromkeys(("training_cost_usd", "validation_cost_usd"), {"default": 1, "tuned": 1})
+    origin |= {key: {"default": 1, "tuned": 1} for key in ("training_cost_usd", "validation_cost_usd")}
     bank = load_scenario("bank", ("horizon.days=0.5",))
     order = [channel.name for channel in bank.channels]
     rules = [
