@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format bench validate mutate peers clean
+.PHONY: help setup demo reproduce test test-slow check format bench validate mutate peers clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: $(INSTALLED)  ## Train a policy in the scenario bank and compare it with the baselines (SEED=7 for another seed)
 	$(BIN)/blended train bank $(if $(SEED),--seed $(SEED))
+
+reproduce: $(INSTALLED)  ## Train every scenario of the suite that is not trained yet, an hour or two a seed (SEEDS=5)
+	$(BIN)/blended reproduce $(if $(SEEDS),--seeds $(SEEDS))
 
 test: $(INSTALLED)  ## Run the fast tests
 	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder

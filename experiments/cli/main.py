@@ -17,11 +17,12 @@ from experiments.cli.describe import describe
 from experiments.cli.doctor import doctor
 from experiments.cli.evaluate import evaluate
 from experiments.cli.export import export
+from experiments.cli.reproduce import reproduce
 from experiments.cli.train import train
 from experiments.cli.tune import tune
 from experiments.cli.validate import validate
 
-COMMANDS = (doctor, describe, benchmark, tune, evaluate, validate, certify, export, train)
+COMMANDS = (doctor, describe, benchmark, tune, evaluate, validate, certify, export, train, reproduce)
 """Every command, in the order of `blended --help`."""
 
 app = typer.Typer(

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from experiments.intervals import bootstrap_intervals, difference_interval, mean_interval, pseudo_values
+from experiments.intervals import (
+    bootstrap_intervals,
+    difference_interval,
+    interquartile_interval,
+    mean_interval,
+    pseudo_values,
+)
 
 
 @pytest.fixture
@@ -109,3 +115,19 @@ def test_a_ratio_is_resampled_as_sums_over_sums(generator):
     assert found.mean == pytest.approx(abandoned.sum() / arrived.sum())
     assert found.low == pytest.approx(low, abs=0.06 * (high - low))
     assert found.high == pytest.approx(high, abs=0.06 * (high - low))
+
+
+def test_the_interquartile_interval_covers_the_truth_and_keeps_to_its_strata():
+    generator = np.random.default_rng(0)
+    # Two strata of twelve, around 0 and 10: the interquartile mean of the mixture is 5 by symmetry.
+    covered = 0
+    for _ in range(200):
+        strata = [(mean + generator.normal(size=12)).tolist() for mean in (0.0, 10.0)]
+        found = interquartile_interval(strata, resamples=400)
+        assert found.low <= found.mean <= found.high
+        covered += found.low <= 5.0 <= found.high
+    assert covered >= 170  # of 95 % of 200, with room for the percentile interval's small samples and chance
+    # Drawn together, the strata would change places, and the interval would be as wide as their distance.
+    assert found.high - found.low < 3.0
+    assert interquartile_interval([[1.0, 2.0, 3.0, 100.0]]).mean == 2.5
+    assert np.isnan(interquartile_interval([[1.0], [3.0]]).low)

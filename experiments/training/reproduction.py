@@ -1,0 +1,158 @@
+"""The command `blended reproduce`: every scenario of the suite trained with several seeds, and what that says.
+
+Room: `experiments.training`. Trains (`experiments.training.train`); reads the finished runs; a run that is there
+already is not repeated.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from agents.run_files import BENCHMARK_JSON_FILE, SELECTION_FILE, TRAINING_FILE
+from envs.configuration.document import load_yaml, validate
+from envs.errors import ConfigurationError
+from envs.headline import Headline, Headlined
+from experiments.comparison.tuned_rules import CHOSEN_ROWS
+from experiments.console import message_console
+from experiments.intervals import Interval, interquartile_interval
+from experiments.texts import percent_interval_text, percent_text
+from experiments.training.train import LEARNED, train
+from experiments.training.training_config import TrainingConfig, load_training
+
+
+class Run(NamedTuple):
+    """A finished training.
+
+    Attributes:
+        scenario: its name.
+        seed: the user's.
+        folder: of the run.
+        validation_usd: what the chosen policy costs on validation episodes in its mode, USD/day.
+        against: by row of tuned rules, what `learned` costs more on the same test episodes, a fraction of the row's
+            cost.
+    """
+
+    scenario: str
+    seed: int
+    folder: Path
+    validation_usd: float
+    against: dict[str, float]
+
+
+@dataclass(frozen=True, repr=False)
+class Reproduction(Headlined):
+    """Finished trainings of some scenarios with several seeds each."""
+
+    runs: tuple[Run, ...]
+
+    def of(self, scenario: str) -> list[Run]:
+        """Return the runs of a scenario, by seed."""
+        return [run for run in self.runs if run.scenario == scenario]
+
+    def scenarios(self) -> list[str]:
+        """Return the names of the scenarios, in their order."""
+        return list(dict.fromkeys(run.scenario for run in self.runs))
+
+    def best(self, scenario: str) -> Run:
+        """Return the run of a scenario that costs least on validation episodes."""
+        return min(self.of(scenario), key=lambda run: run.validation_usd)
+
+    def difference(self, row: str, scenarios: Sequence[str] | None = None) -> Interval:
+        """Return the interquartile mean over runs of what `learned` costs more than `row`, a fraction, with its
+        interval by resampling the seeds of each scenario (Agarwal et al. 2021, NeurIPS 34)."""
+        names = self.scenarios() if scenarios is None else scenarios
+        return interquartile_interval([[run.against[row] for run in self.of(name)] for name in names])
+
+    def rows(self) -> list[str]:
+        """Return the rows of tuned rules that took part in every run."""
+        return [row for row in CHOSEN_ROWS if all(row in run.against for run in self.runs)]
+
+    def headline(self) -> Headline:
+        """Return what the learned policies cost against the tuned rules, and a row for each scenario."""
+        parts = [f"{row} {percent_interval_text(self.difference(row))}" for row in self.rows()]
+        columns = ["scenario", "seeds", *(f"{row}, {kind}" for row in self.rows() for kind in ("mean", "worst"))]
+        cells = []
+        for name in self.scenarios():
+            own = self.of(name)
+            cell = [name, f"{len(own)}"]
+            for row in self.rows():
+                worst = max(run.against[row] for run in own)
+                cell += [percent_interval_text(self.difference(row, [name])), percent_text(worst)]
+            cells.append(cell)
+        said = f"{len(self.runs)} trainings; interquartile mean of learned minus {', '.join(parts) or 'nothing'}"
+        return Headline(said, tuple(columns), cells)
+
+    def show(self, console: Console | None = None) -> None:
+        """Print the headline and its table."""
+        said, columns, rows = self.headline()
+        table = Table(title="learned minus the tuned rules: interquartile mean over seeds, 95 % interval; worst seed")
+        for column in columns:
+            table.add_column(column, justify="left" if column == "scenario" else "right")
+        for row in rows:
+            table.add_row(*row)
+        console = console or Console()
+        console.print(table)
+        console.print(said, highlight=False)
+
+
+def reproduce(
+    scenarios: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    runs_folder: str | Path = "runs",
+    device: str = "auto",
+    overrides: tuple[str, ...] = (),
+    console: Console | None = None,
+) -> Reproduction:
+    """Train each scenario with each seed, those pairs left out that are finished in `runs_folder` under the same
+    configuration, and return all runs."""
+    console = console or message_console()
+    configs = {
+        (name, seed): load_training(name, (*overrides, "benchmark.best_tuned=true"), seed=seed)
+        for name in scenarios
+        for seed in seeds
+    }
+    found = {pair: finished_run(Path(runs_folder) / pair[0], config) for pair, config in configs.items()}
+    missing = [pair for pair, folder in found.items() if folder is None]
+    minutes = sum(config.adjustment.minutes for pair in missing if (config := configs[pair]).adjustment is not None)
+    console.print(
+        f"{len(missing)} of {len(configs)} trainings to do, of at most {minutes:g} minutes, and as many tests",
+        highlight=False,
+    )
+    for pair in missing:
+        found[pair] = train(
+            configs[pair], experiment=pair[0], runs_folder=runs_folder, device=device, console=console
+        ).folder
+    return Reproduction(tuple(read_run(name, folder) for (name, _), folder in found.items() if folder is not None))
+
+
+def finished_run(parent: Path, config: TrainingConfig) -> Path | None:
+    """Return the latest folder below `parent` of a finished training as `config` states it; None if there is none."""
+    for folder in sorted(parent.glob("*"), reverse=True):
+        if (folder / BENCHMARK_JSON_FILE).is_file() and (folder / TRAINING_FILE).is_file():
+            try:
+                kept = validate(load_yaml(folder / TRAINING_FILE), TrainingConfig, "training")
+            except ConfigurationError:  # of another version
+                continue
+            if kept == config:
+                return folder
+    return None
+
+
+def read_run(scenario: str, folder: Path) -> Run:
+    """Return what the folder of a finished training tells."""
+    selection = json.loads((folder / SELECTION_FILE).read_text(encoding="utf-8"))
+    (test,) = json.loads((folder / BENCHMARK_JSON_FILE).read_text(encoding="utf-8"))["scenarios"].values()
+    costs_usd = {name: metrics["total_cost_usd"]["mean"] for name, metrics in test["policies"].items()}
+    return Run(
+        scenario,
+        selection["provenance"]["seed"],
+        folder,
+        selection["validation_cost_usd"][selection["mode"]],
+        {row: costs_usd[LEARNED] / costs_usd[row] - 1.0 for row in CHOSEN_ROWS if row in costs_usd},
+    )
