@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -63,6 +64,15 @@ def shelf(tmp_path, monkeypatch):
     return tmp_path
 
 
+def copy_of(run: Path, folder: Path) -> Path:
+    """Copy the files of a run, without its folders, to a new folder, and return that."""
+    folder.mkdir()
+    for file in run.iterdir():
+        if file.is_file():
+            (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
 def test_a_shipped_run_is_the_policy_pretrained_of_its_scenario(run, shelf, monkeypatch, capsys):
     assert blended(monkeypatch, "export", run, "--ship") == 0
     assert sorted(file.name for file in shelf.iterdir()) == ["tiny.onnx", "tiny.yaml"]
@@ -95,11 +105,7 @@ def test_the_card_says_what_was_run_and_what_it_costs(run, shelf):
 
 
 def test_the_card_tells_no_folder_of_a_machine(run, tmp_path, shelf):
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    for file in run.iterdir():
-        if file.is_file():
-            (copy / file.name).write_bytes(file.read_bytes())
+    copy = copy_of(run, tmp_path / "copy")
     provenance = json.loads((copy / "provenance.json").read_text())
     provenance["command"] = "blended train tiny --runs /home/somebody/runs --seed 5"
     (copy / "provenance.json").write_text(json.dumps(provenance))
@@ -108,21 +114,14 @@ def test_the_card_tells_no_folder_of_a_machine(run, tmp_path, shelf):
 
 @pytest.mark.parametrize("missing", ["policy.onnx", "benchmark.json", "search.csv", "selection.json"])
 def test_a_run_that_is_not_finished_is_not_shipped(run, tmp_path, shelf, missing):
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    for file in run.iterdir():
-        if file.is_file() and file.name != missing:
-            (copy / file.name).write_bytes(file.read_bytes())
+    copy = copy_of(run, tmp_path / "copy")
+    (copy / missing).unlink()
     with pytest.raises(ConfigurationError, match=f"has no {missing}; must be a finished policy search with a test"):
         ship_run(copy)
 
 
 def test_a_changed_scenario_is_not_shipped_as_ours(run, tmp_path, shelf, monkeypatch, capsys):
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    for file in run.iterdir():
-        if file.is_file():
-            (copy / file.name).write_bytes(file.read_bytes())
+    copy = copy_of(run, tmp_path / "copy")
     scenario = yaml.safe_load((copy / "scenario.yaml").read_text())
     scenario["horizon"] = {**scenario["horizon"], "days": 0.5}
     (copy / "scenario.yaml").write_text(yaml.safe_dump(scenario))
