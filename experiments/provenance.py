@@ -131,7 +131,7 @@ def collect_provenance(seed: int | None = None, data: Data | None = None) -> dic
 
 def without_folder(command: str) -> str:
     """Return a command without its option `--runs FOLDER`, a place on one machine, on which no result depends."""
-    words = shlex.split(command)
+    words = [word for word in shlex.split(command) if not word.startswith("--runs=")]
     if "--runs" in words:
         place = words.index("--runs")
         del words[place : place + 2]

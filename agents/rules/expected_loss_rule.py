@@ -63,7 +63,7 @@ def matters(scenario: Scenario) -> NDArray[np.bool_]:
         "interrupt_gain": interrupts,
         "interrupt_price": interrupts,
         "interrupt_rep_hour": interrupts,
-        "interrupt_due_scale": interrupts,
+        "interrupt_due_scale": interrupts and has_due,
         "interrupt_value": interrupts,
         "offer_benefit": offers,
         "offer": offers,
@@ -74,12 +74,18 @@ def matters(scenario: Scenario) -> NDArray[np.bool_]:
         "_preferred": scenario.has_preferred_reps,
         "_home": has_homes,
         "_backlog": has_deferred,
+        "_overdue": has_due,
+        "_within_1h": has_due,
+        "_within_6h": has_due,
         **({} if scenario.observation == "full" else dict.fromkeys(LOOKS_AT, False)),
     }
     for name in ADJUSTMENTS:
         of_name[name] &= all(said for ending, said in of_ending.items() if name.endswith(ending))
-    of_channel = {"channel_index": True, "channel_reserve": True, "channel_interrupt_price": interrupts}
-    return np.array([(of_name | of_channel)[name.partition(".")[0]] for name in _names(scenario)])
+    for channel in scenario.channels:
+        of_name[f"channel_interrupt_price.{channel.name}"] = interrupts and channel.interruptible
+        for key in ("channel_index", "channel_reserve"):
+            of_name[f"{key}.{channel.name}"] = True
+    return np.array([of_name[name] for name in _names(scenario)])
 
 
 class ExpectedLossRule(Rule):

@@ -34,12 +34,17 @@ def reproduce(
 
     with require_extra("train", "blended reproduce"):
         from experiments.training.pretrained import ship_run
+        from experiments.training.reproduction import choose_run, require_shippable
         from experiments.training.reproduction import reproduce as run
+    from envs.scenario.scenario import load_scenario
     from experiments.comparison.benchmark import load_benchmark
 
     names = scenarios or list(load_benchmark("suite").scenarios)
-    found = run(names, range(seeds), runs_folder=runs, device=device, overrides=tuple(overrides or ()))
+    stated = tuple(overrides or ())
+    if ship:
+        require_shippable(names, stated)
+    found = run(names, range(seeds), runs_folder=runs, device=device, overrides=stated)
     found.show()
     for name in found.scenarios() if ship else ():
-        for file in ship_run(found.best(name).folder):
+        for file in ship_run(choose_run(found.of(name), load_scenario(name)).folder):
             typer.echo(f"Shipped: {file}")

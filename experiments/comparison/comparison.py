@@ -39,7 +39,7 @@ from experiments.comparison.tuned_rules import (
     BEST_TUNED,
     CHOSEN_ROWS,
     choose_best,
-    load_tuned,
+    load_rules,
 )
 from experiments.intervals import Interval, bootstrap_intervals, least_units
 from experiments.progress import episode_progress
@@ -122,19 +122,23 @@ def _line_up(
     tuned: bool,
     threads: int,
 ) -> _LineUp:
-    wanted = list(fitting_baselines(scenario) if policies is None else policies)
-    rows = [policy for policy in wanted if isinstance(policy, str) and policy.strip() in CHOSEN_ROWS]
-    to_choose = {
-        row.strip(): [load_policy(rule, scenario) for rule in load_tuned(scenario.name, row.strip()).rules]
-        for row in (*rows, *[BEST_TUNED] * tuned)
-    }
-    own = [
-        policy if isinstance(policy, NamedPolicy) else load_policy(policy, scenario, threads=threads)
-        for policy in wanted
-        if policy not in rows
-    ]
-    own += to_choose[BEST_TUNED] if tuned else []
-    names = [*(named.name for named in own), *to_choose, *rows[len(set(rows)) :]]
+    own: list[NamedPolicy] = []
+    names: list[str] = []
+    to_choose: dict[str, list[NamedPolicy]] = {}
+    for policy in fitting_baselines(scenario) if policies is None else policies:
+        row = policy.strip() if isinstance(policy, str) else ""
+        if row in CHOSEN_ROWS:
+            to_choose[row] = load_rules(scenario, row)
+            names.append(row)
+        else:
+            own.append(policy if isinstance(policy, NamedPolicy) else load_policy(policy, scenario, threads=threads))
+            names.append(own[-1].name)
+    if tuned:
+        if BEST_TUNED not in to_choose:
+            to_choose[BEST_TUNED] = load_rules(scenario, BEST_TUNED)
+            names.append(BEST_TUNED)
+        own += to_choose[BEST_TUNED]
+        names += [rule.name for rule in to_choose[BEST_TUNED]]
     return _LineUp(scenario, own, to_choose, _choose_reference(names, reference))
 
 
@@ -191,9 +195,9 @@ class _Match(NamedTuple):
         outcomes: dict[str, Outcome] = {}
         rows = {row: next(rule for rule in line_up.to_choose[row] if rule.name == name) for row, name in chosen.items()}
         for named in (*line_up.policies, *(replace(rule, name=row) for row, rule in rows.items())):
-            played = chosen.get(named.name)
-            if played in outcomes:
-                outcomes[named.name] = replace(outcomes[played], policy=named.name)
+            rule = rows.get(named.name)
+            if rule is not None and any(rule is other for other in line_up.policies):
+                outcomes[named.name] = replace(outcomes[rule.name], policy=named.name)
                 continue
             recording = nullcontext() if self.records is None else self.records.open(line_up.scenario, named, self.seed)
             with recording as recorder:

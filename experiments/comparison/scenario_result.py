@@ -75,7 +75,12 @@ class ScenarioResult(Headlined):
             return Interval(-mean, -high, -low)
 
         # A row that was chosen may be another name of a policy that takes part itself.
-        once = {name: found for name, found in self.outcomes.items() if self.chosen.get(name) not in self.outcomes}
+        doubles = {
+            row
+            for row, name in self.chosen.items()
+            if name in self.outcomes and self.outcomes[row].counts is self.outcomes[name].counts
+        }
+        once = {name: found for name, found in self.outcomes.items() if name not in doubles}
         return summarize(once, difference)
 
     def headline(self) -> Headline:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 from rich.progress import Progress
 
-from agents.catalog import NamedPolicy
+from agents.catalog import NamedPolicy, load_policy
 from agents.episodes import Episodes
 from agents.rules.registry import AnyRule
 from envs.configuration.document import (
@@ -119,9 +119,18 @@ def load_tuned(scenario_name: str, row: str = BEST_TUNED) -> TunedRules:
             f"to make them: blended tune {to_make} {'' if row == BEST_TUNED else '--published '}--ship"
         )
     found = validate(load_yaml(file), TunedRules, "tuned")
+    for rule in found.rules:
+        if not rule.name.startswith(prefix(row)):
+            raise ConfigurationError(f"{shown_path(file)}: rule {rule.name}: its name must start with {prefix(row)}")
     if found.scenario != scenario_name:
         raise ConfigurationError(f"{shown_path(file)}: tuned.scenario = {found.scenario!r}: must be {scenario_name!r}")
     return found
+
+
+def load_rules(scenario: Scenario, row: str = BEST_TUNED) -> list[NamedPolicy]:
+    """Return the rules among which `row` is chosen, ready to play in `scenario`; raises `ConfigurationError` if none
+    are there, or one makes no sense there."""
+    return [load_policy(rule, scenario) for rule in load_tuned(scenario.name, row).rules]
 
 
 def ship(tuned: TunedRules, row: str = BEST_TUNED) -> Path:

@@ -17,6 +17,7 @@ from agents.run_files import (
     SCENARIO_FILE,
     SEARCH_FILE,
     SELECTION_FILE,
+    TRAINING_FILE,
 )
 from envs.configuration.document import load_yaml, named_files, validate
 from envs.configuration.quantities import Checked
@@ -26,6 +27,7 @@ from experiments.comparison.benchmark_tables import BAND_SERVICE
 from experiments.provenance import without_folder
 from experiments.run_folder import writing, yaml_text
 from experiments.training.train import LEARNED
+from experiments.training.training_config import TrainingConfig
 
 
 class Estimate(Checked):
@@ -92,11 +94,6 @@ def card_file(scenario_name: str) -> Path:
     return PRETRAINED_FOLDER / f"{scenario_name}.yaml"
 
 
-def load_card(scenario_name: str) -> Card:
-    """Return the card of the policy that is shipped for a scenario."""
-    return validate(load_yaml(card_file(scenario_name)), Card, "card")
-
-
 def ship_run(folder: Path) -> tuple[Path, Path]:
     """Write policy and card of a finished run to `PRETRAINED_FOLDER`, and return both files.
 
@@ -120,13 +117,22 @@ def ship_run(folder: Path) -> tuple[Path, Path]:
 
 
 def make_card(folder: Path) -> Card:
-    """Return the card of a finished run; raises `ConfigurationError` if it is not finished, was no policy search, or
-    had no test."""
-    needed = (PROVENANCE_FILE, SELECTION_FILE, SEARCH_FILE, POLICY_FILE, BENCHMARK_JSON_FILE)
-    for name in needed:
+    """Return the card of a finished run; raises `ConfigurationError` if it is not finished, was not a
+    policy search alone, had no test, or is of an older version."""
+    for name in (PROVENANCE_FILE, TRAINING_FILE, SELECTION_FILE, SEARCH_FILE, POLICY_FILE, BENCHMARK_JSON_FILE):
         if not (folder / name).is_file():
             raise ConfigurationError(f"--ship {folder}: has no {name}; must be a finished policy search with a test")
-    provenance, selection, benchmark = (_read(folder / name) for name in (needed[0], needed[1], needed[4]))
+    if validate(load_yaml(folder / TRAINING_FILE), TrainingConfig, "training").steps:
+        raise ConfigurationError(f"--ship {folder}: went on with MaskablePPO; must be a policy search alone")
+    try:
+        return _read_card(folder)
+    except KeyError as error:
+        raise ConfigurationError(f"--ship {folder}: says nothing of {error}: was made by an older version") from error
+
+
+def _read_card(folder: Path) -> Card:
+    files = (PROVENANCE_FILE, SELECTION_FILE, BENCHMARK_JSON_FILE)
+    provenance, selection, benchmark = (_read(folder / name) for name in files)
     ((scenario_name, test),) = benchmark["scenarios"].items()
     with (folder / SEARCH_FILE).open(newline="", encoding="utf-8") as stream:
         *_, last = csv.DictReader(stream)

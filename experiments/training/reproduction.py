@@ -4,25 +4,33 @@ Room: `experiments.training`. Trains (`experiments.training.train`); reads the f
 already is not repeated.
 """
 
+import csv
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-from agents.run_files import BENCHMARK_JSON_FILE, SELECTION_FILE, TRAINING_FILE
+from agents.catalog import load_policy
+from agents.run_files import BENCHMARK_JSON_FILE, POLICY_FILE, SEARCH_FILE, SELECTION_FILE, TRAINING_FILE
 from envs.configuration.document import load_yaml, validate
 from envs.errors import ConfigurationError
 from envs.headline import Headline, Headlined
-from experiments.comparison.tuned_rules import CHOSEN_ROWS
+from envs.scenario.scenario import Scenario, load_scenario
+from experiments.comparison.tuned_rules import CHOSEN_ROWS, choose_best
 from experiments.console import message_console
 from experiments.intervals import Interval, interquartile_interval
+from experiments.provenance import collect_data
+from experiments.run_folder import check_data
 from experiments.texts import percent_interval_text, percent_text
 from experiments.training.train import LEARNED, train
 from experiments.training.training_config import TrainingConfig, load_training
+
+JUDGED_EPISODES = 64
+"""Validation episodes on which the policies of several seeds are compared."""
 
 
 class Run(NamedTuple):
@@ -32,7 +40,6 @@ class Run(NamedTuple):
         scenario: its name.
         seed: the user's.
         folder: of the run.
-        validation_usd: what the chosen policy costs on validation episodes in its mode, USD/day.
         against: by row of tuned rules, what `learned` costs more on the same test episodes, a fraction of the row's
             cost.
     """
@@ -40,7 +47,6 @@ class Run(NamedTuple):
     scenario: str
     seed: int
     folder: Path
-    validation_usd: float
     against: dict[str, float]
 
 
@@ -57,10 +63,6 @@ class Reproduction(Headlined):
     def scenarios(self) -> list[str]:
         """Return the names of the scenarios, in their order."""
         return list(dict.fromkeys(run.scenario for run in self.runs))
-
-    def best(self, scenario: str) -> Run:
-        """Return the run of a scenario that costs least on validation episodes."""
-        return min(self.of(scenario), key=lambda run: run.validation_usd)
 
     def difference(self, row: str, scenarios: Sequence[str] | None = None) -> Interval:
         """Return the interquartile mean over runs of what `learned` costs more than `row`, a fraction, with its
@@ -79,11 +81,11 @@ class Reproduction(Headlined):
         cells = []
         for name in self.scenarios():
             own = self.of(name)
-            cell = [name, f"{len(own)}"]
+            row_cells = [name, f"{len(own)}"]
             for row in self.rows():
                 worst = max(run.against[row] for run in own)
-                cell += [percent_interval_text(self.difference(row, [name])), percent_text(worst)]
-            cells.append(cell)
+                row_cells += [percent_interval_text(self.difference(row, [name])), percent_text(worst)]
+            cells.append(row_cells)
         said = f"{len(self.runs)} trainings; interquartile mean of learned minus {', '.join(parts) or 'nothing'}"
         return Headline(said, tuple(columns), cells)
 
@@ -117,31 +119,64 @@ def reproduce(
         for name in scenarios
         for seed in seeds
     }
-    found = {pair: finished_run(Path(runs_folder) / pair[0], config) for pair, config in configs.items()}
+    found = {pair: finished_run(Path(runs_folder) / Path(pair[0]).stem, config) for pair, config in configs.items()}
     missing = [pair for pair, folder in found.items() if folder is None]
     minutes = sum(config.adjustment.minutes for pair in missing if (config := configs[pair]).adjustment is not None)
     console.print(
-        f"{len(missing)} of {len(configs)} trainings to do, of at most {minutes:g} minutes, and as many tests",
+        f"{len(missing)} of {len(configs)} trainings to do; their searches take at most {minutes:g} minutes",
         highlight=False,
     )
     for pair in missing:
-        found[pair] = train(
-            configs[pair], experiment=pair[0], runs_folder=runs_folder, device=device, console=console
-        ).folder
+        experiment = Path(pair[0]).stem
+        train(configs[pair], experiment=experiment, runs_folder=runs_folder, device=device, console=console)
+        found[pair] = finished_run(Path(runs_folder) / experiment, configs[pair])
+        if found[pair] is None:  # Ctrl-C ended its search, and what came of that is no part of the figures
+            raise KeyboardInterrupt
     return Reproduction(tuple(read_run(name, folder) for (name, _), folder in found.items() if folder is not None))
 
 
 def finished_run(parent: Path, config: TrainingConfig) -> Path | None:
-    """Return the latest folder below `parent` of a finished training as `config` states it; None if there is none."""
+    """Return the latest folder below `parent` of a finished training as `config` states it, in the scenario as it is
+    now; None if there is none. Description and threads, on which no result depends, may be others."""
+    data = collect_data([load_scenario(config.scenario, config.scenario_overrides)])
+    same = {"description": config.description, "threads": config.threads}
     for folder in sorted(parent.glob("*"), reverse=True):
-        if (folder / BENCHMARK_JSON_FILE).is_file() and (folder / TRAINING_FILE).is_file():
-            try:
-                kept = validate(load_yaml(folder / TRAINING_FILE), TrainingConfig, "training")
-            except ConfigurationError:  # of another version
-                continue
-            if kept == config:
-                return folder
+        if not ((folder / BENCHMARK_JSON_FILE).is_file() and (folder / TRAINING_FILE).is_file()):
+            continue
+        try:
+            kept = validate(load_yaml(folder / TRAINING_FILE), TrainingConfig, "training")
+            check_data(str(folder), folder, data)
+        except ConfigurationError:  # of another version, or another scenario
+            continue
+        if kept.model_copy(update=same) == config and _is_whole(folder, config):
+            return folder
     return None
+
+
+def _is_whole(folder: Path, config: TrainingConfig) -> bool:
+    """Return whether the search of a run, if it has one, came to its end."""
+    if config.adjustment is None:
+        return True
+    with (folder / SEARCH_FILE).open(newline="", encoding="utf-8") as stream:
+        *_, last = csv.DictReader(stream)
+    is_last = int(last["generation"]) >= config.adjustment.generations
+    return is_last or float(last.get("minutes", 0.0)) >= config.adjustment.minutes
+
+
+def choose_run(runs: Sequence[Run], scenario: Scenario) -> Run:
+    """Return the run whose policy costs least on the validation episodes of seed 0: of its own seed each met others,
+    which cost more or less for everybody."""
+    policies = [replace(load_policy(str(run.folder / POLICY_FILE), scenario), name=str(run.seed)) for run in runs]
+    best = choose_best(policies, scenario, seed=0, episodes=JUDGED_EPISODES)
+    return next(run for run in runs if str(run.seed) == best)
+
+
+def require_shippable(scenarios: Sequence[str], overrides: tuple[str, ...]) -> None:
+    """Raise `ConfigurationError` if a training of one of `scenarios` could not be shipped."""
+    for name in scenarios:
+        config = load_training(name, overrides)
+        if config.adjustment is None or config.steps or config.scenario_overrides:
+            raise ConfigurationError(f"--ship {name}: must be trained by policy search alone, in the scenario as it is")
 
 
 def read_run(scenario: str, folder: Path) -> Run:
@@ -153,6 +188,5 @@ def read_run(scenario: str, folder: Path) -> Run:
         scenario,
         selection["provenance"]["seed"],
         folder,
-        selection["validation_cost_usd"][selection["mode"]],
         {row: costs_usd[LEARNED] / costs_usd[row] - 1.0 for row in CHOSEN_ROWS if row in costs_usd},
     )

@@ -52,7 +52,7 @@ from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
-from experiments.comparison.tuned_rules import CHOSEN_ROWS, load_tuned, tuned_file
+from experiments.comparison.tuned_rules import CHOSEN_ROWS, load_rules, tuned_file
 from experiments.console import message_console, say_doubts
 from experiments.progress import episode_progress
 from experiments.provenance import collect_data
@@ -275,12 +275,12 @@ def test_policies(
 
 def _shipped_rows(scenario: Scenario, config: TrainingConfig) -> list[str]:
     """Return the rows of tuned rules that are to take part in the test, of those whose rules are shipped; raises
-    `ConfigurationError` if these are damaged."""
+    `ConfigurationError` if these are damaged, or make no sense in the scenario."""
     if config.benchmark is None or not config.benchmark.best_tuned:
         return []
     rows = [row for row in CHOSEN_ROWS if tuned_file(scenario.name, row).is_file()]
     for row in rows:
-        load_tuned(scenario.name, row)
+        load_rules(scenario, row)
     return rows
 
 

@@ -137,8 +137,10 @@ def search(
         finished = study.finished()
         if progress is not None:
             progress(1)
-    best = {tuple(trial.params.items()): trial for trial in sorted(_complete(finished), key=_mean_usd, reverse=True)}
-    chosen = list(best.values())[: -shortlist - 1 : -1]
+    first: dict[tuple[tuple[str, Any], ...], FrozenTrial] = {}
+    for trial in sorted(_complete(finished), key=_mean_usd):  # the earlier one of equals
+        first.setdefault(tuple(trial.params.items()), trial)
+    chosen = list(first.values())[:shortlist]
     return Search(
         rules=tuple(rule.with_values(trial.params) for trial in chosen),
         training_costs_usd=tuple(_mean_usd(trial) for trial in chosen),

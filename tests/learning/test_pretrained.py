@@ -12,6 +12,7 @@ import yaml
 from agents import catalog
 from agents.catalog import PRETRAINED_FOLDER, load_policy
 from agents.episodes import play_episodes
+from envs.configuration.document import load_yaml, validate
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import load_scenario
 from experiments.cli import main as cli
@@ -21,7 +22,7 @@ from experiments.comparison.comparison import run_benchmark
 from experiments.comparison.tuned_rules import BEST_PUBLISHED, BEST_TUNED, load_tuned
 from experiments.seeds import demand_seeds
 from experiments.training import pretrained
-from experiments.training.pretrained import load_card, make_card, ship_run
+from experiments.training.pretrained import Card, card_file, make_card, ship_run
 from experiments.training.train import train
 from experiments.training.training_config import TrainingConfig
 
@@ -62,6 +63,10 @@ def shelf(tmp_path, monkeypatch):
     monkeypatch.setattr(catalog, "PRETRAINED_FOLDER", tmp_path)
     monkeypatch.setattr(pretrained, "PRETRAINED_FOLDER", tmp_path)
     return tmp_path
+
+
+def load_card(scenario_name: str) -> Card:
+    return validate(load_yaml(card_file(scenario_name)), Card, "card")
 
 
 def copy_of(run: Path, folder: Path) -> Path:
@@ -107,7 +112,7 @@ def test_the_card_says_what_was_run_and_what_it_costs(run, shelf):
 def test_the_card_tells_no_folder_of_a_machine(run, tmp_path, shelf):
     copy = copy_of(run, tmp_path / "copy")
     provenance = json.loads((copy / "provenance.json").read_text())
-    provenance["command"] = "blended train tiny --runs /home/somebody/runs --seed 5"
+    provenance["command"] = "blended train tiny --runs /home/somebody/runs --seed 5 --runs=/home/somebody"
     (copy / "provenance.json").write_text(json.dumps(provenance))
     assert make_card(copy).command == "blended train tiny --seed 5"
 
@@ -117,6 +122,14 @@ def test_a_run_that_is_not_finished_is_not_shipped(run, tmp_path, shelf, missing
     copy = copy_of(run, tmp_path / "copy")
     (copy / missing).unlink()
     with pytest.raises(ConfigurationError, match=f"has no {missing}; must be a finished policy search with a test"):
+        ship_run(copy)
+
+
+def test_a_run_of_an_older_version_is_one_message(run, tmp_path, shelf):
+    copy = copy_of(run, tmp_path / "copy")
+    rows = [line.split(",") for line in (copy / "search.csv").read_text().splitlines()]
+    (copy / "search.csv").write_text("\n".join(",".join([*row[:2], *row[3:]]) for row in rows))
+    with pytest.raises(ConfigurationError, match="says nothing of 'minutes': was made by an older version"):
         ship_run(copy)
 
 
