@@ -175,8 +175,8 @@ def _match_actions(file: Path, metadata: dict[str, Any], scenario: Scenario) -> 
     found, wanted = metadata["action_names"], action_names(scenario)
     channels = [channel.name for channel in scenario.channels]
     trained = [str(channel.get("name")) for channel in metadata["scenario"].get("channels", ())]
-    missing = trained != channels or not set(found) <= set(wanted)
-    difference = _first_difference(found, wanted) if missing else None
+    is_known = trained == channels and set(found) <= set(wanted)
+    difference = None if is_known else _first_difference(found, wanted)
     if difference is not None:
         index, there, here = difference
         raise ConfigurationError(

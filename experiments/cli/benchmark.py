@@ -34,15 +34,18 @@ Policies = Annotated[
     str | None,
     typer.Option(
         metavar="A,B,...",
-        help="Baselines, exported FILE.onnx, module:Class or FILE.py:Class, each perhaps with a name before it, as in "
-        "mine=FILE.onnx, and in quotes if it has a comma; default: every baseline that fits the scenario.",
+        help="Rules, pretrained, best_tuned, best_published, FILE.onnx, module:Class or FILE.py:Class, each perhaps "
+        "with a name before it, as in mine=FILE.onnx, and in quotes if it has a comma; default: every baseline that "
+        "fits the scenario.",
     ),
 ]
 Episodes = Annotated[int | None, typer.Option(help="Test episodes; default: 64.")]
 Seed = Annotated[int | None, typer.Option(help="Seed, from which the test episodes follow; default: 0.")]
 Reference = Annotated[
     str | None,
-    typer.Option(help="Whom the tables compare with the others; default: learned, or best_tuned, or the first."),
+    typer.Option(
+        help="Whom the tables compare with the others; default: learned, pretrained, best_tuned, or the first."
+    ),
 ]
 Tuned = Annotated[
     bool | None,

@@ -39,8 +39,8 @@ class BenchmarkConfig(Checked):
             none: in each scenario every baseline that fits it.
         episodes: test episodes per scenario.
         seed: the user's seed (`experiments.seeds`).
-        reference: the policy that the tables compare with the others; default `learned`, else `best_tuned`, else the
-            first.
+        reference: the policy that the tables compare with the others; default `learned`, else `pretrained`, else
+            `best_tuned`, else the first.
         tuned: whether the tuned rules of each scenario (`experiments.comparison.tuned_rules`) take part, and the best
             of them on validation episodes as `best_tuned`.
         validation_episodes: per scenario, to choose that one.

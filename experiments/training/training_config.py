@@ -56,7 +56,7 @@ class Adjustment(Checked):
     Attributes:
         generations: of the search.
         minutes: after which the search ends as well, with the generation that is played then.
-        validation_episodes: on which the start and the mean of the search are judged.
+        validation_episodes: on which the starts, and mean and average of the search are judged.
         every_generations: how often that is.
         population: candidates in a generation.
         episodes: new training episodes in each generation, the same for all its candidates.

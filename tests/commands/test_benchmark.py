@@ -314,6 +314,19 @@ def test_best_tuned_is_chosen_on_validation_episodes_before_any_test_episode(ban
     assert found.as_json()["scenarios"]["bank"]["chosen"] == {"best_tuned": best}
 
 
+def test_a_policy_of_the_chosen_rule_s_name_lends_the_row_nothing(bank, tuned_folder):
+    rules = {rule.name: load_policy(rule, bank) for rule in TUNED_RULES}
+    alone = run_benchmark(bank, ["best_tuned"], episodes=EPISODES, seed=SEED, validation_episodes=4).scenarios["bank"]
+    best = alone.chosen["best_tuned"]
+    impostor = NamedPolicy(best, RulePolicy("silo", bank))
+    found = run_benchmark(bank, [impostor, "best_tuned"], episodes=EPISODES, seed=SEED, validation_episodes=4)
+    outcomes = found.scenarios["bank"].outcomes
+    usd = {name: outcome.metrics["total_cost_usd"] for name, outcome in outcomes.items()}
+    assert usd["best_tuned"] == alone.outcomes["best_tuned"].metrics["total_cost_usd"] != usd[best]
+    assert found.scenarios["bank"].summary.runner_up is not None  # both rows count
+    assert best in rules
+
+
 def test_the_message_about_missing_tuned_rules_says_what_makes_them(bank, tuned_folder):
     mine = bank.model_copy(update={"name": "mine"})
     with pytest.raises(ConfigurationError, match=r"to make them: blended tune FILE.yaml, the scenario's file, --ship"):

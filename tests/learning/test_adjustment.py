@@ -59,14 +59,16 @@ def test_threads_and_earlier_plays_change_no_cost(bank_day: Scenario) -> None:
     assert np.array_equal(alone.costs_usd(adjustments, 4, EPISODES), shared.costs_usd(adjustments, 4, EPISODES))
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_network_with_adjustments_acts_as_the_compiled_rule_with_them(bank_day: Scenario, seed: int) -> None:
-    n_rows, layout, held = 16, action_layout(bank_day), set()
-    adjustment = some_adjustments(1, seed)
-    network = make_network(bank_day, width=8, prior_weight=4.0)
+@pytest.mark.parametrize(("name", "seed"), [("bank", 0), ("bank", 1), ("bank", 2), ("follow_the_sun", 0)])
+def test_a_network_with_adjustments_acts_as_the_compiled_rule_with_them(name: str, seed: int) -> None:
+    """`follow_the_sun` has preferred reps and home channels."""
+    scenario = load_scenario(name, ("horizon.days=1",))
+    n_rows, layout, held = 16, action_layout(scenario), set()
+    adjustment = some_adjustments(1, seed, count_adjustments(len(scenario.channels)))
+    network = make_network(scenario, width=8, prior_weight=4.0)
     network.prior.set_adjustment(adjustment[0])
     policy = LearnedPolicy(network)
-    rows = CenterRows(bank_day, n_rows)
+    rows = CenterRows(scenario, n_rows)
     rows.start(rows.all_rows, np.full(n_rows, 4), np.arange(n_rows))
     actions, agreed, compared = np.zeros(n_rows, np.int64), 0, 0
     for _ in range(200):
