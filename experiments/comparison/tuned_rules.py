@@ -4,10 +4,13 @@ without the parts that are this project's own, `configs/benchmarks/published/<sc
 Room: `experiments.comparison`. Reads and writes these files; plays validation episodes. Needs no extra.
 """
 
+import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from rich.progress import Progress
 
@@ -94,6 +97,10 @@ class TunedRules(Checked):
         return self
 
 
+RACE_EPISODES = 16
+STANDARD_ERRORS = 3.0
+
+
 def prefix(row: str = BEST_TUNED) -> str:
     """Return how the names of the rules begin among which `row`, one of `CHOSEN_ROWS`, is chosen."""
     return f"{row.removeprefix('best_')}_"
@@ -162,9 +169,25 @@ def choose_best(
     progress: Progress | None = None,
 ) -> str:
     """Return the name of the policy with the least mean cost on the first `episodes` validation episodes of the user's
-    `seed`, the first of equals."""
+    `seed`, the first of equals.
+
+    Of many episodes all play `RACE_EPISODES`; those that are surely dearer there than the best play no more.
+    """
     validation = Episodes(scenario, demand_seeds(seed).validation, threads=threads)
-    costs_usd = {
-        named.name: play(named, validation, episodes, progress=progress).metrics["total_cost_usd"] for named in policies
-    }
-    return min(costs_usd, key=lambda name: costs_usd[name])
+
+    def costs_usd(named: NamedPolicy, count: int) -> NDArray[np.float64]:
+        return np.array([found["cost_usd"].sum() for found in play(named, validation, count, progress=progress).counts])
+
+    left = list(policies)
+    if episodes >= 2 * RACE_EPISODES and scenario.recording is None:  # days that are replayed are not independent
+        found = [costs_usd(named, RACE_EPISODES) for named in policies]
+        best = min(found, key=np.mean)
+        left = [named for named, costs in zip(policies, found, strict=True) if not _is_dearer(costs - best)]
+    means_usd = {named.name: float(costs_usd(named, episodes).mean()) for named in left}
+    return min(means_usd, key=lambda name: means_usd[name])
+
+
+def _is_dearer(differences: NDArray[np.float64]) -> bool:
+    """Return whether paired differences, one an episode, are above 0 by `STANDARD_ERRORS`."""
+    standard_error = differences.std(ddof=1) / math.sqrt(len(differences))
+    return bool(differences.mean() > STANDARD_ERRORS * standard_error)

@@ -314,6 +314,31 @@ def test_best_tuned_is_chosen_on_validation_episodes_before_any_test_episode(ban
     assert found.as_json()["scenarios"]["bank"]["chosen"] == {"best_tuned": best}
 
 
+def test_who_is_surely_dearer_plays_only_the_first_validation_episodes(monkeypatch):
+    tiny = load_scenario("tiny")
+    played = []
+    play = tuned_rules.play
+
+    def odd(named, episodes, count, **settings):
+        played.append((named.name, count))
+        found = play(named, episodes, count, **settings)
+        for number, counts in enumerate(found.counts):  # costs by hand
+            counts["cost_usd"][:] = 0.0
+            # Episodes take turns between 0 and 20: close is dearer by 1 or cheaper by 2, far dearer by 9 or 11.
+            more = {"best": 0, "close": (1, -2)[number % 2], "far": (9, 11)[number % 2]}[named.name]
+            counts["cost_usd"][0] = 20 * (number % 2) + more
+        return found
+
+    monkeypatch.setattr(tuned_rules, "play", odd)
+    policies = [NamedPolicy(name, RulePolicy("fifo", tiny)) for name in ("best", "far", "close")]
+    # The mean of close is half a dollar less than that of best.
+    assert tuned_rules.choose_best(policies, tiny, seed=0, episodes=32) == "close"
+    assert played == [("best", 16), ("far", 16), ("close", 16), ("best", 32), ("close", 32)]
+    played.clear()
+    assert tuned_rules.choose_best(policies, tiny, seed=0, episodes=8) == "close"
+    assert played == [("best", 8), ("far", 8), ("close", 8)]  # too few for a race
+
+
 def test_a_policy_of_the_chosen_rule_s_name_lends_the_row_nothing(bank, tuned_folder):
     rules = {rule.name: load_policy(rule, bank) for rule in TUNED_RULES}
     alone = run_benchmark(bank, ["best_tuned"], episodes=EPISODES, seed=SEED, validation_episodes=4).scenarios["bank"]
