@@ -25,7 +25,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(INSTALLED)  ## Train a policy in the scenario bank and compare it with the baselines (SEED=7 for another seed)
-	$(BIN)/blended train bank $(if $(SEED),--seed $(SEED))
+	$(BIN)/blended train bank --set adjustment.minutes=4 $(if $(SEED),--seed $(SEED))
 
 reproduce: $(INSTALLED)  ## Train every scenario of the suite that is not trained yet, an hour or two a seed (SEEDS=5)
 	$(BIN)/blended reproduce $(if $(SEEDS),--seeds $(SEEDS))

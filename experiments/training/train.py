@@ -253,21 +253,23 @@ def finish_run(
 def test_policies(
     folder: Path, scenario: Scenario, config: TrainingConfig, mode: str, rows: list[str]
 ) -> list[str | NamedPolicy]:
-    """Return who takes part in the final benchmark: the exported policy in its chosen mode, the network before its
-    first update and after policy search, played greedily, the `rows` of tuned rules, and the baselines."""
+    """Return who takes part in the final benchmark: the exported policy in its chosen mode, the `rows` of tuned rules,
+    the baselines, and, if gradients came after the start, the network before the first update and after policy search,
+    played greedily. Without them the start is the rule `expected_loss`, and what the search found is the policy."""
     assert config.benchmark is not None
     exported = ExportedPolicy(folder / POLICY_FILE, scenario)
-    start, _ = load_network(folder, START_FILE)
-    adjusted = []
-    if config.adjustment is not None and config.steps:  # without steps it is the learned policy
+    stages = []
+    if config.steps:
+        start, _ = load_network(folder, START_FILE)
+        stages.append(NamedPolicy("learned_at_start", LearnedPolicy(start), True))
+    if config.steps and config.adjustment is not None:
         network, _ = load_network(folder, ADJUSTED_FILE)
         rule = RulePolicy("expected_loss", scenario, network.prior.read_adjustment(), needs=())
-        adjusted = [NamedPolicy("adjusted_rule", rule, True)]
+        stages.append(NamedPolicy("adjusted_rule", rule, True))
     names = config.benchmark.policies
     return [
         NamedPolicy(LEARNED, exported, mode == "greedy"),
-        NamedPolicy("learned_at_start", LearnedPolicy(start), True),
-        *adjusted,
+        *stages,
         *rows,
         *(fitting_baselines(scenario) if names is None else names),
     ]

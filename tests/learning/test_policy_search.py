@@ -125,7 +125,7 @@ def test_without_steps_the_adjusted_rule_is_the_learned_policy(run):
     folder, _, result = run
     assert result["best_steps"] == 0
     policies = result["benchmark"]["scenarios"]["bank"]["policies"]
-    assert set(policies) == {"learned", "learned_at_start", "fifo"}
+    assert set(policies) == {"learned", "fifo"}  # the start is the rule `expected_loss`, which may take part itself
     scenario = load_scenario(folder / "scenario.yaml")
     adjusted = load_policy(str(folder / "adjusted.yaml"), scenario).policy
     counts = play_episodes(scenario, adjusted, demand_seeds(SEED).test, np.arange(4))

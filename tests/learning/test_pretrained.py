@@ -97,7 +97,7 @@ def test_the_card_says_what_was_run_and_what_it_costs(run, shelf):
     assert (card.scenario, card.seed, card.test_seed, card.test_episodes) == ("tiny", SEED, SEED, TEST_EPISODES)
     assert card.training_episodes == GENERATIONS * POPULATION * EPISODES
     assert card.minutes >= 0
-    assert set(card.policies) == {"learned", "learned_at_start", "fifo"}
+    assert set(card.policies) == {"learned", "fifo"}
     costs = [row.total_cost_usd.mean for row in card.policies.values()]
     assert costs == sorted(costs)
     learned, fifo = card.policies["learned"], card.policies["fifo"]
