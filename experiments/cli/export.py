@@ -40,6 +40,7 @@ def export(
 
 
 def _ship(run_folder: Path, out: Path | None) -> None:
+    from envs.configuration.document import shown_path
     from envs.errors import ConfigurationError
     from experiments.extras import require_extra
 
@@ -49,4 +50,4 @@ def _ship(run_folder: Path, out: Path | None) -> None:
         from experiments.training.pretrained import ship_run
 
     for file in ship_run(run_folder):
-        typer.echo(f"Shipped: {file}")
+        typer.echo(f"Shipped: {shown_path(file)}")

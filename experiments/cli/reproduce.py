@@ -36,6 +36,7 @@ def reproduce(
         from experiments.training.pretrained import ship_run
         from experiments.training.reproduction import choose_run, require_shippable
         from experiments.training.reproduction import reproduce as run
+    from envs.configuration.document import shown_path
     from envs.scenario.scenario import load_scenario
     from experiments.comparison.benchmark import load_benchmark
 
@@ -47,4 +48,4 @@ def reproduce(
     found.show()
     for name in found.scenarios() if ship else ():
         for file in ship_run(choose_run(found.of(name), load_scenario(name)).folder):
-            typer.echo(f"Shipped: {file}")
+            typer.echo(f"Shipped: {shown_path(file)}")
