@@ -31,6 +31,8 @@ from scipy.stats import trim_mean
 Method = Literal["bca", "percentile"]
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
+STANDARD_ERRORS = 3.0
+"""Where a race ends for who runs against the best: a mean paired difference above 0 by so many standard errors."""
 LEAST_DAYS = 5
 """Recorded days of which an interval is made, at least: three days have only ten different resamples."""
 _BLOCK = 256  # columns at a time, so that the resampled means of all fit into memory
@@ -125,6 +127,17 @@ def difference_interval(
     recorded day of it."""
     differences = np.asarray(values, np.float64) - np.asarray(against, np.float64)
     return mean_interval(differences, days=days, confidence=confidence, resamples=resamples, seed=seed, method=method)
+
+
+def is_surely_positive(differences: NDArray[np.float64], days: NDArray[np.int64] | None = None) -> bool:
+    """Return whether paired differences, one an episode, are above 0 by `STANDARD_ERRORS`; two say nothing. Of recorded
+    `days` each counts once, and as few as make no interval say nothing."""
+    if days is not None:
+        differences = day_values(differences, days)
+    if len(differences) < max(3, least_units(days)):
+        return False
+    standard_error = differences.std(ddof=1) / np.sqrt(len(differences))
+    return bool(differences.mean() > STANDARD_ERRORS * standard_error)
 
 
 def least_units(days: NDArray[np.int64] | None) -> int:

@@ -36,6 +36,23 @@ LOOKS_AT = {
 """The field that tells more than the Markov ones do at which an adjustment of such an ending looks."""
 
 
+TUNED_RANGES = {
+    "deferred_index": (-5.0, 5.0),
+    "idle_last_rep": (0.0, 50.0),
+    "reserve_deferred": (0.0, 3.0),
+    "idle_second_rep": (0.0, 50.0),
+    "idle_forecast": (0.0, 50.0),
+    "reserve_real_time": (-1.0, 2.0),
+    "reserve_by_stake": (0.0, 3.0),
+    "due_scale": (-3.0, 3.0),
+    "reserve_urgent": (0.0, 3.0),
+    "interrupt_price": (-4.0, 4.0),
+    "offer_benefit": (0.0, 5.0),
+    "offer_queue": (-1.0, 1.0),
+}
+"""The adjustments that `blended tune` tunes, and the ranges that it searches; policy search moves all."""
+
+
 def _names(scenario: Scenario) -> tuple[str, ...]:
     return adjustment_names(tuple(channel.name for channel in scenario.channels))
 
@@ -73,6 +90,8 @@ def matters(scenario: Scenario) -> NDArray[np.bool_]:
     of_ending = {
         "_preferred": scenario.has_preferred_reps,
         "_home": has_homes,
+        "real_time_index": has_both,
+        "deferred_index": has_both,
         "_backlog": has_deferred,
         "_overdue": has_due,
         "_within_1h": has_due,
@@ -185,27 +204,9 @@ class ExpectedLossRule(Rule):
         return cls.model_validate({"rule": "expected_loss", "name": name} | stated)
 
     def free_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
-        """Return the adjustments that matter in `scenario`, those of logarithms and of units of 10 USD on their own
-        scale."""
-        kinds = {channel.is_real_time for channel in scenario.channels}
-        free = []
-        if len(kinds) == 2:
-            free += [FreeParameter("deferred_index", -5.0, 5.0), FreeParameter("idle_last_rep", 0.0, 50.0)]
-            free += [FreeParameter("reserve_deferred", 0.0, 3.0)]
-            free += [FreeParameter("idle_second_rep", 0.0, 50.0)]
-            if scenario.observation == "full":
-                free += [FreeParameter("idle_forecast", 0.0, 50.0)]
-        if True in kinds:
-            free += [FreeParameter("reserve_real_time", -1.0, 2.0), FreeParameter("reserve_by_stake", 0.0, 3.0)]
-        if any(channel.due is not None for channel in scenario.channels):
-            free += [FreeParameter("due_scale", -3.0, 3.0)]
-            if len(kinds) == 2:
-                free += [FreeParameter("reserve_urgent", 0.0, 3.0)]
-        if True in kinds and any(channel.interruptible for channel in scenario.channels):
-            free += [FreeParameter("interrupt_price", -4.0, 4.0)]
-        if any(channel.callback_offer is not None for channel in scenario.channels):
-            free += [FreeParameter("offer_benefit", 0.0, 5.0), FreeParameter("offer_queue", -1.0, 1.0)]
-        return tuple(free)
+        """Return those of `TUNED_RANGES` that matter in `scenario`."""
+        matter = dict(zip(_names(scenario), matters(scenario), strict=True))
+        return tuple(FreeParameter(name, *ends) for name, ends in TUNED_RANGES.items() if matter[name])
 
     def hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:
         """Return those of the baseline, and those that only adjustments look at."""

@@ -4,7 +4,6 @@ without the parts that are this project's own, `configs/benchmarks/published/<sc
 Room: `experiments.comparison`. Reads and writes these files; plays validation episodes. Needs no extra.
 """
 
-import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,8 +25,10 @@ from envs.configuration.document import (
 )
 from envs.configuration.quantities import Checked
 from envs.errors import ConfigurationError, InvalidValueError
+from envs.inputs.demand import recorded_days
 from envs.scenario.scenario import Scenario
 from experiments.comparison.outcomes import play
+from experiments.intervals import is_surely_positive
 from experiments.run_folder import file_name, writing, yaml_text
 from experiments.seeds import LARGEST_SEED, demand_seeds
 
@@ -98,7 +99,7 @@ class TunedRules(Checked):
 
 
 RACE_EPISODES = 16
-STANDARD_ERRORS = 3.0
+"""Validation episodes that all play between whom a row is chosen."""
 
 
 def prefix(row: str = BEST_TUNED) -> str:
@@ -179,15 +180,12 @@ def choose_best(
         return np.array([found["cost_usd"].sum() for found in play(named, validation, count, progress=progress).counts])
 
     left = list(policies)
-    if episodes >= 2 * RACE_EPISODES and scenario.recording is None:  # days that are replayed are not independent
+    if episodes >= 2 * RACE_EPISODES:
+        days = recorded_days(scenario, validation.seed, range(RACE_EPISODES))
         found = [costs_usd(named, RACE_EPISODES) for named in policies]
         best = min(found, key=np.mean)
-        left = [named for named, costs in zip(policies, found, strict=True) if not _is_dearer(costs - best)]
+        left = [
+            named for named, costs in zip(policies, found, strict=True) if not is_surely_positive(costs - best, days)
+        ]
     means_usd = {named.name: float(costs_usd(named, episodes).mean()) for named in left}
     return min(means_usd, key=lambda name: means_usd[name])
-
-
-def _is_dearer(differences: NDArray[np.float64]) -> bool:
-    """Return whether paired differences, one an episode, are above 0 by `STANDARD_ERRORS`."""
-    standard_error = differences.std(ddof=1) / math.sqrt(len(differences))
-    return bool(differences.mean() > STANDARD_ERRORS * standard_error)

@@ -71,6 +71,13 @@ class SearchLog:
         self._events.add_scalar("search/step_size", step_size, played)
 
 
+def last_generation(folder: Path) -> dict[str, str]:
+    """Return the last row of the table of the search in a run folder, by column."""
+    with (folder / SEARCH_FILE).open(newline="", encoding="utf-8") as stream:
+        *_, last = csv.DictReader(stream)
+    return last
+
+
 def known_starts(scenario: Scenario) -> list[Start]:
     """Return the rule as it is, and its tuned forms that are shipped for the scenario."""
     starts = [Start("expected_loss", np.zeros(count_adjustments(len(scenario.channels))))]
@@ -86,8 +93,7 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
 
     The start is whichever of `known_starts` costs least on validation episodes. The mean of the search, and the
     average of its last means, play these every `every_generations` and at the end; the cheapest is the policy, the
-    start included. Ctrl-C ends the search
-    with the best so far.
+    start included. Ctrl-C ends the search with the best so far.
     """
     settings = config.adjustment
     assert settings is not None

@@ -3,7 +3,6 @@
 Room: `experiments.training`. Reads the folder of a finished run; writes file and card.
 """
 
-import csv
 import json
 import shutil
 from pathlib import Path
@@ -26,6 +25,7 @@ from envs.scenario.scenario import load_scenario
 from experiments.comparison.benchmark_tables import BAND_SERVICE
 from experiments.provenance import without_folder
 from experiments.run_folder import writing, yaml_text
+from experiments.training.policy_search import last_generation
 from experiments.training.train import LEARNED
 from experiments.training.training_config import TrainingConfig
 
@@ -134,8 +134,7 @@ def _read_card(folder: Path) -> Card:
     files = (PROVENANCE_FILE, SELECTION_FILE, BENCHMARK_JSON_FILE)
     provenance, selection, benchmark = (_read(folder / name) for name in files)
     ((scenario_name, test),) = benchmark["scenarios"].items()
-    with (folder / SEARCH_FILE).open(newline="", encoding="utf-8") as stream:
-        *_, last = csv.DictReader(stream)
+    last = last_generation(folder)
     return Card.model_validate(
         {
             "scenario": scenario_name,

@@ -4,7 +4,6 @@ Room: `experiments.training`. Trains (`experiments.training.train`); reads the f
 already is not repeated.
 """
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.catalog import load_policy
-from agents.run_files import BENCHMARK_JSON_FILE, POLICY_FILE, SEARCH_FILE, SELECTION_FILE, TRAINING_FILE
+from agents.run_files import BENCHMARK_JSON_FILE, POLICY_FILE, SELECTION_FILE, TRAINING_FILE
 from envs.configuration.document import load_yaml, validate
 from envs.errors import ConfigurationError
 from envs.headline import Headline, Headlined
@@ -26,6 +25,7 @@ from experiments.intervals import Interval, interquartile_interval
 from experiments.provenance import collect_data
 from experiments.run_folder import check_data
 from experiments.texts import percent_interval_text, percent_text
+from experiments.training.policy_search import last_generation
 from experiments.training.train import LEARNED, train
 from experiments.training.training_config import TrainingConfig, load_training
 
@@ -157,8 +157,7 @@ def _is_whole(folder: Path, config: TrainingConfig) -> bool:
     """Return whether the search of a run, if it has one, came to its end."""
     if config.adjustment is None:
         return True
-    with (folder / SEARCH_FILE).open(newline="", encoding="utf-8") as stream:
-        *_, last = csv.DictReader(stream)
+    last = last_generation(folder)
     is_last = int(last["generation"]) >= config.adjustment.generations
     return is_last or float(last.get("minutes", 0.0)) >= config.adjustment.minutes
 

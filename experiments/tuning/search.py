@@ -8,7 +8,6 @@ parameters a hundred trials are enough for it. Its random numbers are drawn anew
 number of trials before it, so that a study that goes on after a kill continues as if nothing had happened.
 """
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,12 +28,10 @@ from envs.errors import ConfigurationError
 from envs.inputs.demand import recorded_days
 from envs.scenario.scenario import Scenario
 from experiments.comparison.outcomes import episode_costs_usd
-from experiments.intervals import day_values, least_units
+from experiments.intervals import is_surely_positive
 
 BLOCKS = 4
 """A trial plays its episodes in so many parts, and may be stopped after each."""
-STANDARD_ERRORS = 3.0
-"""A trial is stopped once its mean paired difference to the best one is above 0 by so many of its standard errors."""
 _COSTS = "costs_usd"
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -222,20 +219,9 @@ def _race(
         costs_usd = np.append(costs_usd, play(np.arange(first, min(first + size, n_episodes))))
         n_played = len(costs_usd)
         days_played = None if days is None else days[:n_played]
-        if against is not None and _is_dearer(costs_usd - against[:n_played], days_played):
+        if against is not None and is_surely_positive(costs_usd - against[:n_played], days_played):
             break
     return costs_usd
-
-
-def _is_dearer(differences: NDArray[np.float64], days: NDArray[np.int64] | None) -> bool:
-    """Return whether paired differences, one an episode, are above 0 beyond their noise; two say nothing. Of recorded
-    `days` each counts once, and as few as make no interval say nothing."""
-    if days is not None:
-        differences = day_values(differences, days)
-    if len(differences) < max(3, least_units(days)):
-        return False
-    standard_error = differences.std(ddof=1) / math.sqrt(len(differences))
-    return bool(differences.mean() > STANDARD_ERRORS * standard_error)
 
 
 def _sampler(seed: int, n_finished: int) -> TPESampler:

@@ -255,7 +255,7 @@ def test_of_the_shortlist_the_cheapest_on_validation_is_kept(monkeypatch, known,
         return np.abs(costs_usd - 10.0)  # of 50, 0 and 10 USD for reserve 0, 1 and 2: 40, 10 and 0
 
     monkeypatch.setattr(tune, "episode_costs_usd", odd)
-    monkeypatch.setattr(tuning, "_is_dearer", lambda *_: False)  # all trials are played to their end
+    monkeypatch.setattr(tuning, "is_surely_positive", lambda *_: False)  # all trials are played to their end
     options = ("--rule", "priority", "--trials", 12, "--seed", SEED, "--runs", tmp_path, "--name", "odd", "--published")
     assert blended(monkeypatch, "tune", known, *options) == 0
     found = json.loads((tmp_path / "tune" / "odd" / tune.RESULT_FILE).read_text())
