@@ -112,12 +112,12 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
     ):
         log = SearchLog(stream, events, settings.population * settings.episodes)
         task = progress.add_task("policy search", total=settings.generations)
-        end_s = time.monotonic() + 60.0 * settings.minutes
         starts = known_starts(scenario)
         costs_usd = validate(*(start.adjustment for start in starts))
         validation_usd, start = min(zip(costs_usd, starts, strict=True), key=lambda pair: pair[0])
         found = _keep(folder, scenario, Found(start.adjustment, validation_usd, start.name))
         log.note(0, None, settings.sigma, validation_usd)
+        end_s = time.monotonic() + 60.0 * settings.minutes  # from here on: what is compiled is compiled
         try:
             for generation in search_adjustments(
                 scenario,

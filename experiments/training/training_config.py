@@ -55,7 +55,8 @@ class Adjustment(Checked):
 
     Attributes:
         generations: of the search.
-        minutes: after which the search ends as well, with the generation that is played then.
+        minutes: of the search itself, without the starts and compilation, after which it ends as well, with the
+            generation that is played then.
         validation_episodes: on which the starts, and mean and average of the search are judged.
         every_generations: how often that is.
         population: candidates in a generation.
