@@ -36,11 +36,12 @@ test: $(INSTALLED)  ## Run the fast tests
 test-slow: $(INSTALLED)  ## Run the slow tests
 	$(BIN)/python -m pytest -m slow
 
-check: $(INSTALLED)  ## Check style, types and imports
+check: $(INSTALLED)  ## Check style, types, imports, and that every test file can be read
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --collect-only --quiet --quiet
 
 format: $(INSTALLED)  ## Mend style where ruff can
 	$(BIN)/ruff check --fix

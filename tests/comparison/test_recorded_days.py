@@ -15,8 +15,13 @@ from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
 from experiments.comparison.evaluate import evaluate, show
 from experiments.comparison.figure import draw, write_figure
-from experiments.intervals import day_values, difference_interval, mean_interval, reason_against_interval
-from experiments.tuning.search import _is_dearer
+from experiments.intervals import (
+    day_values,
+    difference_interval,
+    is_surely_positive,
+    mean_interval,
+    reason_against_interval,
+)
 
 # The days of a value ------------------------------------------------------------------------------
 
@@ -80,10 +85,10 @@ def test_one_episode_says_why_it_has_no_interval():
 
 def test_a_race_of_trials_counts_each_day_once():
     differences = np.tile([1.0, 2.0, 3.0, 2.0, 1.0, -5.0], 40)  # mean 2/3, over days beyond no three standard errors
-    assert _is_dearer(differences, None)
-    assert not _is_dearer(differences, np.tile(np.arange(6), 40))
-    assert _is_dearer(np.tile([1.0, 2.0, 1.5, 2.0, 1.0], 40), np.tile(np.arange(5), 40))
-    assert not _is_dearer(np.tile([1.0, 2.0, 1.5], 40), np.tile(np.arange(3), 40))  # too few days to tell
+    assert is_surely_positive(differences, None)
+    assert not is_surely_positive(differences, np.tile(np.arange(6), 40))
+    assert is_surely_positive(np.tile([1.0, 2.0, 1.5, 2.0, 1.0], 40), np.tile(np.arange(5), 40))
+    assert not is_surely_positive(np.tile([1.0, 2.0, 1.5], 40), np.tile(np.arange(3), 40))  # too few days to tell
 
 
 # What the commands show ---------------------------------------------------------------------------
