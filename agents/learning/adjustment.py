@@ -8,9 +8,8 @@ hold a contact or do not.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -31,41 +30,47 @@ Journal on Control and Optimization 30(4))."""
 
 
 class AdjustedPlay:
-    """Episodes of `scenario` with `n_candidates` adjustments side by side, on `threads` threads.
+    """Episodes of `scenario` with many adjustments, on `threads` threads.
+
+    `center_of` returns the center of an episode, given its demand seed and number, where each has another: one with
+    the channels of `scenario`.
 
     Threads share the pairs of candidate and episode: the compiled loop does not hold Python's lock, and each thread has
-    rows of its own.
+    a row of its own, which it starts again and again, so that its state stays in the processor's cache.
     """
 
-    def __init__(self, scenario: Scenario, n_candidates: int, n_episodes: int, threads: int = 1) -> None:
-        self._sampler = KeptDemand(scenario)
+    def __init__(
+        self, scenario: Scenario, threads: int = 1, center_of: Callable[[int, int], Scenario] | None = None
+    ) -> None:
         self._layout = action_layout(scenario)
-        self._shape = (n_candidates, n_episodes)
-        n_pairs = n_candidates * n_episodes
-        sizes = [len(share) for share in np.array_split(np.arange(n_pairs), min(threads, n_pairs))]
-        self._ends = np.cumsum(sizes)[:-1]
-        self._shares = [CenterRows(scenario, size, sampler=self._sampler) for size in sizes]
+        self._center_of = center_of
+        self._threads = threads
+        self._sampler = KeptDemand(scenario)
+        self._free = [CenterRows(scenario, 1, sampler=self._sampler) for _ in range(threads)]
 
     def costs_usd(
         self, adjustments: NDArray[np.float64], seed: int, episodes: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Return the total cost, USD, (candidates, episodes) of the rule with each line of `adjustments`."""
-        n_candidates, n_episodes = self._shape
         self._sampler.forget()
-        for episode in episodes:  # here, so that no two threads draw the same
-            self._sampler.sample(seed, int(episode))
-        by_row = np.split(np.repeat(np.asarray(adjustments, np.float64), n_episodes, axis=0), self._ends)
-        numbers = np.split(np.tile(episodes, n_candidates), self._ends)
-        with ThreadPoolExecutor(len(self._shares)) as pool:
-            costs = pool.map(self._play, self._shares, by_row, numbers, repeat(seed))
-            return np.concatenate(list(costs)).reshape(self._shape)
+        parts = np.array_split(np.asarray(adjustments, np.float64), min(self._threads, len(adjustments)))
+        with ThreadPoolExecutor(self._threads) as pool:
+            tasks = [[pool.submit(self._play, part, seed, int(episode)) for part in parts] for episode in episodes]
+            return np.stack([np.concatenate([task.result() for task in of_episode]) for of_episode in tasks], axis=1)
 
-    def _play(
-        self, rows: CenterRows, by_row: NDArray[np.float64], episodes: NDArray[np.int64], seed: int
-    ) -> NDArray[np.float64]:
-        rows.start(rows.all_rows, np.full(rows.n_rows, seed), episodes)
-        play_rule(EXPECTED_LOSS, self._layout, by_row, rows, rows.all_rows, np.full(rows.n_rows, np.inf))
-        return rows.states["cost_usd"].sum(axis=1)
+    def _play(self, adjustments: NDArray[np.float64], seed: int, episode: int) -> NDArray[np.float64]:
+        """Return the cost of one episode with each of `adjustments`."""
+        rows = self._free.pop() if self._center_of is None else CenterRows(self._center_of(seed, episode), 1)
+        costs_usd = np.empty(len(adjustments))
+        rows.start(rows.all_rows, np.array([seed]), np.array([episode]))
+        for candidate, adjustment in enumerate(adjustments):
+            if candidate:
+                rows.restart(rows.all_rows)
+            play_rule(EXPECTED_LOSS, self._layout, adjustment[None], rows, rows.all_rows, np.array([np.inf]))
+            costs_usd[candidate] = rows.states["cost_usd"].sum()
+        if self._center_of is None:
+            self._free.append(rows)
+        return costs_usd
 
 
 class Generation(NamedTuple):
@@ -97,16 +102,18 @@ def search_adjustments(
     episodes: int,
     sigma: float,
     threads: int = 1,
+    center_of: Callable[[int, int], Scenario] | None = None,
 ) -> Iterator[Generation]:
     """Yield the generations of a search by CMA-ES (Hansen 2016, arXiv 1604.00772) from `start`, 0 unless given, with
     standard deviation `sigma`, over the `free` adjustments, all unless given; the others keep their values.
 
-    Each generation plays `episodes` episodes of demand seed `seed` that no generation before it has met.
+    Each generation plays `episodes` episodes of demand seed `seed` that no generation before it has met, in the centers
+    that `center_of` gives (`AdjustedPlay`).
     """
     first = np.zeros(count_adjustments(len(scenario.channels))) if start is None else start
     places = np.arange(len(first)) if free is None else np.flatnonzero(free)
     search = CMA(first[places], sigma, population_size=population, seed=seed % 2**32)
-    play = AdjustedPlay(scenario, population, episodes, threads)
+    play = AdjustedPlay(scenario, threads, center_of)
 
     def whole(values: NDArray[np.float64]) -> NDArray[np.float64]:
         adjustments = np.repeat(first[None], len(values), axis=0)

@@ -6,6 +6,7 @@ file and TensorBoard's events into the run folder.
 
 import csv
 import time
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -20,6 +21,7 @@ from agents.run_files import ADJUSTED_RULE_FILE, SEARCH_FILE, TENSORBOARD_FOLDER
 from envs.metrics import calendar_days
 from envs.scenario.scenario import Scenario
 from experiments.comparison.tuned_rules import load_tuned, tuned_file
+from experiments.moves import RandomCenters, moved
 from experiments.progress import episode_progress
 from experiments.run_folder import write_yaml
 from experiments.seeds import demand_seeds
@@ -99,9 +101,10 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
     assert settings is not None
     seeds, days = demand_seeds(config.seed), calendar_days(scenario)
     numbers = np.arange(settings.validation_episodes)
+    center_of = None if settings.centers is None else partial(_center_of, scenario, settings.centers)
+    play = AdjustedPlay(scenario, config.threads, center_of)
 
     def validate(*adjustments: NDArray[np.float64]) -> list[float]:
-        play = AdjustedPlay(scenario, len(adjustments), len(numbers), config.threads)
         costs_usd = play.costs_usd(np.array(adjustments), seeds.validation, numbers)
         return [float(cost_usd) / days for cost_usd in costs_usd.mean(axis=1)]
 
@@ -129,6 +132,7 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
                 episodes=settings.episodes,
                 sigma=settings.sigma,
                 threads=config.threads,
+                center_of=center_of,
             ):
                 cost_usd = None
                 is_last = generation.number == settings.generations or time.monotonic() > end_s
@@ -144,6 +148,11 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
         except KeyboardInterrupt:
             progress.console.print("Policy search stopped; going on with the best so far", highlight=False)
     return found
+
+
+def _center_of(scenario: Scenario, centers: RandomCenters, seed: int, episode: int) -> Scenario:
+    """Return the center of an episode."""
+    return moved(scenario, centers.draw(scenario, seed, episode))
 
 
 def _keep(folder: Path, scenario: Scenario, found: Found) -> Found:

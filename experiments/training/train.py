@@ -54,6 +54,7 @@ from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
 from experiments.comparison.tuned_rules import CHOSEN_ROWS, load_rules, tuned_file
 from experiments.console import message_console, say_doubts
+from experiments.moves import Move, moved
 from experiments.progress import episode_progress
 from experiments.provenance import collect_data
 from experiments.run_folder import (
@@ -174,6 +175,8 @@ def train(
     """Train, choose, export and test one policy; everything is kept in a new run folder."""
     console = console or message_console()
     scenario = load_scenario(config.scenario, config.scenario_overrides)
+    if config.adjustment is not None and config.adjustment.centers is not None:
+        moved(scenario, Move())  # or it is refused now
     chosen_device = choose_device(device)
     torch.set_num_threads(config.threads)
     quiet_distributions()

@@ -22,6 +22,7 @@ from envs.configuration.path_keys import locate_paths
 from envs.configuration.quantities import Checked
 from envs.errors import ConfigurationError, InvalidValueError
 from envs.scenario.scenario import locate_override, locate_scenario
+from experiments.moves import RandomCenters
 from experiments.processors import MOST_THREADS
 from experiments.seeds import LARGEST_SEED, MOST_EPISODES
 
@@ -62,6 +63,8 @@ class Adjustment(Checked):
         population: candidates in a generation.
         episodes: new training episodes in each generation, the same for all its candidates.
         sigma: standard deviation at the start; the adjustments are scaled so that one is a large change.
+        centers: around the scenario, one for each training and validation episode (`experiments.moves`), for a policy
+            that is to be moved; default: the scenario itself.
     """
 
     generations: int = Field(default=30, ge=1, le=100_000)
@@ -71,6 +74,7 @@ class Adjustment(Checked):
     population: int = Field(default=12, ge=4, le=10_000)
     episodes: int = Field(default=8, ge=1, le=MOST_EPISODES)
     sigma: float = Field(default=0.4, gt=0)
+    centers: RandomCenters | None = None
 
 
 class Ppo(Checked):

@@ -34,7 +34,7 @@ def some_adjustments(count: int, seed: int = 0, size: int = N_BANK) -> np.ndarra
 
 
 def test_no_adjustment_costs_exactly_what_the_rule_costs(bank_day: Scenario) -> None:
-    play = AdjustedPlay(bank_day, 1, len(EPISODES))
+    play = AdjustedPlay(bank_day)
     found = play.costs_usd(np.zeros((1, N_BANK)), 4, EPISODES)[0]
     counts = play_episodes(bank_day, RulePolicy("expected_loss", bank_day), 4, EPISODES)
     assert found.tolist() == [count["cost_usd"].sum() for count in counts]
@@ -42,7 +42,7 @@ def test_no_adjustment_costs_exactly_what_the_rule_costs(bank_day: Scenario) -> 
 
 def test_the_adjusted_baseline_costs_exactly_what_the_search_was_told(bank_day: Scenario) -> None:
     adjustment = some_adjustments(1)
-    told = AdjustedPlay(bank_day, 1, len(EPISODES)).costs_usd(adjustment, 4, EPISODES)[0]
+    told = AdjustedPlay(bank_day).costs_usd(adjustment, 4, EPISODES)[0]
     counts = play_episodes(bank_day, RulePolicy("expected_loss", bank_day, adjustment[0]), 4, EPISODES)
     assert told.tolist() == [count["cost_usd"].sum() for count in counts]
 
@@ -54,8 +54,8 @@ def test_only_the_rule_with_adjustments_takes_any(bank_day: Scenario) -> None:
 
 def test_threads_and_earlier_plays_change_no_cost(bank_day: Scenario) -> None:
     adjustments = some_adjustments(3)
-    alone = AdjustedPlay(bank_day, 3, len(EPISODES), threads=1)
-    shared = AdjustedPlay(bank_day, 3, len(EPISODES), threads=2)
+    alone = AdjustedPlay(bank_day, threads=1)
+    shared = AdjustedPlay(bank_day, threads=2)
     shared.costs_usd(adjustments, 5, EPISODES + 7)
     assert np.array_equal(alone.costs_usd(adjustments, 4, EPISODES), shared.costs_usd(adjustments, 4, EPISODES))
 
@@ -101,7 +101,7 @@ def test_the_search_is_repeatable(bank_day: Scenario) -> None:
 def test_the_search_finds_what_is_cheaper_on_episodes_it_has_not_met(bank_day: Scenario) -> None:
     *_, last = search_adjustments(bank_day, 3, generations=20, population=12, episodes=8, sigma=0.4, threads=2)
     found = last.mean
-    play = AdjustedPlay(bank_day, 2, 128, threads=2)
+    play = AdjustedPlay(bank_day, threads=2)
     rule, adjusted = play.costs_usd(np.array([np.zeros(N_BANK), found]), 4, np.arange(128))
     difference = adjusted - rule
     assert difference.mean() + 2 * difference.std() / np.sqrt(len(difference)) < 0

@@ -205,7 +205,7 @@ def test_a_cheaper_shipped_form_is_where_the_search_starts_and_its_best_rule_tak
     plain, tuned = known_starts(scenario)
     config = TrainingConfig.model_validate(TRAINING | {"benchmark": TRAINING["benchmark"] | {"best_tuned": True}})
     result = train(config, experiment="search", runs_folder=tmp_path / "runs", device="cpu")
-    play = AdjustedPlay(scenario, 2, VALIDATION_EPISODES)
+    play = AdjustedPlay(scenario)
     both = np.array([plain.adjustment, tuned.adjustment])
     costs_usd = play.costs_usd(both, demand_seeds(SEED).validation, np.arange(VALIDATION_EPISODES)).mean(axis=1)
     assert costs_usd[1] < costs_usd[0]

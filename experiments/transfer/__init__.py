@@ -1,0 +1,1 @@
+"""Transfer: policies played in centers that have moved from where they were trained."""

@@ -1,0 +1,134 @@
+"""The command `blended transfer`: policies moved as they are, against rules moved with them and rules tuned anew there.
+
+Room: `experiments.transfer`. Plays the scenario and its moves (`experiments.moves`); needs the extra `tune` if rules
+are to be tuned anew.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from agents.catalog import PRETRAINED, NamedPolicy, load_policy
+from agents.episodes import Episodes
+from agents.rules.rule import Rule
+from envs.arguments import check_whole
+from envs.errors import ConfigurationError
+from envs.scenario.scenario import Scenario
+from experiments.comparison.comparison import run_benchmark
+from experiments.comparison.tuned_rules import CHOSEN_ROWS, choose_best, load_rules, load_tuned
+from experiments.moves import MOVES, Move, moved
+from experiments.progress import episode_progress
+from experiments.seeds import LARGEST_SEED, MOST_EPISODES, demand_seeds
+from experiments.transfer.transfer_result import RETUNED, TransferResult
+
+DEFAULT_POLICIES = (PRETRAINED, "best_tuned", "fifo")
+TUNING_EPISODES = 32
+"""Training episodes of each trial, where rules are tuned anew."""
+SHORTLIST = 8
+"""Trials of each rule, those that cost least, that play the validation episodes then."""
+
+
+def transfer(
+    scenario: Scenario,
+    policies: Sequence[str] = DEFAULT_POLICIES,
+    *,
+    moves: Mapping[str, Move] = MOVES,
+    episodes: int = 64,
+    validation_episodes: int = 64,
+    seed: int = 0,
+    retune: int = 0,
+    threads: int = 1,
+) -> TransferResult:
+    """Play `policies` in `scenario` after each of `moves`, on the same test episodes of each.
+
+    Args:
+        scenario: where the policies are at home; its name finds tuned and pretrained ones.
+        policies: as `run_benchmark` takes them; the first is compared with the others. `best_tuned` and
+            `best_published` are chosen at home, and move as they are.
+        moves: by name.
+        episodes: test episodes of each.
+        validation_episodes: on which rules are chosen.
+        seed: the user's.
+        retune: trials of each tuned rule of the scenario in each moved center, from its values at home; the row
+            `retuned` has the one that costs least on validation episodes there. 0: no such row.
+        threads: on which rules, and exported policies, play.
+
+    Raises:
+        ConfigurationError: the scenario cannot move, has no policy of that name, or has no tuned rules.
+    """
+    seed = check_whole("seed", seed, high=LARGEST_SEED)
+    episodes = check_whole("episodes", episodes, 2, MOST_EPISODES)
+    retune = check_whole("retune", retune)
+    if not policies:
+        raise ConfigurationError("a transfer needs a policy at least")
+    if RETUNED in policies:
+        raise ConfigurationError(f"policy {RETUNED!r}: is the row of rules that are tuned anew: --retune TRIALS")
+    centers = {name: moved(scenario, move, f"{scenario.name}.{name}") for name, move in moves.items()}
+    stated = [_at_home(text, scenario, validation_episodes, seed, threads) for text in policies]
+    line_ups = {  # all are made before any is played, so that a mistake is reported at once
+        name: [_named(source, center, row, threads) for row, source in stated] for name, center in centers.items()
+    }
+    own = load_tuned(scenario.name).rules if retune else ()
+    found = {}
+    for name, center in centers.items():
+        line_up = line_ups[name]
+        if own:
+            rule = tune_anew(own, center, retune, validation_episodes, seed, threads)
+            line_up = [*line_up, NamedPolicy(RETUNED, rule.make(center))]
+        benchmark = run_benchmark(
+            center, line_up, episodes=episodes, seed=seed, threads=threads, reference=line_up[0].name
+        )
+        found[name] = benchmark.scenarios[center.name]
+    return TransferResult(scenario.name, found)
+
+
+def _at_home(
+    text: str, scenario: Scenario, validation_episodes: int, seed: int, threads: int
+) -> tuple[str, str | Rule]:
+    """Return the row of a policy, and what it is wherever it moves: a rule, or a text for `load_policy`."""
+    row = text.strip()
+    if row in CHOSEN_ROWS:
+        rules = load_rules(scenario, row)
+        chosen = choose_best(rules, scenario, seed=seed, episodes=validation_episodes, threads=threads)
+        return row, next(rule for rule in load_tuned(scenario.name, row).rules if rule.name == chosen)
+    loaded = load_policy(text, scenario)
+    return loaded.name, text if loaded.file is None else str(loaded.file)
+
+
+def _named(source: str | Rule, center: Scenario, row: str, threads: int) -> NamedPolicy:
+    """Return the policy in one center, under the name of its row."""
+    loaded = load_policy(source, center, threads=threads)
+    return NamedPolicy(row, loaded.policy, loaded.deterministic, loaded.file)
+
+
+def tune_anew(
+    rules: Sequence[Rule], center: Scenario, trials: int, validation_episodes: int, seed: int, threads: int
+) -> Rule:
+    """Return the best on validation episodes of `rules` and what `trials` trials of each find on training episodes."""
+    from experiments.extras import require_extra
+
+    with require_extra("tune", "--retune"):
+        from experiments.tuning.search import free_parameters, search
+    seeds = demand_seeds(seed)
+    training = Episodes(center, seeds.train, threads=threads)
+    found: dict[str, Rule] = {}
+    with episode_progress() as progress:
+        for rule in rules:
+            bounds = free_parameters(rule, center)  # which the size of a center moves
+            values = rule.values_of(bounds)
+            start = rule.with_values({free.key: min(max(values[free.key], free.low), free.high) for free in bounds})
+            task = progress.add_task(f"{center.name}: {rule.name}", total=trials)
+            tuned = search(
+                start,
+                training,
+                n_episodes=TUNING_EPISODES,
+                seed=seeds.train,
+                trials=trials,
+                minutes=float("inf"),
+                shortlist=SHORTLIST,
+                progress=lambda count, task=task: progress.advance(task, count),  # type: ignore[misc]
+            )
+            progress.remove_task(task)
+            for place, form in enumerate((rule, *tuned.rules)):
+                found[f"{rule.name}.{place}"] = form
+        played = [NamedPolicy(name, rule.make(center)) for name, rule in found.items()]
+        best = choose_best(played, center, seed=seed, episodes=validation_episodes, threads=threads, progress=progress)
+    return found[best]
