@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from agents.learning import index_formulas
 from agents.rules.compiled.adjustments import (
     A_CHANNEL_INDEX,
     A_CHANNEL_INTERRUPT_PRICE,
@@ -42,6 +43,7 @@ from agents.rules.compiled.expected_loss import (
     URGENT_H,
     VALUE_UNIT_USD,
 )
+from agents.rules.compiled.formulas import I_FIRST_BLOCK, I_FORMULA, N_BLOCK
 from agents.rules.compiled.reading import ActionLayout
 from envs.interface.actions import (
     ASSIGN,
@@ -89,6 +91,8 @@ from envs.interface.fields import (
 from envs.interface.units import HOUR_S
 
 MASKED_SCORE = -1e9
+NO_FORMULA = -1.0
+"""Stands for the code of a formula where the ranking is the rule's own."""
 ADJUSTMENT_RATE = 20.0
 """How much faster than the other weights the adjustments learn under one learning rate: there are few of them, and each
 has a meaning of order one."""
@@ -104,6 +108,7 @@ class ExpectedLossPrior(nn.Module):
     is_first_assign: Tensor
     is_interrupt: Tensor
     is_offer: Tensor
+    ranking: Tensor
 
     def __init__(self, layout: ActionLayout) -> None:
         super().__init__()
@@ -119,15 +124,32 @@ class ExpectedLossPrior(nn.Module):
         self.real_time_starts = starts[np.flatnonzero(layout.real_time)]
         self.deferred_starts = starts[np.flatnonzero(~np.asarray(layout.real_time, bool))]
         self.adjustment = nn.Parameter(torch.zeros(count_adjustments(len(layout.real_time))))
+        n_ranking = I_FIRST_BLOCK + N_BLOCK * len(layout.real_time)
+        self.register_buffer("ranking", torch.full((n_ranking,), NO_FORMULA))
+        self._read_formula()
+        self.register_load_state_dict_post_hook(  # type: ignore[no-untyped-call]
+            lambda module, _: module._read_formula()
+        )
 
-    def set_adjustment(self, adjustment: NDArray[np.float64]) -> None:
-        """Set the adjustments, in the order of the rule's settings."""
+    def _read_formula(self) -> None:
+        """Note the code of the formula as a number, on which an exported graph does not depend; None without one."""
+        code = float(self.ranking[I_FORMULA])
+        self._formula = None if code == NO_FORMULA else int(code)
+
+    def set_settings(self, settings: NDArray[np.float64]) -> None:
+        """Take over the settings of the compiled rule: adjustments, and perhaps a ranking behind them."""
+        n_adjustments = len(self.adjustment)
+        ranking = settings[n_adjustments:]
         with torch.no_grad():
-            self.adjustment.copy_(torch.as_tensor(adjustment / ADJUSTMENT_RATE))
+            self.adjustment.copy_(torch.as_tensor(settings[:n_adjustments] / ADJUSTMENT_RATE))
+            self.ranking.copy_(torch.as_tensor(ranking) if len(ranking) else torch.tensor(NO_FORMULA))
+        self._read_formula()
 
-    def read_adjustment(self) -> NDArray[np.float64]:
-        """Return the adjustments, in the order of the rule's settings."""
-        return (self.adjustment.detach() * ADJUSTMENT_RATE).cpu().numpy().astype(np.float64)
+    def read_settings(self) -> NDArray[np.float64]:
+        """Return the settings of the compiled rule: adjustments, and the ranking behind them, if there is one."""
+        adjustment = self.adjustment.detach() * ADJUSTMENT_RATE
+        parts = [adjustment] if self._formula is None else [adjustment, self.ranking]
+        return torch.cat(parts).cpu().numpy().astype(np.float64)
 
     def row_scores(self, center: Tensor, rows: Tensor, action: Tensor) -> Tensor:
         """Return the adjusted scores (n,) of candidate `rows` (n, fields) with their `action` indices (n,) and the
@@ -141,7 +163,10 @@ class ExpectedLossPrior(nn.Module):
         specialist = 1.0 / rows[:, C_REP_SKILLS].clamp(min=1.0)
         features = (rows[:, C_REP_IS_PREFERRED], rows[:, C_REP_AT_HOME], specialist)
         score = torch.where(self.is_assign[action], assign + ASSIGN_UNIT * weights.weigh("assign", features), score)
-        index = _index_per_hour(rows, DUE_SCALE_H * torch.exp(_limited(weights.one("due_scale"))))
+        if self._formula is None:
+            index = _index_per_hour(rows, DUE_SCALE_H * torch.exp(_limited(weights.one("due_scale"))))
+        else:
+            index = index_formulas.index(self._formula, self.ranking, rows) + 1e-3 + 1e-9 * rows[:, C_WAITED]
         index = index * torch.exp(_log_factor(rows, self.is_resume[action], weights))
         starts = self.is_serve[action] | self.is_resume[action]
         score = torch.where(starts, index, score)

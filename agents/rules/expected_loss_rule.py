@@ -3,22 +3,47 @@
 Room: `agents.rules`. Touches the scenario and the settings of `agents.rules.compiled.adjustments`; runs nothing.
 """
 
+import math
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agents.rules.compiled.adjustments import (
     ADJUSTMENTS,
     CHANNEL_ADJUSTMENTS,
     FORMS,
+    LOAD_UNIT_PER_HOUR,
+    STAKE_UNIT_USD,
     adjustment_names,
 )
+from agents.rules.compiled.expected_loss import (
+    OFFER_SCORE,
+    REP_HOUR_USD,
+    RESERVE_PER_STAKE_REPS,
+    RESERVE_UNIT_REPS,
+    RESERVE_WHEN_DUE_REPS,
+    VALUE_UNIT_USD,
+)
+from agents.rules.cost_rules import CmuRule, DelayCostRule, LeavingRule
+from agents.rules.due_date_rules import ApparentTardinessRule
+from agents.rules.index_rule import IndexRule
 from agents.rules.markov_needs import hidden_fields
 from agents.rules.rule import FreeParameter, Rule
 from agents.rules.rule_policy import RulePolicy
+from envs.errors import InvalidValueError
 from envs.scenario.scenario import Scenario
+
+Ranking = CmuRule | DelayCostRule | LeavingRule | ApparentTardinessRule
+"""Index rules whose index is an amount of money, never below 0, so that a factor means the same for every contact."""
+RANKING_KEYS = frozenset(
+    key for kind in (CmuRule, DelayCostRule, LeavingRule, ApparentTardinessRule) for key in kind.model_fields
+)
+RANKING_KEYS = RANKING_KEYS - IndexRule.model_fields.keys() | {"rule", "name", "deferred_factor"}
+"""Keys of a ranking itself; the others are its components, in whose place the adjustments stand."""
+NEVER = 30.0
+"""An adjustment of the price of interruptions with which none pays."""
 
 LOOKS_AT = {
     "_load": "forecast_per_hour",
@@ -114,10 +139,12 @@ class ExpectedLossRule(Rule):
     Attributes:
         rule: `expected_loss`.
         name: of the row in tables.
+        ranking: the index rule, with its values but without components, whose index is adjusted; None: the rule's own.
     """
 
     rule: Literal["expected_loss"]
     name: str = "expected_loss"
+    ranking: Ranking | None = Field(default=None, discriminator="rule")
     due_scale: float = 0.0
     real_time_index: float = 0.0
     real_time_stake: float = 0.0
@@ -177,11 +204,25 @@ class ExpectedLossRule(Rule):
     channel_reserve: dict[str, float] = Field(default_factory=dict)
     channel_interrupt_price: dict[str, float] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.ranking is not None:
+            for key in sorted(self.ranking.model_fields_set - RANKING_KEYS):
+                raise InvalidValueError(("ranking", key), "is no part of a ranking; adjustments stand in its place")
+        return self
+
     def make(self, scenario: Scenario) -> RulePolicy:
-        """Return the policy for `scenario`; raises `ConfigurationError` for a channel that it does not have."""
+        """Return the policy for `scenario`; raises `ConfigurationError` for a channel that it does not have, or a
+        ranking that makes no sense there."""
         for key in CHANNEL_ADJUSTMENTS:
             self.check_channels(key, getattr(self, key), scenario)
-        return RulePolicy("expected_loss", scenario, self.adjustment(scenario), needs=self.hidden_fields(scenario))
+        return RulePolicy("expected_loss", scenario, self.settings(scenario), needs=self.hidden_fields(scenario))
+
+    def settings(self, scenario: Scenario) -> NDArray[np.float64]:
+        """Return the settings of the compiled rule in `scenario`: the adjustments, and behind them those of the
+        ranking, if there is one."""
+        adjustment = self.adjustment(scenario)
+        return adjustment if self.ranking is None else np.append(adjustment, self.ranking.settings(scenario))
 
     def adjustment(self, scenario: Scenario) -> NDArray[np.float64]:
         """Return the adjustments in `scenario`, in the order of `adjustment_names`."""
@@ -191,17 +232,47 @@ class ExpectedLossRule(Rule):
         stated = getattr(self, key)
         return float(stated if channel is None else stated.get(channel, 0.0))
 
-    @classmethod
-    def from_adjustment(cls, adjustment: NDArray[np.float64], scenario: Scenario, name: str) -> Self:
-        """Return the rule of that `name` with these adjustments, in the order of `adjustment_names`."""
-        stated: dict[str, Any] = {}
-        for full_name, value in zip(_names(scenario), adjustment.tolist(), strict=True):
+    def with_adjustment(self, adjustment: NDArray[np.float64], scenario: Scenario) -> Self:
+        """Return this rule with these adjustments, in the order of `adjustment_names`; what stands behind them is
+        passed over."""
+        stated: dict[str, Any] = {"rule": self.rule, "name": self.name, "ranking": self.ranking}
+        for full_name, value in zip(_names(scenario), adjustment.tolist(), strict=False):
             key, _, channel = full_name.partition(".")
             if channel:
                 stated.setdefault(key, {})[channel] = value
             else:
                 stated[key] = value
-        return cls.model_validate({"rule": "expected_loss", "name": name} | stated)
+        return type(self).model_validate(stated)
+
+    @classmethod
+    def around(cls, rule: Ranking, scenario: Scenario) -> Self:
+        """Return the rule with the ranking of `rule`, and adjustments in the place of its components: about the same
+        policy, from which a search can start. Not the same: a reserve that follows the forecast does so for each rep
+        here, one that falls as the due time comes does so by the stake, and a contact is assigned where there are reps
+        for all that wait."""
+        keys = RANKING_KEYS & type(rule).model_fields.keys()
+        ranking = type(rule).model_validate({key: getattr(rule, key) for key in keys})
+        n_reps = sum(group.count for group in scenario.groups)
+        per_factor = rule.reserve_by_stake
+        open_factor = math.log((rule.open_stake_usd + 1.0) / STAKE_UNIT_USD)
+        stated: dict[str, Any] = {
+            "channel_reserve": {name: reps / RESERVE_UNIT_REPS for name, reps in rule.reserve.items()},
+            "reserve_by_stake": per_factor / RESERVE_PER_STAKE_REPS,
+            "reserve_real_time": per_factor * open_factor / RESERVE_UNIT_REPS,
+            "reserve_deferred": rule.reserve_deferred / RESERVE_UNIT_REPS,
+            "reserve_deferred_load": rule.reserve_per_forecast
+            * LOAD_UNIT_PER_HOUR
+            * n_reps
+            / (100.0 * RESERVE_UNIT_REPS),
+            "reserve_urgent": rule.urgent_relief / RESERVE_WHEN_DUE_REPS,
+            "interrupt_price": 0.0 if rule.interrupt == "priced" else NEVER,
+            "interrupt_gain": math.log(rule.interrupt_gain),
+            "interrupt_rep_hour": math.log(rule.rep_hour_usd / REP_HOUR_USD),
+        }
+        if rule.offer == "priced":  # there the benefit must exceed the margin and the rest of the price, here 0
+            margin_usd = rule.offer_margin_usd + (rule.offer_price_factor - 1.0) * scenario.costs.callback_usd
+            stated |= {"offer_benefit": 1.0, "offer_value": -(OFFER_SCORE + margin_usd) / VALUE_UNIT_USD}
+        return cls.model_validate({"rule": "expected_loss", "name": rule.name, "ranking": ranking} | stated)
 
     def free_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
         """Return those of `TUNED_RANGES` that matter in `scenario`."""
@@ -211,6 +282,8 @@ class ExpectedLossRule(Rule):
     def hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:
         """Return those of the baseline, and those that only adjustments look at."""
         fields = dict.fromkeys(hidden_fields("expected_loss", scenario))
+        if self.ranking is not None:
+            fields |= dict.fromkeys(self.ranking.hidden_fields(scenario))
         for name in ADJUSTMENTS:
             if getattr(self, name) != 0.0:
                 fields |= {field: None for ending, field in LOOKS_AT.items() if name.endswith(ending)}

@@ -41,9 +41,9 @@ class RulePolicy:
     """A rule of `agents.rules.compiled` for one scenario. Sees what a learned policy sees; deterministic in
     either mode.
 
-    `settings`: of `expected_loss` its adjustments (`agents.rules.compiled.adjustments`), by default 0; of
-    `priority` and `index_rule` those that `agents.rules.priority_rule` and `agents.rules.index_rule` make. Other rules
-    have none.
+    `settings`: of `expected_loss` its adjustments (`agents.rules.compiled.adjustments`), by default 0, and behind them
+    perhaps the settings of the index rule whose ranking they adjust; of `priority` and `index_rule` those that
+    `agents.rules.priority_rule` and `agents.rules.index_rule` make. Other rules have none.
 
     `hidden_fields`: what the rule needs in the scenario beyond the Markov fields, as the function of that name says of
     the baselines; `is_by_order`: of the waits among them it needs only who came first.
@@ -109,15 +109,20 @@ class RulePolicy:
         return {key: np.ascontiguousarray(observations[key]) for key in shapes}
 
     def _check_settings(self, settings: NDArray[np.float64] | None, scenario: Scenario) -> NDArray[np.float64]:
-        size = n_settings(self.name, len(scenario.channels))
+        n_channels = len(scenario.channels)
+        size = n_settings(self.name, n_channels)
         if settings is None:
             return np.zeros(size)
+        if self.name == "expected_loss" and np.size(settings) > size:  # with a ranking behind the adjustments
+            size += n_settings("index_rule", n_channels)
         if not isinstance(settings, np.ndarray) or settings.shape != (size,) or settings.dtype != np.float64:
             is_array = isinstance(settings, np.ndarray)
             form = f"{settings.shape}, {settings.dtype}" if is_array else type(settings).__name__
             raise ArgumentError(f"policy {self.name}: settings of {form}: must be float64 of shape ({size},)")
         # Thresholds that nothing reaches are infinite; adjustments of the rule of expected loss are numbers.
-        is_number = np.isfinite(settings) if self.name == "expected_loss" else ~np.isnan(settings)
+        is_number = ~np.isnan(settings)
+        if self.name == "expected_loss":
+            is_number[: count_adjustments(n_channels)] = np.isfinite(settings[: count_adjustments(n_channels)])
         if not is_number.all():
             place = int(np.flatnonzero(~is_number)[0])
             kind = "a finite number" if self.name == "expected_loss" else "a number"

@@ -8,15 +8,14 @@ import csv
 import time
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, TextIO, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from agents.learning.adjustment import AdjustedPlay, search_adjustments
-from agents.rules.compiled.adjustments import count_adjustments
-from agents.rules.expected_loss_rule import ExpectedLossRule, matters
+from agents.rules.expected_loss_rule import ExpectedLossRule, Ranking, matters
 from agents.run_files import ADJUSTED_RULE_FILE, SEARCH_FILE, TENSORBOARD_FOLDER
 from envs.metrics import calendar_days
 from envs.scenario.scenario import Scenario
@@ -31,16 +30,16 @@ COLUMNS = ("generation", "episodes", "minutes", "training_usd", "step_size", "va
 
 
 class Start(NamedTuple):
-    """Adjustments from which the search may start, and the rule whose they are."""
+    """A rule from which the search may start, and the name of the one that it follows."""
 
     name: str
-    adjustment: NDArray[np.float64]
+    rule: ExpectedLossRule
 
 
 class Found(NamedTuple):
-    """What the search found: the adjustments that cost least on validation episodes, USD/day, and whence it started."""
+    """What the search found: the rule that costs least on validation episodes, USD/day, and whence it started."""
 
-    adjustment: NDArray[np.float64]
+    rule: ExpectedLossRule
     validation_usd: float
     start: str
 
@@ -81,12 +80,15 @@ def last_generation(folder: Path) -> dict[str, str]:
 
 
 def known_starts(scenario: Scenario) -> list[Start]:
-    """Return the rule as it is, and its tuned forms that are shipped for the scenario."""
-    starts = [Start("expected_loss", np.zeros(count_adjustments(len(scenario.channels))))]
+    """Return the rule `expected_loss` as it is, and the tuned rules that are shipped for the scenario: of each index
+    rule whose index is money its form with adjustments."""
+    starts = [Start("expected_loss", ExpectedLossRule(rule="expected_loss"))]
     if tuned_file(scenario.name).is_file():
         for rule in load_tuned(scenario.name).rules:
             if isinstance(rule, ExpectedLossRule):
-                starts.append(Start(rule.name, rule.adjustment(scenario)))
+                starts.append(Start(rule.name, rule))
+            elif isinstance(rule, get_args(Ranking)):
+                starts.append(Start(rule.name, ExpectedLossRule.around(rule, scenario)))
     return starts
 
 
@@ -97,50 +99,50 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
     average of its last means, play these every `every_generations` and at the end; the cheapest is the policy, the
     start included. Ctrl-C ends the search with the best so far.
     """
-    settings = config.adjustment
-    assert settings is not None
+    search = config.adjustment
+    assert search is not None
     seeds, days = demand_seeds(config.seed), calendar_days(scenario)
-    numbers = np.arange(settings.validation_episodes)
-    center_of = None if settings.centers is None else partial(_center_of, scenario, settings.centers)
+    numbers = np.arange(search.validation_episodes)
+    center_of = None if search.centers is None else partial(_center_of, scenario, search.centers)
     play = AdjustedPlay(scenario, config.threads, center_of)
 
-    def validate(*adjustments: NDArray[np.float64]) -> list[float]:
-        costs_usd = play.costs_usd(np.array(adjustments), seeds.validation, numbers)
-        return [float(cost_usd) / days for cost_usd in costs_usd.mean(axis=1)]
+    def validate(settings: NDArray[np.float64]) -> float:
+        return float(play.costs_usd(settings[None], seeds.validation, numbers).mean()) / days
 
     with (
         (folder / SEARCH_FILE).open("w", newline="", encoding="utf-8") as stream,
         SummaryWriter(str(folder / TENSORBOARD_FOLDER / "policy_search")) as events,
         episode_progress() as progress,
     ):
-        log = SearchLog(stream, events, settings.population * settings.episodes)
-        task = progress.add_task("policy search", total=settings.generations)
+        log = SearchLog(stream, events, search.population * search.episodes)
+        task = progress.add_task("policy search", total=search.generations)
         starts = known_starts(scenario)
-        costs_usd = validate(*(start.adjustment for start in starts))
+        costs_usd = [validate(start.rule.settings(scenario)) for start in starts]
         validation_usd, start = min(zip(costs_usd, starts, strict=True), key=lambda pair: pair[0])
-        found = _keep(folder, scenario, Found(start.adjustment, validation_usd, start.name))
-        log.note(0, None, settings.sigma, validation_usd)
-        end_s = time.monotonic() + 60.0 * settings.minutes  # from here on: what is compiled is compiled
+        found = _keep(folder, Found(start.rule, validation_usd, start.name))
+        log.note(0, None, search.sigma, validation_usd)
+        end_s = time.monotonic() + 60.0 * search.minutes  # from here on: what is compiled is compiled
         try:
             for generation in search_adjustments(
                 scenario,
                 seeds.train,
-                start=start.adjustment,
+                start=start.rule.settings(scenario),
                 free=matters(scenario),
-                generations=settings.generations,
-                population=settings.population,
-                episodes=settings.episodes,
-                sigma=settings.sigma,
+                generations=search.generations,
+                population=search.population,
+                episodes=search.episodes,
+                sigma=search.sigma,
                 threads=config.threads,
                 center_of=center_of,
             ):
                 cost_usd = None
-                is_last = generation.number == settings.generations or time.monotonic() > end_s
-                if is_last or generation.number % settings.every_generations == 0:
+                is_last = generation.number == search.generations or time.monotonic() > end_s
+                if is_last or generation.number % search.every_generations == 0:
                     forms = (generation.mean, generation.average)
-                    cost_usd, adjustment = min(zip(validate(*forms), forms, strict=True), key=lambda pair: pair[0])
+                    cost_usd, settings = min(zip(map(validate, forms), forms, strict=True), key=lambda pair: pair[0])
                     if cost_usd < found.validation_usd:
-                        found = _keep(folder, scenario, Found(adjustment, cost_usd, start.name))
+                        rule = start.rule.with_adjustment(settings, scenario)
+                        found = _keep(folder, Found(rule, cost_usd, start.name))
                 log.note(generation.number, generation.cost_usd / days, generation.step_size, cost_usd)
                 progress.advance(task)
                 if is_last:
@@ -155,9 +157,7 @@ def _center_of(scenario: Scenario, centers: RandomCenters, seed: int, episode: i
     return moved(scenario, centers.draw(scenario, seed, episode))
 
 
-def _keep(folder: Path, scenario: Scenario, found: Found) -> Found:
-    """Write the adjustments as a policy file, so that they are there when a run dies; returns `found`."""
-    write_yaml(
-        folder / ADJUSTED_RULE_FILE, ExpectedLossRule.from_adjustment(found.adjustment, scenario, "adjusted_rule")
-    )
+def _keep(folder: Path, found: Found) -> Found:
+    """Write the rule as a policy file, so that it is there when a run dies; returns `found`."""
+    write_yaml(folder / ADJUSTED_RULE_FILE, found.rule.with_values({}, "adjusted_rule"))
     return found

@@ -202,7 +202,7 @@ def train(
     save_weights(network, folder / START_FILE)
     if config.adjustment is not None:
         found = search_policy(scenario, config, folder)
-        network.prior.set_adjustment(found.adjustment)
+        network.prior.set_settings(found.rule.settings(scenario))
         console.print(
             f"Policy search from {found.start}: {amount_text(found.validation_usd)} USD/day on validation episodes",
             highlight=False,
@@ -267,7 +267,7 @@ def test_policies(
         stages.append(NamedPolicy("learned_at_start", LearnedPolicy(start), True))
     if config.steps and config.adjustment is not None:
         network, _ = load_network(folder, ADJUSTED_FILE)
-        rule = RulePolicy("expected_loss", scenario, network.prior.read_adjustment(), needs=())
+        rule = RulePolicy("expected_loss", scenario, network.prior.read_settings(), needs=())
         stages.append(NamedPolicy("adjusted_rule", rule, True))
     names = config.benchmark.policies
     return [

@@ -8,10 +8,13 @@ from playing import EMAIL, VOICE, contact, day
 from agents.action_layout import action_layout
 from agents.episodes import play_episodes
 from agents.learning.adjustment import AdjustedPlay, search_adjustments
+from agents.learning.index_formulas import OF_NAME as INDEX_FORMULAS
 from agents.learning.learned_policy import LearnedPolicy, make_network
 from agents.rules.compiled.adjustments import count_adjustments
 from agents.rules.compiled.choice import EXPECTED_LOSS, choose_rows
 from agents.rules.compiled.expected_loss import HELD_SCORE
+from agents.rules.expected_loss_rule import ExpectedLossRule
+from agents.rules.registry import default_rule
 from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
@@ -60,13 +63,18 @@ def test_threads_and_earlier_plays_change_no_cost(bank_day: Scenario) -> None:
     assert np.array_equal(alone.costs_usd(adjustments, 4, EPISODES), shared.costs_usd(adjustments, 4, EPISODES))
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_network_with_adjustments_acts_as_the_compiled_rule_with_them(bank_day: Scenario, seed: int) -> None:
+@pytest.mark.parametrize("ranking", [None, *INDEX_FORMULAS])
+def test_a_network_with_adjustments_acts_as_the_compiled_rule_with_them(
+    bank_day: Scenario, ranking: str | None
+) -> None:
+    seed = 0 if ranking is None else list(INDEX_FORMULAS).index(ranking)
     scenario, generator = bank_day, np.random.default_rng(seed)
     n_rows, layout, held = 16, action_layout(scenario), set()
-    adjustment = some_adjustments(1, seed)
+    rule = ExpectedLossRule(rule="expected_loss", ranking=ranking and default_rule(ranking))
+    line = rule.with_adjustment(some_adjustments(1, seed)[0], scenario).settings(scenario)
     network = make_network(scenario, width=8, prior_weight=4.0)
-    network.prior.set_adjustment(adjustment[0])
+    network.prior.set_settings(line)
+    np.testing.assert_allclose(network.prior.read_settings(), line, rtol=1e-6)
     policy = LearnedPolicy(network)
     rows = CenterRows(scenario, n_rows)
     rows.start(rows.all_rows, np.full(n_rows, 4), np.arange(n_rows))
@@ -76,7 +84,7 @@ def test_a_network_with_adjustments_acts_as_the_compiled_rule_with_them(bank_day
         for field in (C_REP_IS_PREFERRED, C_REP_AT_HOME):  # which `bank` has not
             chance = generator.integers(0, 2, observation["action_mask"].shape)
             observation["candidates"][:, :, field] = chance * observation["action_mask"]
-        settings = np.repeat(adjustment, n_rows, axis=0)
+        settings = np.repeat(line[None], n_rows, axis=0)
         choose_rows(EXPECTED_LOSS, layout, settings, rows.all_rows, *observation.values(), actions)
         with torch.no_grad():
             scores = network.prior.scores(*(torch.as_tensor(value) for value in observation.values()))
@@ -111,6 +119,6 @@ def test_the_search_finds_what_is_cheaper_on_episodes_it_has_not_met(bank_day: S
 def test_a_center_of_one_kind_of_channels_has_the_same_rule_in_the_exported_file(tmp_path, channels) -> None:
     scenario = day(channels, *(contact(100 * i, channels[0]["name"]) for i in range(20)))
     network = make_network(scenario, width=4, prior_weight=8.0)
-    network.prior.set_adjustment(some_adjustments(1, size=count_adjustments(1))[0])
+    network.prior.set_settings(some_adjustments(1, size=count_adjustments(1))[0])
     parity = export_policy(network, scenario, tmp_path / "one.onnx", parity_states=50)
     assert parity.states == 50

@@ -16,6 +16,7 @@ from agents.episodes import play_episodes
 from agents.learning import adjustment
 from agents.learning.adjustment import AdjustedPlay
 from agents.learning.learned_policy import load_network
+from agents.rules.compiled.adjustments import count_adjustments
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import load_scenario
 from experiments.cli import main as cli
@@ -115,7 +116,7 @@ def test_the_policy_is_the_cheapest_of_start_and_means_on_validation_episodes(ru
     network, scenario = load_network(folder, "checkpoints/adjusted.pt")
     named = load_policy(str(folder / "adjusted.yaml"), scenario)
     assert named.name == "adjusted_rule"
-    np.testing.assert_allclose(network.prior.read_adjustment(), named.policy.settings, rtol=1e-6)
+    np.testing.assert_allclose(network.prior.read_settings(), named.policy.settings, rtol=1e-6)
     counts = play_episodes(scenario, named.policy, demand_seeds(SEED).validation, np.arange(VALIDATION_EPISODES))
     cost_usd = np.mean([count["cost_usd"].sum() for count in counts]) / DAYS
     assert cost_usd == pytest.approx(min(validated(folder)))
@@ -150,8 +151,27 @@ def test_the_start_is_the_rule_or_its_shipped_tuned_form(tmp_path, monkeypatch):
     assert [start.name for start in known_starts(bank)] == ["expected_loss"]
     ship(tmp_path, monkeypatch, "interrupt_price: 0.5")
     plain, tuned = known_starts(bank)
-    assert not plain.adjustment.any()
-    assert (tuned.name, tuned.adjustment.sum()) == ("tuned_expected_loss", 0.5)
+    assert not plain.rule.settings(bank).any()
+    assert (tuned.name, tuned.rule.settings(bank).sum()) == ("tuned_expected_loss", 0.5)
+
+
+def test_an_index_rule_is_a_start_with_its_ranking_and_the_search_keeps_that(tmp_path, monkeypatch, capsys):
+    tuned_rules_text = TUNED.replace(
+        "rule: expected_loss, name: tuned_expected_loss", "rule: whittle, name: tuned_whittle"
+    )
+    (tmp_path / "bank.yaml").write_text(
+        tuned_rules_text.replace("tuned_expected_loss", "tuned_whittle").format(keys="power: 1.5", origin=ORIGIN)
+    )
+    monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", tmp_path)
+    monkeypatch.setattr(tuned_rules, "PUBLISHED_FOLDER", tmp_path / "none")
+    scenario = load_scenario("bank", (f"horizon.days={DAYS}",))
+    monkeypatch.setattr(policy_search, "known_starts", lambda bank: known_starts(bank)[1:])
+    result = train(TrainingConfig.model_validate(TRAINING), experiment="search", runs_folder=tmp_path, device="cpu")
+    assert "Policy search from tuned_whittle" in capsys.readouterr().err
+    adjusted = load_policy(str(result.folder / "adjusted.yaml"), scenario).policy
+    network, _ = load_network(result.folder)
+    np.testing.assert_allclose(network.prior.read_settings(), adjusted.settings, rtol=1e-6)
+    assert len(adjusted.settings) > count_adjustments(len(scenario.channels))
 
 
 @pytest.mark.parametrize("name", ["premium_desk", "configs/scenarios/premium_desk.yaml"])
@@ -206,7 +226,7 @@ def test_a_cheaper_shipped_form_is_where_the_search_starts_and_its_best_rule_tak
     config = TrainingConfig.model_validate(TRAINING | {"benchmark": TRAINING["benchmark"] | {"best_tuned": True}})
     result = train(config, experiment="search", runs_folder=tmp_path / "runs", device="cpu")
     play = AdjustedPlay(scenario)
-    both = np.array([plain.adjustment, tuned.adjustment])
+    both = np.array([start.rule.settings(scenario) for start in (plain, tuned)])
     costs_usd = play.costs_usd(both, demand_seeds(SEED).validation, np.arange(VALIDATION_EPISODES)).mean(axis=1)
     assert costs_usd[1] < costs_usd[0]
     assert validated(result.folder)[0] == pytest.approx(costs_usd[1] / DAYS)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from playing import EMAIL, VOICE, Center, channel, contact, day
+from pydantic import ValidationError
 
 from agents.rules.compiled.adjustments import ADJUSTMENTS, Surroundings, adjustment_names, count_adjustments
 from agents.rules.compiled.expected_loss import (
@@ -16,7 +17,7 @@ from agents.rules.compiled.expected_loss import (
     reserve_reps,
 )
 from agents.rules.expected_loss_rule import ExpectedLossRule, matters
-from agents.rules.registry import RuleFile
+from agents.rules.registry import RuleFile, default_rule
 from agents.rules.rule import Rule
 from envs.errors import ConfigurationError
 from envs.interface.actions import RESUME, SERVE
@@ -81,7 +82,7 @@ def test_without_adjustments_nothing_is_kept_free():
         assert reserve(BUSY, {}, **fields) == 0
 
 
-def rule(**adjustments: float) -> Rule:
+def rule(**adjustments: Any) -> Rule:
     return RuleFile.model_validate({"rule": "expected_loss"} | adjustments).root
 
 
@@ -125,7 +126,13 @@ def test_the_rep_who_is_asked_next_holds_the_caller_too_and_takes_other_work():
 
 @pytest.mark.parametrize(
     ("adjustments", "expected"),
-    [({}, "serve:voice:most_valuable"), ({"real_time_stake": -3}, "serve:voice:oldest")],
+    [
+        ({}, "serve:voice:most_valuable"),
+        ({"real_time_stake": -3}, "serve:voice:oldest"),
+        # The index of c mu is that of the queue, the same for both: the older one first, unless the stake counts.
+        ({"ranking": {"rule": "cmu"}}, "serve:voice:oldest"),
+        ({"ranking": {"rule": "cmu"}, "real_time_stake": 1}, "serve:voice:most_valuable"),
+    ],
 )
 def test_the_weight_of_the_stake_decides_between_callers(adjustments, expected):
     # Two callers, one rep busy with the first contact until second 300; the index grows with the stake, which is half
@@ -285,12 +292,64 @@ def test_the_search_moves_what_can_matter_in_the_scenario(scenario, absent, pres
     assert not absent & found
 
 
-def test_a_rule_from_adjustments_has_them_again():
+@pytest.mark.parametrize("ranking", [None, {"rule": "whittle", "power": 1.5, "deferred_factor": 0.3}])
+def test_a_rule_with_adjustments_has_them_again(ranking):
     bank = load_scenario("bank")
     adjustment = np.random.default_rng(0).normal(size=count_adjustments(len(bank.channels)))
-    stated = ExpectedLossRule.from_adjustment(adjustment, bank, "found")
+    plain = RuleFile.model_validate({"rule": "expected_loss", "name": "found", "ranking": ranking}).root
+    stated = plain.with_adjustment(adjustment, bank)
     assert stated.name == "found"
-    assert np.array_equal(RuleFile.model_validate(stated.model_dump()).root.make(bank).settings, adjustment)
+    settings = RuleFile.model_validate(stated.model_dump()).root.make(bank).settings
+    assert np.array_equal(settings[: len(adjustment)], adjustment)
+    expected = np.empty(0) if ranking is None else default_rule("whittle").model_copy(update=ranking).settings(bank)
+    assert np.array_equal(settings[len(adjustment) :], expected)
+    assert np.array_equal(stated.with_adjustment(settings, bank).make(bank).settings, settings)
+
+
+def test_a_component_is_no_part_of_a_ranking():
+    stated = {"rule": "expected_loss", "ranking": {"rule": "cmu_theta", "reserve_deferred": 2}}
+    with pytest.raises(ValidationError, match="is no part of a ranking; adjustments stand in its place"):
+        RuleFile.model_validate(stated)
+    with pytest.raises(ValidationError, match="does not match any of the expected tags"):
+        RuleFile.model_validate({"rule": "expected_loss", "ranking": {"rule": "earliest_due_date"}})
+
+
+def test_the_components_of_an_index_rule_become_adjustments():
+    # reserve.email 6 / 3 reps = 2; 1.5 reps per factor e are 1; up to 99 + 1 USD: 1.5 ln(100 / 10) / 3;
+    # urgent_relief 4 / 2 = 2; 5 reps per 100 arrivals an hour with 14 reps: 5 x 10 x 14 / 300.
+    bank = load_scenario("bank")
+    n_reps = sum(group.count for group in bank.groups)
+    rule = default_rule("cmu_theta").model_copy(
+        update={
+            "leave_h": 7.0,
+            "deferred_factor": 0.5,
+            "reserve": {"email": 6.0},
+            "reserve_by_stake": 1.5,
+            "open_stake_usd": 99.0,
+            "reserve_per_forecast": 5.0,
+            "urgent_relief": 4.0,
+            "interrupt": "priced",
+            "interrupt_gain": math.e,
+            "rep_hour_usd": 60.0 * math.e**2,
+            "offer": "priced",
+            "offer_margin_usd": 3.0,
+            "offer_price_factor": 2.0,
+        }
+    )
+    found = ExpectedLossRule.around(rule, bank)
+    assert (found.ranking.rule, found.ranking.leave_h, found.ranking.deferred_factor) == ("cmu_theta", 7.0, 0.5)
+    assert found.channel_reserve == {"email": 2.0}
+    assert found.reserve_by_stake == 1.0
+    assert found.reserve_real_time == pytest.approx(1.5 * math.log(10) / 3)
+    assert found.reserve_urgent == 2.0
+    assert found.reserve_deferred_load == pytest.approx(5 * 10 * n_reps / 300)
+    assert (found.interrupt_gain, found.interrupt_rep_hour, found.interrupt_price) == pytest.approx((1, 2, 0))
+    # Offered where accept x loss - price > margin + price, so with 10 USD as the unit of `offer_value`.
+    assert found.offer_benefit == 1
+    assert -10 * found.offer_value + 0.15 == pytest.approx(0.15 + OFFER_SCORE + 3 + bank.costs.callback_usd)
+    never = ExpectedLossRule.around(default_rule("cmu_theta"), bank)
+    assert never.interrupt_price == 30
+    assert never.offer_benefit == 0
 
 
 def test_an_adjustment_of_an_unknown_channel_is_refused():

@@ -13,7 +13,8 @@ from agents.catalog import load_policy
 from agents.episodes import play_episodes
 from agents.rules.compiled.adjustments import ADJUSTMENTS, CHANNEL_ADJUSTMENTS
 from agents.rules.compiled.choice import BASELINES
-from agents.rules.compiled.index import index_of, reserve_of
+from agents.rules.compiled.formulas import index_of
+from agents.rules.compiled.index import reserve_of
 from agents.rules.expected_loss_rule import ExpectedLossRule
 from agents.rules.markov_needs import hidden_fields
 from agents.rules.queue_facts import queue_facts

@@ -32,6 +32,8 @@ from agents.rules.compiled.adjustments import (
     A_RESERVE_REAL_TIME,
     A_RESERVE_URGENT,
     A_RESUME,
+    N_ADJUSTMENTS,
+    N_CHANNEL_ADJUSTMENTS,
     STAKE_UNIT_USD,
     assign_features,
     deferred_features,
@@ -47,6 +49,7 @@ from agents.rules.compiled.adjustments import (
     see_surroundings,
     weigh,
 )
+from agents.rules.compiled.formulas import index_of
 from agents.rules.compiled.reading import queue_field
 from envs.interface.actions import (
     ASSIGN,
@@ -134,6 +137,22 @@ def index_per_hour(row, due_scale_h):
     that work without any stake is served oldest first."""
     work_h = max(row[C_EXPECTED_WORK], 1.0) / HOUR_S
     return loss_rate_usd_per_hour(row, due_scale_h) / work_h + 1e-3 + 1e-9 * row[C_WAITED]
+
+
+@compiled
+def base_of(layout, settings):
+    """Return the part of `settings` behind the adjustments: the settings of the index rule whose ranking is adjusted
+    (`agents.rules.compiled.formulas`), none where it is the rule's own."""
+    return settings[N_ADJUSTMENTS + layout.real_time.shape[0] * N_CHANNEL_ADJUSTMENTS :]
+
+
+@compiled
+def base_index(base, row, due_scale_h):
+    """Return the index of a candidate row that the adjustments change: that of `base`, as `base_of` returns it, else
+    `index_per_hour`. With a trifle for age, as there."""
+    if base.shape[0] == 0:
+        return index_per_hour(row, due_scale_h)
+    return index_of(base, int(row[C_CHANNEL]) - 1, row) + 1e-3 + 1e-9 * row[C_WAITED]
 
 
 @compiled
@@ -236,12 +255,14 @@ def _score_offer(row, around, release_per_hour, adjustment):
 def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
     """Write the score of every open action of the rule `expected_loss`; masked ones get -inf. Largest is best.
 
-    For a rep: the index of each contact, `IDLE_SCORE` for `wait`, so work is never held back. For a waiting contact
-    with a free rep: `assign` where there are reps for all waiting, else the rep is asked and picks by index. Without a
-    free rep: each interruption's gain (the caller's expected loss) less its price, against 0 for `wait`; callbacks are
-    never offered. A non-zero `adjustment` (`agents.rules.compiled.adjustments`) changes these scores.
+    For a rep: the index of each contact (`base_index`), `IDLE_SCORE` for `wait`, so work is never held back. For a
+    waiting contact with a free rep: `assign` where there are reps for all waiting, else the rep is asked and picks by
+    index. Without a free rep: each interruption's gain (the caller's expected loss) less its price, against 0 for
+    `wait`; callbacks are never offered. A non-zero `adjustment` (`agents.rules.compiled.adjustments`) changes these
+    scores; behind the adjustments stands `base_of`.
     """
     around = see_surroundings(layout, center)
+    base = base_of(layout, adjustment)
     assign_score = 1.0 if around.n_waiting <= center[G_FREE] else -1.0
     release_per_hour = center[G_RELEASE_RATE]
     due_scale_h = DUE_SCALE_H * math.exp(limited(adjustment[A_DUE_SCALE]))
@@ -254,7 +275,7 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
         if (kind == SERVE or kind == RESUME or kind == ASSIGN) and _is_held(center, row, around, adjustment):
             scores[action] = HELD_SCORE
         elif kind == SERVE or kind == RESUME:
-            scores[action] = index_per_hour(row, due_scale_h) * math.exp(_log_factor(row, kind, adjustment))
+            scores[action] = base_index(base, row, due_scale_h) * math.exp(_log_factor(row, kind, adjustment))
         elif kind == ASSIGN:
             score = assign_score if layout.lens[action] == LONGEST_IDLE else 0.5 * assign_score - 0.5
             scores[action] = score + ASSIGN_UNIT * weigh(adjustment, A_ASSIGN, assign_features(row))

@@ -89,6 +89,8 @@ I_FIRST_BLOCK = I_OFFER_MARGIN_USD + 1
     B_HAS_HOME,  # 1: some rep has the queue as home
 ) = range(21)
 N_BLOCK = B_HAS_HOME + 1
+CLASS_STEP = 1e7
+"""Between the indices of two classes: more than any due time in the observation, seconds."""
 LAGUERRE_NODES, LAGUERRE_WEIGHTS = np.polynomial.laguerre.laggauss(8)
 """Gauss-Laguerre quadrature: E[f(X)] = sum of w f(x) for X ~ Exp(1), exact for polynomials up to degree 15."""
 
@@ -255,3 +257,21 @@ def _chain(formulas: Sequence[Callable[..., Any]], first: int = 0) -> Callable[.
 
 evaluate_formula = _chain(list(FORMULAS.values()))
 """Compiled: (`code` of the formula, `settings`, `block`, `row`) -> its value."""
+
+
+@compiled
+def block_of(settings, queue):
+    """Return the block of `settings` (B_ fields) of `queue`, the channel's number."""
+    start = I_FIRST_BLOCK + queue * N_BLOCK
+    return settings[start : start + N_BLOCK]
+
+
+@compiled
+def index_of(settings, queue, row):
+    """Return the index of the contact of `row`, a row of `candidates`, in `queue`, the channel's number: the formula,
+    times the queue's factor (a negative index is divided by it, so that a larger factor always means more urgent),
+    below every index of an earlier class."""
+    block = block_of(settings, queue)
+    index = evaluate_formula(int(settings[I_FORMULA]), settings, block, row)
+    index = index * block[B_FACTOR] if index >= 0.0 else index / block[B_FACTOR]
+    return index - CLASS_STEP * block[B_CLASS]

@@ -13,8 +13,6 @@ from agents.rules.compiled.formulas import (
     ANYBODY,
     AT_HOME,
     B_ABANDON_PER_H,
-    B_CLASS,
-    B_FACTOR,
     B_HAS_HOME,
     B_INTERRUPTS,
     B_LOSS_PER_VALUE_H,
@@ -24,9 +22,7 @@ from agents.rules.compiled.formulas import (
     B_STAKE_USD,
     B_WORK_S,
     I_ASSIGN,
-    I_FIRST_BLOCK,
     I_FLOOR,
-    I_FORMULA,
     I_HOLD_S,
     I_INTERRUPT,
     I_INTERRUPT_GAIN,
@@ -45,9 +41,9 @@ from agents.rules.compiled.formulas import (
     MODE_ALWAYS,
     MODE_NEVER,
     MODE_PRICED,
-    N_BLOCK,
     PREFERRED,
-    evaluate_formula,
+    block_of,
+    index_of,
 )
 from agents.rules.compiled.reading import (
     find_action,
@@ -96,27 +92,6 @@ from envs.interface.fields import (
 from envs.interface.units import HOUR_S
 from envs.simulator.machine.compilation import compiled
 
-CLASS_STEP = 1e7
-"""Between the indices of two classes: more than any due time in the observation, seconds."""
-
-
-@compiled
-def _block_of(settings, queue):
-    """Return the block of `settings` (B_ fields) of `queue`, the channel's number."""
-    start = I_FIRST_BLOCK + queue * N_BLOCK
-    return settings[start : start + N_BLOCK]
-
-
-@compiled
-def index_of(settings, queue, row):
-    """Return the index of the contact of `row`, a row of `candidates`, in `queue`, the channel's number: the formula,
-    times the queue's factor (a negative index is divided by it, so that a larger factor always means more urgent),
-    below every index of an earlier class."""
-    block = _block_of(settings, queue)
-    index = evaluate_formula(int(settings[I_FORMULA]), settings, block, row)
-    index = index * block[B_FACTOR] if index >= 0.0 else index / block[B_FACTOR]
-    return index - CLASS_STEP * block[B_CLASS]
-
 
 @compiled
 def reserve_of(layout, settings, center, queue, row):
@@ -127,7 +102,7 @@ def reserve_of(layout, settings, center, queue, row):
     reservation by value (Miller 1969, Management Science 16(3)). Of deferred work those that the forecast of real-time
     arrivals and the shortfall of the service level ask for too, less what its due time relieves.
     """
-    reserve = _block_of(settings, queue)[B_RESERVE]
+    reserve = block_of(settings, queue)[B_RESERVE]
     if layout.real_time[queue]:
         below = math.log((settings[I_OPEN_STAKE_USD] + 1.0) / (row[C_STAKE] + 1.0))
         return reserve + settings[I_RESERVE_BY_STAKE] * max(below, 0.0)
@@ -169,7 +144,7 @@ def _is_held(settings, queue, row):
     if int(settings[I_SUITS]) == ANYBODY or row[C_WAITED] >= settings[I_HOLD_S] or _suits(settings, row):
         return False
     if int(settings[I_SUITS]) == AT_HOME:
-        return _block_of(settings, queue)[B_HAS_HOME] > 0.0
+        return block_of(settings, queue)[B_HAS_HOME] > 0.0
     return row[C_HAS_PREFERRED] > 0.0 and row[C_PREFERRED_THERE] > 0.0
 
 
@@ -179,7 +154,7 @@ def _highest_waiting(layout, settings, center, queue, rep_idle_s, row):
     for the spread of risk and work: that of a contact with the longest wait, the least slack and the largest account
     value there, for a rep idle for `rep_idle_s` seconds; -inf if too few reps are free for that one. Overwrites `row`,
     an array of candidate fields."""
-    block = _block_of(settings, queue)
+    block = block_of(settings, queue)
     value_usd = queue_field(center, queue, Q_MOST_VALUE)
     row[:] = 0.0
     row[C_REAL_TIME] = layout.real_time[queue]
@@ -242,7 +217,7 @@ def _disturb_or_offer(layout, settings, center, candidates, mask, queue):
             n_waiting += queue_field(center, other, Q_WAITING)
     release_per_hour = center[G_RELEASE_RATE] / max(n_waiting, 1.0)
     interrupt, offer = int(settings[I_INTERRUPT]), int(settings[I_OFFER])
-    if not _block_of(settings, queue)[B_INTERRUPTS]:
+    if not block_of(settings, queue)[B_INTERRUPTS]:
         interrupt = MODE_NEVER
     if interrupt == MODE_ALWAYS:
         action = interrupt_or_wait(layout, center, candidates, mask)

@@ -5,7 +5,8 @@ Room: `agents.rules.compiled`. Reads the state of a center; `experiments.lens_lo
 
 import numpy as np
 
-from agents.rules.compiled.index import index_of, is_reserved
+from agents.rules.compiled.formulas import index_of
+from agents.rules.compiled.index import is_reserved
 from envs.interface.fields import C_CHANNEL, N_CANDIDATE_FIELDS
 from envs.simulator.machine.compilation import compiled, entry_point
 from envs.simulator.machine.event_list import queue_heap
