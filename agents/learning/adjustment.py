@@ -7,7 +7,6 @@ all candidates of a generation meet the same customers. Gradients can refine wha
 hold a contact or do not.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -25,8 +24,8 @@ from envs.inputs.kept_demand import KeptDemand
 from envs.scenario.scenario import Scenario
 
 AVERAGED = 8
-"""Means whose average is a policy too: it lies steadier than each where costs are noisy (Polyak and Juditsky 1992, SIAM
-Journal on Control and Optimization 30(4))."""
+"""The average of so many last means is a policy too, and so is that of the last half of all: steadier than each
+mean where costs are noisy (Polyak and Juditsky 1992, SIAM Journal on Control and Optimization 30(4))."""
 
 
 class AdjustedPlay:
@@ -79,14 +78,14 @@ class Generation(NamedTuple):
     Attributes:
         number: of generations so far, 1 and up.
         mean: adjustments at the mean of the search's distribution now, in the order of the rule's settings.
-        average: of the means of the last `AVERAGED` generations, as many as there were.
+        averages: of the means of the last `AVERAGED` generations, as many as there were, and of the last half of all.
         cost_usd: what an episode cost, the mean over the candidates.
         step_size: of the search now, CMA-ES's sigma, by which its covariance is scaled.
     """
 
     number: int
     mean: NDArray[np.float64]
-    average: NDArray[np.float64]
+    averages: tuple[NDArray[np.float64], NDArray[np.float64]]
     cost_usd: float
     step_size: float
 
@@ -120,12 +119,12 @@ def search_adjustments(
         adjustments[:, places] = values
         return adjustments
 
-    means: deque[NDArray[np.float64]] = deque(maxlen=AVERAGED)
+    means: list[NDArray[np.float64]] = []
     for generation in range(generations):
         candidates = np.array([search.ask() for _ in range(population)])
         numbers = np.arange(generation * episodes, (generation + 1) * episodes)
         costs_usd = play.costs_usd(whole(candidates), seed, numbers).mean(axis=1)
         search.tell(list(zip(candidates, costs_usd.tolist(), strict=True)))
         means.append(whole(search.mean[None])[0])
-        average = np.mean(means, axis=0)
-        yield Generation(generation + 1, means[-1], average, float(costs_usd.mean()), float(search._sigma))
+        averages = (np.mean(means[-AVERAGED:], axis=0), np.mean(means[len(means) // 2 :], axis=0))
+        yield Generation(generation + 1, means[-1], averages, float(costs_usd.mean()), float(search._sigma))

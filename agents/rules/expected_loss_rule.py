@@ -207,8 +207,10 @@ class ExpectedLossRule(Rule):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.ranking is not None:
-            for key in sorted(self.ranking.model_fields_set - RANKING_KEYS):
-                raise InvalidValueError(("ranking", key), "is no part of a ranking; adjustments stand in its place")
+            plain = type(self.ranking).model_validate({"rule": self.ranking.rule})
+            for key in type(self.ranking).model_fields.keys() - RANKING_KEYS:
+                if getattr(self.ranking, key) != getattr(plain, key):
+                    raise InvalidValueError(("ranking", key), "is no part of a ranking; adjustments stand in its place")
         return self
 
     def make(self, scenario: Scenario) -> RulePolicy:

@@ -95,8 +95,8 @@ def known_starts(scenario: Scenario) -> list[Start]:
 def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> Found:
     """Return the best adjustments of a search as the configuration states it; every step of it is kept in `folder`.
 
-    The start is whichever of `known_starts` costs least on validation episodes. The mean of the search, and the
-    average of its last means, play these every `every_generations` and at the end; the cheapest is the policy, the
+    The start is whichever of `known_starts` costs least on validation episodes. The mean of the search, and
+    averages of its last means, play these every `every_generations` and at the end; the cheapest is the policy, the
     start included. Ctrl-C ends the search with the best so far.
     """
     search = config.adjustment
@@ -138,7 +138,7 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
                 cost_usd = None
                 is_last = generation.number == search.generations or time.monotonic() > end_s
                 if is_last or generation.number % search.every_generations == 0:
-                    forms = (generation.mean, generation.average)
+                    forms = (generation.mean, *generation.averages)
                     cost_usd, settings = min(zip(map(validate, forms), forms, strict=True), key=lambda pair: pair[0])
                     if cost_usd < found.validation_usd:
                         rule = start.rule.with_adjustment(settings, scenario)

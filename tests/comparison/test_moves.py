@@ -1,5 +1,8 @@
 """Moved centers: what follows the size, the load, the mix, the values and the profile of the day, and what stays."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -160,3 +163,11 @@ def test_a_factor_of_no_channel_and_an_unknown_move_are_refused(shop: Scenario) 
 def test_ends_in_the_wrong_order_are_refused() -> None:
     with pytest.raises(ValidationError, match=r"has ends 2 and 0\.5: the first must be <= the second"):
         RandomCenters(size_factor=(2.0, 0.5))
+
+
+def test_the_page_lists_moves_and_ends_as_they_are() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "transfer.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", page, re.MULTILINE))
+    ends = {key: tuple(field.default) for key, field in RandomCenters.model_fields.items()}
+    assert {key: rows.pop(key) for key in ends} == {key: f"{low:g} to {high:g}" for key, (low, high) in ends.items()}
+    assert list(rows) == list(MOVES)
