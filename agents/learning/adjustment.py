@@ -79,7 +79,8 @@ class Generation(NamedTuple):
         number: of generations so far, 1 and up.
         mean: adjustments at the mean of the search's distribution now, in the order of the rule's settings.
         averages: of the means of the last `AVERAGED` generations, as many as there were, and of the last half of all.
-        cost_usd: what an episode cost, the mean over the candidates.
+        cost_usd: what an episode cost, the mean over the candidates of those that all have played.
+        episodes: played, of all candidates together.
         step_size: of the search now, CMA-ES's sigma, by which its covariance is scaled.
     """
 
@@ -87,6 +88,7 @@ class Generation(NamedTuple):
     mean: NDArray[np.float64]
     averages: tuple[NDArray[np.float64], NDArray[np.float64]]
     cost_usd: float
+    episodes: int
     step_size: float
 
 
@@ -107,7 +109,7 @@ def search_adjustments(
     standard deviation `sigma`, over the `free` adjustments, all unless given; the others keep their values.
 
     Each generation plays `episodes` episodes of demand seed `seed` that no generation before it has met, in the centers
-    that `center_of` gives (`AdjustedPlay`).
+    that `center_of` gives (`AdjustedPlay`); the dearer half of the candidates only the first half of them.
     """
     first = np.zeros(count_adjustments(len(scenario.channels))) if start is None else start
     places = np.arange(len(first)) if free is None else np.flatnonzero(free)
@@ -123,8 +125,33 @@ def search_adjustments(
     for generation in range(generations):
         candidates = np.array([search.ask() for _ in range(population)])
         numbers = np.arange(generation * episodes, (generation + 1) * episodes)
-        costs_usd = play.costs_usd(whole(candidates), seed, numbers).mean(axis=1)
-        search.tell(list(zip(candidates, costs_usd.tolist(), strict=True)))
+        ranks, cost_usd, played = _race(lambda some, few: play.costs_usd(some, seed, few), whole(candidates), numbers)
+        search.tell(list(zip(candidates, ranks.tolist(), strict=True)))
         means.append(whole(search.mean[None])[0])
         averages = (np.mean(means[-AVERAGED:], axis=0), np.mean(means[len(means) // 2 :], axis=0))
-        yield Generation(generation + 1, means[-1], averages, float(costs_usd.mean()), float(search._sigma))
+        yield Generation(generation + 1, means[-1], averages, cost_usd, played, float(search._sigma))
+
+
+def _race(
+    play: Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]],
+    candidates: NDArray[np.float64],
+    episodes: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], float, int]:
+    """Return the rank of each candidate, 0 the cheapest, the mean cost of what all have played, USD, and how many
+    episodes were played.
+
+    All play the first half of the episodes, the rest only the cheaper half of the candidates: of these the search makes
+    its next mean, so their order matters, and the others come behind them as they stand.
+    """
+    n_first = len(episodes) - len(episodes) // 2
+    costs_usd = play(candidates, episodes[:n_first])
+    order = np.argsort(costs_usd.mean(axis=1), kind="stable")
+    left, out = np.sort(order[: len(order) // 2]), order[len(order) // 2 :]
+    n_played = len(order) * n_first + len(left) * (len(episodes) - n_first)
+    if n_first < len(episodes):
+        further = np.concatenate([costs_usd[left], play(candidates[left], episodes[n_first:])], axis=1)
+        left = left[np.argsort(further.mean(axis=1), kind="stable")]
+        order = np.concatenate([left, out])
+    ranks = np.empty(len(order))
+    ranks[order] = np.arange(len(order))
+    return ranks, float(costs_usd.mean()), n_played

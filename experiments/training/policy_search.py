@@ -50,26 +50,33 @@ class SearchLog:
     Args:
         stream: the open table, to which the head is written at once.
         events: TensorBoard's writer; its steps are training episodes played.
-        episodes: training episodes that a generation plays.
     """
 
-    def __init__(self, stream: TextIO, events: SummaryWriter, episodes: int) -> None:
-        self._stream, self._events, self._episodes = stream, events, episodes
+    def __init__(self, stream: TextIO, events: SummaryWriter) -> None:
+        self._stream, self._events, self._played = stream, events, 0
         self._start_s = time.monotonic()
         self._rows = csv.writer(stream)
         self._rows.writerow(COLUMNS)
 
-    def note(self, generation: int, training_usd: float | None, step_size: float, validation_usd: float | None) -> None:
-        """Write what one generation cost, USD/day, where it played; the row is on disk when this returns."""
-        played = generation * self._episodes
+    def note(
+        self,
+        generation: int,
+        episodes: int,
+        training_usd: float | None,
+        step_size: float,
+        validation_usd: float | None,
+    ) -> None:
+        """Write what one generation of so many training `episodes` cost, USD/day, where it played; the row is on disk
+        when this returns."""
+        self._played += episodes
         minutes = round((time.monotonic() - self._start_s) / 60.0, 2)
         cells = ("" if number is None else number for number in (training_usd, step_size, validation_usd))
-        self._rows.writerow([generation, played, minutes, *cells])
+        self._rows.writerow([generation, self._played, minutes, *cells])
         self._stream.flush()
         for tag, value in (("cost/training_usd", training_usd), ("cost/total_usd", validation_usd)):
             if value is not None:
-                self._events.add_scalar(tag, value, played)
-        self._events.add_scalar("search/step_size", step_size, played)
+                self._events.add_scalar(tag, value, self._played)
+        self._events.add_scalar("search/step_size", step_size, self._played)
 
 
 def last_generation(folder: Path) -> dict[str, str]:
@@ -114,13 +121,13 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
         SummaryWriter(str(folder / TENSORBOARD_FOLDER / "policy_search")) as events,
         episode_progress() as progress,
     ):
-        log = SearchLog(stream, events, search.population * search.episodes)
+        log = SearchLog(stream, events)
         task = progress.add_task("policy search", total=search.generations)
         starts = known_starts(scenario)
         costs_usd = [validate(start.rule.settings(scenario)) for start in starts]
         validation_usd, start = min(zip(costs_usd, starts, strict=True), key=lambda pair: pair[0])
         found = _keep(folder, Found(start.rule, validation_usd, start.name))
-        log.note(0, None, search.sigma, validation_usd)
+        log.note(0, 0, None, search.sigma, validation_usd)
         end_s = time.monotonic() + 60.0 * search.minutes  # from here on: what is compiled is compiled
         try:
             for generation in search_adjustments(
@@ -143,7 +150,9 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
                     if cost_usd < found.validation_usd:
                         rule = start.rule.with_adjustment(settings, scenario)
                         found = _keep(folder, Found(rule, cost_usd, start.name))
-                log.note(generation.number, generation.cost_usd / days, generation.step_size, cost_usd)
+                log.note(
+                    generation.number, generation.episodes, generation.cost_usd / days, generation.step_size, cost_usd
+                )
                 progress.advance(task)
                 if is_last:
                     break

@@ -61,7 +61,8 @@ class Adjustment(Checked):
         validation_episodes: on which the starts, and mean and average of the search are judged.
         every_generations: how often that is.
         population: candidates in a generation.
-        episodes: new training episodes in each generation, the same for all its candidates.
+        episodes: new training episodes in each generation, the same for all its candidates, of which the dearer half
+            plays the first half.
         sigma: standard deviation at the start; the adjustments are scaled so that one is a large change.
         centers: around the scenario, one for each training and validation episode (`experiments.moves`), for a policy
             that is to be moved; default: the scenario itself.

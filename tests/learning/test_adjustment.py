@@ -7,7 +7,7 @@ from playing import EMAIL, VOICE, contact, day
 
 from agents.action_layout import action_layout
 from agents.episodes import play_episodes
-from agents.learning.adjustment import AdjustedPlay, search_adjustments
+from agents.learning.adjustment import AdjustedPlay, _race, search_adjustments
 from agents.learning.index_formulas import OF_NAME as INDEX_FORMULAS
 from agents.learning.learned_policy import LearnedPolicy, make_network
 from agents.rules.compiled.adjustments import count_adjustments
@@ -122,3 +122,25 @@ def test_a_center_of_one_kind_of_channels_has_the_same_rule_in_the_exported_file
     network.prior.set_settings(some_adjustments(1, size=count_adjustments(1))[0])
     parity = export_policy(network, scenario, tmp_path / "one.onnx", parity_states=50)
     assert parity.states == 50
+
+
+def test_the_dearer_half_of_a_generation_plays_half_of_its_episodes() -> None:
+    # Four candidates, three episodes. Of the first two, means 3, 1, 2, 5: the second and third go on, to means
+    # (1 + 1 + 10) / 3 = 4 and (2 + 2 + 2) / 3 = 2. So the third is first, then the second; the others as they stood.
+    costs_usd = np.array([[3.0, 3.0, 0.0], [1.0, 1.0, 10.0], [2.0, 2.0, 2.0], [5.0, 5.0, 0.0]])
+    asked = []
+
+    def play(candidates: np.ndarray, episodes: np.ndarray) -> np.ndarray:
+        asked.append((candidates[:, 0].tolist(), episodes.tolist()))
+        return costs_usd[np.ix_(candidates[:, 0].astype(int), episodes)]
+
+    ranks, cost_usd, played = _race(play, np.arange(4.0)[:, None], np.arange(3))
+    assert ranks.tolist() == [2, 1, 0, 3]
+    assert cost_usd == 11 / 4
+    assert asked == [([0, 1, 2, 3], [0, 1]), ([1, 2], [2])]
+    assert played == 4 * 2 + 2
+
+
+def test_one_episode_ranks_all_candidates() -> None:
+    ranks, _, played = _race(lambda some, few: 10.0 - some[:, few], np.arange(3.0)[:, None], np.arange(1))
+    assert (ranks.tolist(), played) == ([2, 1, 0], 3)

@@ -21,6 +21,7 @@ from envs.errors import ConfigurationError
 from envs.scenario.scenario import load_scenario
 from experiments.cli import main as cli
 from experiments.comparison import tuned_rules
+from experiments.moves import RandomCenters, moved
 from experiments.seeds import demand_seeds
 from experiments.training import policy_search
 from experiments.training.policy_search import COLUMNS, known_starts
@@ -98,7 +99,8 @@ def test_every_generation_is_kept_and_validated_as_often_as_asked(run):
     rows = rows_of(folder)
     assert tuple(rows[0]) == COLUMNS
     assert [int(row["generation"]) for row in rows] == [0, 1, 2, 3]
-    assert [int(row["episodes"]) for row in rows] == [POPULATION * EPISODES * number for number in range(4)]
+    # Four candidates play the first of two episodes, the cheaper two of them the second.
+    assert [int(row["episodes"]) for row in rows] == [6 * number for number in range(4)]
     assert [row["validation_usd"] != "" for row in rows] == [True, False, True, True]
     assert [row["training_usd"] != "" for row in rows] == [False, True, True, True]
     events = EventAccumulator(str(folder / "tensorboard" / "policy_search"))
@@ -235,3 +237,34 @@ def test_a_cheaper_shipped_form_is_where_the_search_starts_and_its_best_rule_tak
     assert found.chosen == {"best_tuned": "tuned_expected_loss"}
     assert "best_tuned" in found.outcomes
     assert not (result.folder / "tensorboard" / "learner_1").exists()  # nobody learned by gradients
+
+
+def test_over_random_centers_each_episode_has_its_own_and_all_candidates_meet_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", tmp_path / "none")
+    centers = {"size_factor": [0.5, 2.0]}
+    config = TrainingConfig.model_validate(TRAINING | {"adjustment": TRAINING["adjustment"] | {"centers": centers}})
+    scenario = load_scenario("bank", (f"horizon.days={DAYS}",))
+    found = policy_search.search_policy(scenario, config, tmp_path)
+    seeds = demand_seeds(SEED)
+    costs_usd = []
+    for episode in range(VALIDATION_EPISODES):  # the rule played in each center by itself
+        center = moved(scenario, RandomCenters().draw(scenario, seeds.validation, episode))
+        (count,) = play_episodes(center, found.rule.make(center), seeds.validation, np.array([episode]))
+        costs_usd.append(count["cost_usd"].sum())
+    assert found.validation_usd == pytest.approx(np.mean(costs_usd) / DAYS)
+    reps = {
+        sum(g.count for g in moved(scenario, RandomCenters().draw(scenario, seeds.train, e)).groups) for e in range(4)
+    }
+    assert len(reps) > 1
+
+
+def test_a_center_that_cannot_move_is_refused_before_the_run_folder_is_made(tmp_path):
+    scenario = "million_dollar_interrupt"
+    config = TrainingConfig.model_validate(
+        TRAINING
+        | {"scenario": scenario, "scenario_overrides": []}
+        | {"adjustment": TRAINING["adjustment"] | {"centers": {}}}
+    )
+    with pytest.raises(ConfigurationError, match="scripted_contacts: only a center whose contacts are drawn can move"):
+        train(config, experiment="search", runs_folder=tmp_path / "runs", device="cpu")
+    assert not (tmp_path / "runs").exists()
