@@ -82,16 +82,16 @@ def _names(scenario: Scenario) -> tuple[str, ...]:
     return adjustment_names(tuple(channel.name for channel in scenario.channels))
 
 
-def matters(scenario: Scenario) -> NDArray[np.bool_]:
+def matters(scenario: Scenario, *, has_ranking: bool = False) -> NDArray[np.bool_]:
     """Return which adjustments, in the order of `adjustment_names`, can change what the rule does in `scenario` as a
-    learner sees it there."""
+    learner sees it there; `has_ranking`: with another rule's index in place of its own."""
     kinds = {channel.is_real_time for channel in scenario.channels}
     has_real_time, has_deferred, has_both = True in kinds, False in kinds, len(kinds) == 2
     has_due = any(channel.due is not None for channel in scenario.channels)
     interrupts = has_real_time and any(channel.interruptible for channel in scenario.channels)
     offers = any(channel.callback_offer is not None for channel in scenario.channels)
     of_form = {
-        "due_scale": has_due,
+        "due_scale": has_due and not has_ranking,
         "real_time": has_real_time,
         "deferred": has_deferred,
         "resume": interrupts,

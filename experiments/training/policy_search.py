@@ -5,16 +5,18 @@ file and TensorBoard's events into the run folder.
 """
 
 import csv
+import math
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TextIO, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from agents.learning.adjustment import AdjustedPlay, search_adjustments
+from agents.learning.adjustment import AdjustedPlay, Generation, search_adjustments
 from agents.rules.expected_loss_rule import ExpectedLossRule, Ranking, matters
 from agents.run_files import ADJUSTED_RULE_FILE, SEARCH_FILE, TENSORBOARD_FOLDER
 from envs.metrics import calendar_days
@@ -26,7 +28,10 @@ from experiments.run_folder import write_yaml
 from experiments.seeds import demand_seeds
 from experiments.training.training_config import TrainingConfig
 
-COLUMNS = ("generation", "episodes", "minutes", "training_usd", "step_size", "validation_usd")
+COLUMNS = ("start", "generation", "episodes", "minutes", "training_usd", "step_size", "validation_usd")
+
+RACE_GENERATIONS = 10
+"""Generations after which one of several starts goes on."""
 
 
 class Start(NamedTuple):
@@ -60,18 +65,19 @@ class SearchLog:
 
     def note(
         self,
+        start: str,
         generation: int,
         episodes: int,
         training_usd: float | None,
         step_size: float,
         validation_usd: float | None,
     ) -> None:
-        """Write what one generation of so many training `episodes` cost, USD/day, where it played; the row is on disk
-        when this returns."""
+        """Write what one generation of so many training `episodes` from `start` cost, USD/day, where it played; the row
+        is on disk when this returns."""
         self._played += episodes
         minutes = round((time.monotonic() - self._start_s) / 60.0, 2)
         cells = ("" if number is None else number for number in (training_usd, step_size, validation_usd))
-        self._rows.writerow([generation, self._played, minutes, *cells])
+        self._rows.writerow([start, generation, self._played, minutes, *cells])
         self._stream.flush()
         for tag, value in (("cost/training_usd", training_usd), ("cost/total_usd", validation_usd)):
             if value is not None:
@@ -99,66 +105,113 @@ def known_starts(scenario: Scenario) -> list[Start]:
     return starts
 
 
+@dataclass
+class _Course:
+    """One search from one start.
+
+    Attributes:
+        start: the rule whose adjustments it moves.
+        generations: to come.
+        validation_usd: the least cost on validation episodes so far, USD/day.
+    """
+
+    start: Start
+    generations: Iterator[Generation]
+    validation_usd: float
+
+
+class _Search:
+    """What all courses of a search share: how they play, how their forms are judged, and the best of these."""
+
+    def __init__(self, scenario: Scenario, config: TrainingConfig, folder: Path) -> None:
+        assert config.adjustment is not None
+        self.settings = config.adjustment
+        self._scenario, self._threads, self._folder = scenario, config.threads, folder
+        self._seeds, self._days = demand_seeds(config.seed), calendar_days(scenario)
+        centers = self.settings.centers
+        self._center_of = None if centers is None else partial(_center_of, scenario, centers)
+        self._play = AdjustedPlay(scenario, self._threads, self._center_of)
+        self.found = Found(ExpectedLossRule(rule="expected_loss"), math.inf, "expected_loss")
+
+    def judge(self, rule: ExpectedLossRule, start: str) -> float:
+        """Return what a rule costs on the validation episodes, USD/day, and keep it if none cost less before."""
+        numbers = np.arange(self.settings.validation_episodes)
+        costs_usd = self._play.costs_usd(rule.settings(self._scenario)[None], self._seeds.validation, numbers)
+        cost_usd = float(costs_usd.mean()) / self._days
+        if cost_usd < self.found.validation_usd:
+            self.found = _keep(self._folder, Found(rule, cost_usd, start))
+        return cost_usd
+
+    def begin(self, start: Start, validation_usd: float) -> _Course:
+        """Return a course from `start`, which costs `validation_usd` itself."""
+        generations = search_adjustments(
+            self._scenario,
+            self._seeds.train,
+            start=start.rule.settings(self._scenario),
+            free=matters(self._scenario, has_ranking=start.rule.ranking is not None),
+            generations=self.settings.generations,
+            population=self.settings.population,
+            episodes=self.settings.episodes,
+            sigma=self.settings.sigma,
+            threads=self._threads,
+            center_of=self._center_of,
+        )
+        return _Course(start, generations, validation_usd)
+
+    def go_on(self, course: _Course, end_s: float, log: SearchLog) -> bool:
+        """Play a generation of `course`; return True if it was the last, of all or before the time `end_s`."""
+        generation = next(course.generations)
+        is_last = generation.number == self.settings.generations or time.monotonic() > end_s
+        cost_usd = None
+        if is_last or generation.number % self.settings.every_generations == 0:
+            forms = (generation.mean, *generation.averages)
+            rules = (course.start.rule.with_adjustment(form, self._scenario) for form in forms)
+            cost_usd = min(self.judge(rule, course.start.name) for rule in rules)
+            course.validation_usd = min(cost_usd, course.validation_usd)
+        log.note(
+            course.start.name,
+            generation.number,
+            generation.episodes,
+            generation.cost_usd / self._days,
+            generation.step_size,
+            cost_usd,
+        )
+        return is_last
+
+
 def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> Found:
     """Return the best adjustments of a search as the configuration states it; every step of it is kept in `folder`.
 
-    The start is whichever of `known_starts` costs least on validation episodes. The mean of the search, and
-    averages of its last means, play these every `every_generations` and at the end; the cheapest is the policy, the
-    start included. Ctrl-C ends the search with the best so far.
+    The start is whichever of `known_starts` costs least on validation episodes; with several `starts` those that cost
+    least search for `RACE_GENERATIONS`, and whoever costs least then goes on alone. The mean of a search, and averages
+    of its last means, play the validation episodes every `every_generations` and at the end; the cheapest is the
+    policy, the starts included. Ctrl-C ends the search with the best so far.
     """
-    search = config.adjustment
-    assert search is not None
-    seeds, days = demand_seeds(config.seed), calendar_days(scenario)
-    numbers = np.arange(search.validation_episodes)
-    center_of = None if search.centers is None else partial(_center_of, scenario, search.centers)
-    play = AdjustedPlay(scenario, config.threads, center_of)
-
-    def validate(settings: NDArray[np.float64]) -> float:
-        return float(play.costs_usd(settings[None], seeds.validation, numbers).mean()) / days
-
+    search = _Search(scenario, config, folder)
+    settings = search.settings
     with (
         (folder / SEARCH_FILE).open("w", newline="", encoding="utf-8") as stream,
         SummaryWriter(str(folder / TENSORBOARD_FOLDER / "policy_search")) as events,
         episode_progress() as progress,
     ):
         log = SearchLog(stream, events)
-        task = progress.add_task("policy search", total=search.generations)
-        starts = known_starts(scenario)
-        costs_usd = [validate(start.rule.settings(scenario)) for start in starts]
-        validation_usd, start = min(zip(costs_usd, starts, strict=True), key=lambda pair: pair[0])
-        found = _keep(folder, Found(start.rule, validation_usd, start.name))
-        log.note(0, 0, None, search.sigma, validation_usd)
-        end_s = time.monotonic() + 60.0 * search.minutes  # from here on: what is compiled is compiled
+        task = progress.add_task("policy search", total=settings.generations)
+        judged = [(search.judge(start.rule, start.name), start) for start in known_starts(scenario)]
+        judged.sort(key=lambda pair: pair[0])
+        courses = [search.begin(start, cost_usd) for cost_usd, start in judged[: settings.starts]]
+        log.note(search.found.start, 0, 0, None, settings.sigma, search.found.validation_usd)
+        end_s = time.monotonic() + 60.0 * settings.minutes  # from here on: what is compiled is compiled
         try:
-            for generation in search_adjustments(
-                scenario,
-                seeds.train,
-                start=start.rule.settings(scenario),
-                free=matters(scenario),
-                generations=search.generations,
-                population=search.population,
-                episodes=search.episodes,
-                sigma=search.sigma,
-                threads=config.threads,
-                center_of=center_of,
-            ):
-                cost_usd = None
-                is_last = generation.number == search.generations or time.monotonic() > end_s
-                if is_last or generation.number % search.every_generations == 0:
-                    forms = (generation.mean, *generation.averages)
-                    cost_usd, settings = min(zip(map(validate, forms), forms, strict=True), key=lambda pair: pair[0])
-                    if cost_usd < found.validation_usd:
-                        rule = start.rule.with_adjustment(settings, scenario)
-                        found = _keep(folder, Found(rule, cost_usd, start.name))
-                log.note(
-                    generation.number, generation.episodes, generation.cost_usd / days, generation.step_size, cost_usd
-                )
+            for number in range(1, settings.generations + 1):
+                are_last = [search.go_on(course, end_s, log) for course in courses]
                 progress.advance(task)
-                if is_last:
+                if any(are_last):
                     break
+                if number == RACE_GENERATIONS:
+                    courses = [min(courses, key=lambda course: course.validation_usd)]
         except KeyboardInterrupt:
             progress.console.print("Policy search stopped; going on with the best so far", highlight=False)
-    return found
+    return search.found
 
 
 def _center_of(scenario: Scenario, centers: RandomCenters, seed: int, episode: int) -> Scenario:

@@ -64,6 +64,7 @@ class Adjustment(Checked):
         episodes: new training episodes in each generation, the same for all its candidates, of which the dearer half
             plays the first half.
         sigma: standard deviation at the start; the adjustments are scaled so that one is a large change.
+        starts: so many of the starts that cost least search at first; after ten generations the best of them alone.
         centers: around the scenario, one for each training and validation episode (`experiments.moves`), for a policy
             that is to be moved; default: the scenario itself.
     """
@@ -75,6 +76,7 @@ class Adjustment(Checked):
     population: int = Field(default=12, ge=4, le=10_000)
     episodes: int = Field(default=8, ge=1, le=MOST_EPISODES)
     sigma: float = Field(default=0.4, gt=0)
+    starts: int = Field(default=1, ge=1)
     centers: RandomCenters | None = None
 
 

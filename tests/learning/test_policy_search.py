@@ -99,6 +99,7 @@ def test_every_generation_is_kept_and_validated_as_often_as_asked(run):
     rows = rows_of(folder)
     assert tuple(rows[0]) == COLUMNS
     assert [int(row["generation"]) for row in rows] == [0, 1, 2, 3]
+    assert {row["start"] for row in rows} == {"expected_loss"}
     # Four candidates play the first of two episodes, the cheaper two of them the second.
     assert [int(row["episodes"]) for row in rows] == [6 * number for number in range(4)]
     assert [row["validation_usd"] != "" for row in rows] == [True, False, True, True]
@@ -268,3 +269,20 @@ def test_a_center_that_cannot_move_is_refused_before_the_run_folder_is_made(tmp_
     with pytest.raises(ConfigurationError, match="scripted_contacts: only a center whose contacts are drawn can move"):
         train(config, experiment="search", runs_folder=tmp_path / "runs", device="cpu")
     assert not (tmp_path / "runs").exists()
+
+
+def test_several_starts_search_at_first_and_the_best_goes_on_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(policy_search, "RACE_GENERATIONS", 2)
+    ship(tmp_path / "tuned", monkeypatch, "interrupt_price: 0.5")
+    scenario = load_scenario("bank", (f"horizon.days={DAYS}",))
+    config = TrainingConfig.model_validate(TRAINING | {"adjustment": TRAINING["adjustment"] | {"starts": 5}})
+    found = policy_search.search_policy(scenario, config, tmp_path)
+    rows = rows_of(tmp_path)
+    racing = [(row["start"], int(row["generation"])) for row in rows[1:5]]
+    assert sorted(racing) == [(name, n) for name in ("expected_loss", "tuned_expected_loss") for n in (1, 2)]
+    (last,) = rows[5:]
+    judged = {row["start"]: float(row["validation_usd"]) for row in rows[3:5]}
+    judged[rows[0]["start"]] = min(judged[rows[0]["start"]], float(rows[0]["validation_usd"]))
+    assert last["start"] == min(judged, key=judged.get)
+    assert [int(row["episodes"]) for row in rows] == [6 * number for number in range(6)]
+    assert found.validation_usd == min(validated(tmp_path))

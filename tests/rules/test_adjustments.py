@@ -292,6 +292,13 @@ def test_the_search_moves_what_can_matter_in_the_scenario(scenario, absent, pres
     assert not absent & found
 
 
+def test_the_scale_of_the_own_index_does_not_matter_to_another_ranking():
+    bank = load_scenario("bank")
+    own, ranked = matters(bank), matters(bank, has_ranking=True)
+    names = adjustment_names(tuple(each.name for each in bank.channels))
+    assert [name for name, a, b in zip(names, own, ranked, strict=True) if a != b] == ["due_scale"]
+
+
 @pytest.mark.parametrize("ranking", [None, {"rule": "whittle", "power": 1.5, "deferred_factor": 0.3}])
 def test_a_rule_with_adjustments_has_them_again(ranking):
     bank = load_scenario("bank")
