@@ -158,10 +158,12 @@ class ExpectedLossPrior(nn.Module):
         around = self._surroundings(center)
         free, release_per_hour = center[:, G_FREE], center[:, G_RELEASE_RATE]
         score = torch.where(center[:, G_SUBJECT_IS_CONTACT] > 0, 0.0, _score_idle(free, around, weights))
-        assign = torch.where(around.n_waiting <= free, 1.0, -1.0)
+        is_queue = (around.n_waiting > free).float()
+        assign = 1.0 - 2.0 * is_queue
         assign = torch.where(self.is_first_assign[action], assign, 0.5 * assign - 0.5)
         specialist = 1.0 / rows[:, C_REP_SKILLS].clamp(min=1.0)
-        features = (rows[:, C_REP_IS_PREFERRED], rows[:, C_REP_AT_HOME], specialist)
+        of_rep = (rows[:, C_REP_IS_PREFERRED], rows[:, C_REP_AT_HOME], specialist)
+        features = (*of_rep, is_queue, is_queue * _log_stake(rows))
         score = torch.where(self.is_assign[action], assign + ASSIGN_UNIT * weights.weigh("assign", features), score)
         if self._formula is None:
             index = _index_per_hour(rows, DUE_SCALE_H * torch.exp(_limited(weights.one("due_scale"))))

@@ -165,6 +165,8 @@ class ExpectedLossRule(Rule):
     assign_preferred: float = 0.0
     assign_home: float = 0.0
     assign_specialist: float = 0.0
+    assign_queue: float = 0.0
+    assign_queue_stake: float = 0.0
     idle_last_rep: float = 0.0
     idle_second_rep: float = 0.0
     idle_forecast: float = 0.0

@@ -273,6 +273,28 @@ def test_adjustments_of_reps_choose_whom_a_contact_is_assigned_to():
 
 
 @pytest.mark.parametrize(
+    ("adjustments", "expected"),
+    [
+        ({}, "wait"),  # -1: two callers wait for one rep, who picks when asked
+        ({"assign_queue": 0.6}, "assign:longest_idle"),  # -1 + 2 * 0.6 = 0.2
+        ({"assign_queue": 0.4}, "wait"),
+        # The stake is half the value, 99 USD: -1 + 2 * 0.3 ln(100 / 10) = 0.38.
+        ({"assign_queue_stake": 0.3}, "assign:longest_idle"),
+        ({"assign_queue_stake": 0.1}, "wait"),
+    ],
+)
+def test_where_more_callers_wait_than_reps_are_free_the_stake_may_speak_for_an_assignment(adjustments, expected):
+    # A caller of no stake is held while the rep is free; then one of 99 USD calls.
+    center = with_reps(1, contact(100, value_usd=0), contact(101, value_usd=198))
+    held = rule(reserve_by_stake=1)
+    while center.time_s < 101:
+        assert choice(held, center) == "wait"
+        center.do("wait")
+    assert center.subject[0] == "contact"
+    assert choice(rule(reserve_by_stake=1, **adjustments), center) == expected
+
+
+@pytest.mark.parametrize(
     ("scenario", "absent", "present"),
     [
         (

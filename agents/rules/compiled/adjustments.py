@@ -52,7 +52,7 @@ FORMS = {
     ),
     "resume": ("resume_index",),
     "rep": ("index_preferred", "index_home", "index_overtime"),
-    "assign": ("assign_preferred", "assign_home", "assign_specialist"),
+    "assign": ("assign_preferred", "assign_home", "assign_specialist", "assign_queue", "assign_queue_stake"),
     "idle": ("idle_last_rep", "idle_second_rep", "idle_forecast"),
     "reserve_real_time": (
         "reserve_real_time",
@@ -266,12 +266,13 @@ def rep_features(row):
 
 
 @compiled
-def assign_features(row):
-    """Return what speaks for the rep of an `assign` row, the features of `FORMS["assign"]`; the last is 1 / skills, so
-    most for a specialist."""
+def assign_features(row, is_queue):
+    """Return what speaks for an `assign` row, the features of `FORMS["assign"]`: of the rep, the third 1 / skills, so
+    most for a specialist; and where `is_queue` is 1.0, not 0.0, so that more callers wait than reps are free, that
+    and the contact's stake."""
     preferred = 1.0 if row[C_REP_IS_PREFERRED] else 0.0
     home = 1.0 if row[C_REP_AT_HOME] else 0.0
-    return (preferred, home, 1.0 / max(row[C_REP_SKILLS], 1.0))
+    return (preferred, home, 1.0 / max(row[C_REP_SKILLS], 1.0), is_queue, is_queue * log_stake(row))
 
 
 @compiled

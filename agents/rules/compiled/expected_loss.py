@@ -263,7 +263,8 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
     """
     around = see_surroundings(layout, center)
     base = base_of(layout, adjustment)
-    assign_score = 1.0 if around.n_waiting <= center[G_FREE] else -1.0
+    is_queue = 1.0 if around.n_waiting > center[G_FREE] else 0.0
+    assign_score = 1.0 - 2.0 * is_queue
     release_per_hour = center[G_RELEASE_RATE]
     due_scale_h = DUE_SCALE_H * math.exp(limited(adjustment[A_DUE_SCALE]))
     for action in range(mask.shape[0]):
@@ -278,7 +279,7 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
             scores[action] = base_index(base, row, due_scale_h) * math.exp(_log_factor(row, kind, adjustment))
         elif kind == ASSIGN:
             score = assign_score if layout.lens[action] == LONGEST_IDLE else 0.5 * assign_score - 0.5
-            scores[action] = score + ASSIGN_UNIT * weigh(adjustment, A_ASSIGN, assign_features(row))
+            scores[action] = score + ASSIGN_UNIT * weigh(adjustment, A_ASSIGN, assign_features(row, is_queue))
         elif kind == INTERRUPT:
             scores[action] = _score_interruption(row, around, release_per_hour, adjustment)
         elif kind == OFFER_CALLBACK:
