@@ -24,8 +24,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PIP) -e ".[train,report,data,tune,dev]"
 	@touch $@
 
-demo: $(INSTALLED)  ## Train a policy in the scenario bank and compare it with the baselines (SEED=7 for another seed)
-	$(BIN)/blended train bank --set adjustment.minutes=4 $(if $(SEED),--seed $(SEED))
+demo: $(INSTALLED)  ## Train a policy in the scenario premium_desk and compare it with the baselines (SEED=7 for another seed)
+	$(BIN)/blended train premium_desk --set adjustment.minutes=3 $(if $(SEED),--seed $(SEED))
 
 reproduce: $(INSTALLED)  ## Train every scenario of the suite that is not trained yet, an hour or two a seed (SEEDS=5)
 	$(BIN)/blended reproduce $(if $(SEEDS),--seeds $(SEEDS))
