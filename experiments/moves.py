@@ -25,8 +25,8 @@ class Move(Checked):
 
     Attributes:
         size_factor: of the reps of each group, rounded, one at least. Arrivals, the work that is there at the start,
-            lines, places to wait and what agreements promise and cost follow the reps that come out, so that the load
-            of a rep stays.
+            lines, places to wait and what a target or a floor costs that is missed follow the reps that come out, so
+            that the load of a rep stays.
         load_factor: of arrivals, and of the work that is there at the start.
         mix_factors: of the same, by channel.
         value_factor: of the value of accounts.
@@ -115,7 +115,7 @@ def moved(scenario: Scenario, move: Move, name: str | None = None) -> Scenario:
             if channel.get(key):
                 channel[key] = max(_rounded(channel[key] * size), 1)
     for agreement in [*data.get("clients", ()), data.get("fairness")]:
-        _scale(agreement, size, "fee_usd", "technology_usd", "usd_per_point_day")
+        _scale(agreement, size, "usd_per_point_day")
         for target in (agreement or {}).get("targets", ()):
             _scale(target, size, "usd_per_point_day")
     for segment in data.get("segments", ()):

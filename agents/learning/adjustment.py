@@ -45,21 +45,34 @@ class AdjustedPlay:
         self._center_of = center_of
         self._threads = threads
         self._sampler = KeptDemand(scenario)
-        self._free = [CenterRows(scenario, 1, sampler=self._sampler) for _ in range(threads)]
+        n_rows = threads if center_of is None else 0
+        self._free = [CenterRows(scenario, 1, sampler=self._sampler) for _ in range(n_rows)]
 
     def costs_usd(
         self, adjustments: NDArray[np.float64], seed: int, episodes: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Return the total cost, USD, (candidates, episodes) of the rule with each line of `adjustments`."""
-        self._sampler.forget()
         parts = np.array_split(np.asarray(adjustments, np.float64), min(self._threads, len(adjustments)))
+        self._sampler.forget()
         with ThreadPoolExecutor(self._threads) as pool:
-            tasks = [[pool.submit(self._play, part, seed, int(episode)) for part in parts] for episode in episodes]
+            tasks = []
+            for episode in map(int, episodes):
+                center = None if self._center_of is None else self._center_of(seed, episode)
+                sampler = self._sampler if center is None else KeptDemand(center)
+                sampler.sample(seed, episode)  # here, so that no two threads draw the same
+                tasks.append([pool.submit(self._play, part, center, sampler, seed, episode) for part in parts])
             return np.stack([np.concatenate([task.result() for task in of_episode]) for of_episode in tasks], axis=1)
 
-    def _play(self, adjustments: NDArray[np.float64], seed: int, episode: int) -> NDArray[np.float64]:
-        """Return the cost of one episode with each of `adjustments`."""
-        rows = self._free.pop() if self._center_of is None else CenterRows(self._center_of(seed, episode), 1)
+    def _play(
+        self,
+        adjustments: NDArray[np.float64],
+        center: Scenario | None,
+        sampler: KeptDemand,
+        seed: int,
+        episode: int,
+    ) -> NDArray[np.float64]:
+        """Return the cost of one episode with each of `adjustments`, in a `center` of its own or the scenario's."""
+        rows = self._free.pop() if center is None else CenterRows(center, 1, sampler=sampler)
         costs_usd = np.empty(len(adjustments))
         rows.start(rows.all_rows, np.array([seed]), np.array([episode]))
         for candidate, adjustment in enumerate(adjustments):
@@ -67,7 +80,7 @@ class AdjustedPlay:
                 rows.restart(rows.all_rows)
             play_rule(EXPECTED_LOSS, self._layout, adjustment[None], rows, rows.all_rows, np.array([np.inf]))
             costs_usd[candidate] = rows.states["cost_usd"].sum()
-        if self._center_of is None:
+        if center is None:
             self._free.append(rows)
         return costs_usd
 
@@ -112,7 +125,7 @@ def search_adjustments(
     that `center_of` gives (`AdjustedPlay`); the dearer half of the candidates only the first half of them.
     """
     first = np.zeros(count_adjustments(len(scenario.channels))) if start is None else start
-    places = np.arange(len(first)) if free is None else np.flatnonzero(free)
+    places = np.flatnonzero(np.ones(count_adjustments(len(scenario.channels))) if free is None else free)
     search = CMA(first[places], sigma, population_size=population, seed=seed % 2**32)
     play = AdjustedPlay(scenario, threads, center_of)
 

@@ -43,7 +43,9 @@ RANKING_KEYS = frozenset(
 RANKING_KEYS = RANKING_KEYS - IndexRule.model_fields.keys() | {"rule", "name", "deferred_factor"}
 """Keys of a ranking itself; the others are its components, in whose place the adjustments stand."""
 NEVER = 30.0
-"""An adjustment of the price of interruptions with which none pays."""
+"""An adjustment of the price of interruptions with which none pays that has one; its negative takes the price away."""
+ALWAYS_OFFER = 0.02
+"""An adjustment of offers with which each stands above waiting, and below any interruption that pays."""
 
 LOOKS_AT = {
     "_load": "forecast_per_hour",
@@ -80,6 +82,13 @@ TUNED_RANGES = {
 
 def _names(scenario: Scenario) -> tuple[str, ...]:
     return adjustment_names(tuple(channel.name for channel in scenario.channels))
+
+
+def _mean_offer_price_usd(scenario: Scenario) -> float:
+    """Return what a callback offer costs in expectation, USD, the mean of the channels that have one."""
+    offers = [channel.callback_offer for channel in scenario.channels if channel.callback_offer is not None]
+    accept_prob = sum(offer.accept_prob for offer in offers) / max(len(offers), 1)
+    return accept_prob * scenario.costs.callback_usd
 
 
 def matters(scenario: Scenario, *, has_ranking: bool = False) -> NDArray[np.bool_]:
@@ -240,7 +249,8 @@ class ExpectedLossRule(Rule):
         """Return this rule with these adjustments, in the order of `adjustment_names`; what stands behind them is
         passed over."""
         stated: dict[str, Any] = {"rule": self.rule, "name": self.name, "ranking": self.ranking}
-        for full_name, value in zip(_names(scenario), adjustment.tolist(), strict=False):
+        names = _names(scenario)
+        for full_name, value in zip(names, adjustment[: len(names)].tolist(), strict=True):
             key, _, channel = full_name.partition(".")
             if channel:
                 stated.setdefault(key, {})[channel] = value
@@ -251,9 +261,13 @@ class ExpectedLossRule(Rule):
     @classmethod
     def around(cls, rule: Ranking, scenario: Scenario) -> Self:
         """Return the rule with the ranking of `rule`, and adjustments in the place of its components: about the same
-        policy, from which a search can start. Not the same: a reserve that follows the forecast does so for each rep
-        here, one that falls as the due time comes does so by the stake, and a contact is assigned where there are reps
-        for all that wait."""
+        policy, from which a search can start.
+
+        Not the same: a reserve that follows the forecast does so for each rep here, one that falls as the due time
+        comes does so by the stake and within three hours, and one by stake goes on falling beyond `open_stake_usd`; a
+        contact is assigned where there are reps for all that wait, to whoever is idle longest; and a rep who comes free
+        is not shared among all that wait in what an interruption or an offer gains.
+        """
         keys = RANKING_KEYS & type(rule).model_fields.keys()
         ranking = type(rule).model_validate({key: getattr(rule, key) for key in keys})
         n_reps = sum(group.count for group in scenario.groups)
@@ -269,18 +283,22 @@ class ExpectedLossRule(Rule):
             * n_reps
             / (100.0 * RESERVE_UNIT_REPS),
             "reserve_urgent": rule.urgent_relief / RESERVE_WHEN_DUE_REPS,
-            "interrupt_price": 0.0 if rule.interrupt == "priced" else NEVER,
+            "interrupt_price": {"never": NEVER, "priced": 0.0, "always": -NEVER}[rule.interrupt],
             "interrupt_gain": math.log(rule.interrupt_gain),
             "interrupt_rep_hour": math.log(rule.rep_hour_usd / REP_HOUR_USD),
         }
         if rule.offer == "priced":  # there the benefit must exceed the margin and the rest of the price, here 0
-            margin_usd = rule.offer_margin_usd + (rule.offer_price_factor - 1.0) * scenario.costs.callback_usd
+            price_usd = _mean_offer_price_usd(scenario)
+            margin_usd = rule.offer_margin_usd + (rule.offer_price_factor - 1.0) * price_usd
             stated |= {"offer_benefit": 1.0, "offer_value": -(OFFER_SCORE + margin_usd) / VALUE_UNIT_USD}
+        elif rule.offer == "always":
+            stated["offer_value"] = ALWAYS_OFFER
         return cls.model_validate({"rule": "expected_loss", "name": rule.name, "ranking": ranking} | stated)
 
     def free_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
         """Return those of `TUNED_RANGES` that matter in `scenario`."""
-        matter = dict(zip(_names(scenario), matters(scenario), strict=True))
+        is_free = matters(scenario, has_ranking=self.ranking is not None)
+        matter = dict(zip(_names(scenario), is_free, strict=True))
         return tuple(FreeParameter(name, *ends) for name, ends in TUNED_RANGES.items() if matter[name])
 
     def hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import NamedTuple, TextIO, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from agents.learning.adjustment import AdjustedPlay, Generation, search_adjustments
 from agents.rules.expected_loss_rule import ExpectedLossRule, Ranking, matters
 from agents.run_files import ADJUSTED_RULE_FILE, SEARCH_FILE, TENSORBOARD_FOLDER
+from envs.errors import ConfigurationError
 from envs.metrics import calendar_days
 from envs.scenario.scenario import Scenario
 from experiments.comparison.tuned_rules import load_tuned, tuned_file
@@ -102,7 +104,7 @@ def known_starts(scenario: Scenario) -> list[Start]:
                 starts.append(Start(rule.name, rule))
             elif isinstance(rule, get_args(Ranking)):
                 starts.append(Start(rule.name, ExpectedLossRule.around(rule, scenario)))
-    return starts
+    return [start for start in starts if _makes_sense(start.rule, scenario)]
 
 
 @dataclass
@@ -133,14 +135,16 @@ class _Search:
         self._play = AdjustedPlay(scenario, self._threads, self._center_of)
         self.found = Found(ExpectedLossRule(rule="expected_loss"), math.inf, "expected_loss")
 
-    def judge(self, rule: ExpectedLossRule, start: str) -> float:
-        """Return what a rule costs on the validation episodes, USD/day, and keep it if none cost less before."""
+    def judge(self, start: Start, *forms: NDArray[np.float64]) -> float:
+        """Return the least of what the rule of `start` costs on the validation episodes with each of these settings,
+        USD/day, and keep the rule if none cost less before."""
         numbers = np.arange(self.settings.validation_episodes)
-        costs_usd = self._play.costs_usd(rule.settings(self._scenario)[None], self._seeds.validation, numbers)
-        cost_usd = float(costs_usd.mean()) / self._days
-        if cost_usd < self.found.validation_usd:
-            self.found = _keep(self._folder, Found(rule, cost_usd, start))
-        return cost_usd
+        costs_usd = self._play.costs_usd(np.array(forms), self._seeds.validation, numbers).mean(axis=1) / self._days
+        best = int(costs_usd.argmin())
+        if costs_usd[best] < self.found.validation_usd:
+            rule = start.rule.with_adjustment(forms[best], self._scenario)
+            self.found = _keep(self._folder, Found(rule, float(costs_usd[best]), start.name))
+        return float(costs_usd[best])
 
     def begin(self, start: Start, validation_usd: float) -> _Course:
         """Return a course from `start`, which costs `validation_usd` itself."""
@@ -158,15 +162,13 @@ class _Search:
         )
         return _Course(start, generations, validation_usd)
 
-    def go_on(self, course: _Course, end_s: float, log: SearchLog) -> bool:
-        """Play a generation of `course`; return True if it was the last, of all or before the time `end_s`."""
+    def go_on(self, course: _Course, is_judged: bool, log: SearchLog) -> None:
+        """Play a generation of `course`, and judge its forms if `is_judged`."""
         generation = next(course.generations)
-        is_last = generation.number == self.settings.generations or time.monotonic() > end_s
         cost_usd = None
-        if is_last or generation.number % self.settings.every_generations == 0:
-            forms = (generation.mean, *generation.averages)
-            rules = (course.start.rule.with_adjustment(form, self._scenario) for form in forms)
-            cost_usd = min(self.judge(rule, course.start.name) for rule in rules)
+        if is_judged:
+            distinct = {form.tobytes(): form for form in (generation.mean, *generation.averages)}
+            cost_usd = self.judge(course.start, *distinct.values())
             course.validation_usd = min(cost_usd, course.validation_usd)
         log.note(
             course.start.name,
@@ -176,7 +178,6 @@ class _Search:
             generation.step_size,
             cost_usd,
         )
-        return is_last
 
 
 def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> Found:
@@ -196,22 +197,35 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
     ):
         log = SearchLog(stream, events)
         task = progress.add_task("policy search", total=settings.generations)
-        judged = [(search.judge(start.rule, start.name), start) for start in known_starts(scenario)]
+        judged = [(search.judge(start, start.rule.settings(scenario)), start) for start in known_starts(scenario)]
         judged.sort(key=lambda pair: pair[0])
         courses = [search.begin(start, cost_usd) for cost_usd, start in judged[: settings.starts]]
         log.note(search.found.start, 0, 0, None, settings.sigma, search.found.validation_usd)
         end_s = time.monotonic() + 60.0 * settings.minutes  # from here on: what is compiled is compiled
         try:
             for number in range(1, settings.generations + 1):
-                are_last = [search.go_on(course, end_s, log) for course in courses]
+                is_last = number == settings.generations or time.monotonic() > end_s
+                is_race_over = number == RACE_GENERATIONS and len(courses) > 1
+                is_judged = is_last or is_race_over or number % settings.every_generations == 0
+                for course in courses:
+                    search.go_on(course, is_judged, log)
                 progress.advance(task)
-                if any(are_last):
+                if is_last:
                     break
-                if number == RACE_GENERATIONS:
+                if is_race_over:
                     courses = [min(courses, key=lambda course: course.validation_usd)]
         except KeyboardInterrupt:
             progress.console.print("Policy search stopped; going on with the best so far", highlight=False)
     return search.found
+
+
+def _makes_sense(rule: ExpectedLossRule, scenario: Scenario) -> bool:
+    """Return whether a rule makes sense in a scenario, which overrides may have changed since it was tuned."""
+    try:
+        rule.make(scenario)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def _center_of(scenario: Scenario, centers: RandomCenters, seed: int, episode: int) -> Scenario:
@@ -221,5 +235,5 @@ def _center_of(scenario: Scenario, centers: RandomCenters, seed: int, episode: i
 
 def _keep(folder: Path, found: Found) -> Found:
     """Write the rule as a policy file, so that it is there when a run dies; returns `found`."""
-    write_yaml(folder / ADJUSTED_RULE_FILE, found.rule.with_values({}, "adjusted_rule"))
+    write_yaml(folder / ADJUSTED_RULE_FILE, found.rule.model_copy(update={"name": "adjusted_rule"}))
     return found

@@ -176,7 +176,8 @@ def train(
     console = console or message_console()
     scenario = load_scenario(config.scenario, config.scenario_overrides)
     if config.adjustment is not None and config.adjustment.centers is not None:
-        moved(scenario, Move())  # or it is refused now
+        for size_factor in config.adjustment.centers.size_factor:
+            moved(scenario, Move(size_factor=size_factor))  # or it is refused now
     chosen_device = choose_device(device)
     torch.set_num_threads(config.threads)
     quiet_distributions()

@@ -157,6 +157,10 @@ class TrainingConfig(Checked):
     def _check(self) -> "TrainingConfig":
         if self.adjustment is not None and self.network.prior_weight == 0.0:
             raise InvalidValueError(("adjustment",), "needs a prior: network.prior_weight must be > 0")
+        if self.steps and self.adjustment is not None and self.adjustment.centers is not None:
+            raise InvalidValueError(
+                ("steps",), "must be 0 with adjustment.centers: gradients learn in the scenario alone"
+            )
         return self
 
 

@@ -5,6 +5,8 @@ are to be tuned anew.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from agents.catalog import PRETRAINED, NamedPolicy, load_policy
 from agents.episodes import Episodes
@@ -12,8 +14,8 @@ from agents.rules.rule import Rule
 from envs.arguments import check_whole
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario
-from experiments.comparison.comparison import run_benchmark
-from experiments.comparison.tuned_rules import CHOSEN_ROWS, choose_best, load_rules, load_tuned
+from experiments.comparison.comparison import require_different, run_benchmark
+from experiments.comparison.tuned_rules import CHOSEN_ROWS, choose_best, load_tuned
 from experiments.moves import MOVES, Move, moved
 from experiments.progress import episode_progress
 from experiments.seeds import LARGEST_SEED, MOST_EPISODES, demand_seeds
@@ -59,54 +61,83 @@ def transfer(
     retune = check_whole("retune", retune)
     if not policies:
         raise ConfigurationError("a transfer needs a policy at least")
-    if RETUNED in policies:
-        raise ConfigurationError(f"policy {RETUNED!r}: is the row of rules that are tuned anew: --retune TRIALS")
     centers = {name: moved(scenario, move, f"{scenario.name}.{name}") for name, move in moves.items()}
-    stated = [_at_home(text, scenario, validation_episodes, seed, threads) for text in policies]
-    line_ups = {  # all are made before any is played, so that a mistake is reported at once
-        name: [_named(source, center, row, threads) for row, source in stated] for name, center in centers.items()
-    }
     own = load_tuned(scenario.name).rules if retune else ()
-    found = {}
+    if own:
+        _require_tuning()
+    entrants = _load_all(policies, scenario, list(centers.values()))
+    chosen = {}
+    for place, entrant in enumerate(entrants):
+        if entrant.rules:
+            rules = [load_policy(rule, scenario) for rule in entrant.rules]
+            best = choose_best(rules, scenario, seed=seed, episodes=validation_episodes, threads=threads)
+            chosen[entrant.row] = best
+            entrants[place] = entrant._replace(source=next(rule for rule in entrant.rules if rule.name == best))
+    found, retuned = {}, {}
     for name, center in centers.items():
-        line_up = line_ups[name]
+        line_up = [_in_center(entrant, center, threads) for entrant in entrants]
         if own:
-            rule = tune_anew(own, center, retune, validation_episodes, seed, threads)
-            line_up = [*line_up, NamedPolicy(RETUNED, rule.make(center))]
+            retuned[name] = tune_anew(own, center, retune, validation_episodes, seed, threads)
+            line_up.append(NamedPolicy(RETUNED, retuned[name].make(center)))
         benchmark = run_benchmark(
             center, line_up, episodes=episodes, seed=seed, threads=threads, reference=line_up[0].name
         )
-        found[name] = benchmark.scenarios[center.name]
-    return TransferResult(scenario.name, found)
+        found[name] = replace(benchmark.scenarios[center.name], chosen=chosen)
+    return TransferResult(scenario.name, found, retuned)
 
 
-def _at_home(
-    text: str, scenario: Scenario, validation_episodes: int, seed: int, threads: int
-) -> tuple[str, str | Rule]:
-    """Return the row of a policy, and what it is wherever it moves: a rule, or a text for `load_policy`."""
-    row = text.strip()
-    if row in CHOSEN_ROWS:
-        rules = load_rules(scenario, row)
-        chosen = choose_best(rules, scenario, seed=seed, episodes=validation_episodes, threads=threads)
-        return row, next(rule for rule in load_tuned(scenario.name, row).rules if rule.name == chosen)
-    loaded = load_policy(text, scenario)
-    return loaded.name, text if loaded.file is None else str(loaded.file)
+class _Entrant(NamedTuple):
+    """Who takes part.
+
+    Attributes:
+        row: its name in tables.
+        source: what it is wherever it moves: a rule, or a text for `load_policy`.
+        rules: of a row that validation at home fills, those among which it chooses.
+    """
+
+    row: str
+    source: str | Rule
+    rules: tuple[Rule, ...] = ()
 
 
-def _named(source: str | Rule, center: Scenario, row: str, threads: int) -> NamedPolicy:
+def _load_all(policies: Sequence[str], scenario: Scenario, centers: list[Scenario]) -> list[_Entrant]:
+    """Return who takes part; all that can be wrong with them, anywhere, is found here, before anything is played."""
+    entrants = []
+    for text in policies:
+        row = text.strip()
+        if row in CHOSEN_ROWS:
+            entrants.append(_Entrant(row, row, load_tuned(scenario.name, row).rules))
+        else:
+            loaded = load_policy(text, scenario)
+            entrants.append(_Entrant(loaded.name, text if loaded.file is None else str(loaded.file)))
+    require_different("policy", [entrant.row for entrant in entrants], "takes part twice: names must differ")
+    if any(entrant.row == RETUNED for entrant in entrants):
+        raise ConfigurationError(f"policy {RETUNED!r}: is the row of rules that are tuned anew: --retune TRIALS")
+    for center in centers:
+        for entrant in entrants:
+            for source in entrant.rules or (entrant.source,):
+                load_policy(source, center)
+    return entrants
+
+
+def _in_center(entrant: _Entrant, center: Scenario, threads: int) -> NamedPolicy:
     """Return the policy in one center, under the name of its row."""
-    loaded = load_policy(source, center, threads=threads)
-    return NamedPolicy(row, loaded.policy, loaded.deterministic, loaded.file)
+    return replace(load_policy(entrant.source, center, threads=threads), name=entrant.row)
+
+
+def _require_tuning() -> None:
+    from experiments.extras import require_extra
+
+    with require_extra("tune", "--retune"):
+        import experiments.tuning.search  # noqa: F401 (whether it can be)
 
 
 def tune_anew(
     rules: Sequence[Rule], center: Scenario, trials: int, validation_episodes: int, seed: int, threads: int
 ) -> Rule:
     """Return the best on validation episodes of `rules` and what `trials` trials of each find on training episodes."""
-    from experiments.extras import require_extra
+    from experiments.tuning.search import free_parameters, search
 
-    with require_extra("tune", "--retune"):
-        from experiments.tuning.search import free_parameters, search
     seeds = demand_seeds(seed)
     training = Episodes(center, seeds.train, threads=threads)
     found: dict[str, Rule] = {}

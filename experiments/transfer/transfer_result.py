@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from agents.rules.rule import Rule
 from envs.headline import Headline, Headlined
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.scenario_result import ScenarioResult
@@ -21,10 +22,12 @@ RETUNED = "retuned"
 
 @dataclass(frozen=True, repr=False)
 class TransferResult(Headlined):
-    """The results of a transfer: the name of the scenario, and what was found in each moved center, by move."""
+    """The results of a transfer: the name of the scenario, and what was found in each moved center, by move; of the row
+    `retuned` the rule too."""
 
     scenario: str
     centers: dict[str, ScenarioResult]
+    retuned: dict[str, Rule]
 
     @property
     def benchmark(self) -> BenchmarkResult:
@@ -54,9 +57,11 @@ class TransferResult(Headlined):
         return Headline(said, columns, rows)
 
     def as_json(self) -> dict[str, Any]:
-        """Return `BenchmarkResult.as_json`, with `"scenario"`, and under `"moves"` the name of each center by move."""
+        """Return `BenchmarkResult.as_json`, with `"scenario"`, and by move the name of each center under `"moves"` and
+        the rule in the row `retuned` under `"retuned"`."""
         moves = {move: found.scenario.name for move, found in self.centers.items()}
-        return {"scenario": self.scenario, "moves": moves, **self.benchmark.as_json()}
+        retuned = {move: rule.model_dump(mode="json") for move, rule in self.retuned.items()}
+        return {"scenario": self.scenario, "moves": moves, "retuned": retuned, **self.benchmark.as_json()}
 
     def show(self, console: Console | None = None) -> None:
         """Print a row for each center, and the headline."""

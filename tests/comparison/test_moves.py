@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from envs.configuration.document import named_files
 from envs.errors import ConfigurationError
-from envs.inputs.demand import DemandSampler
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.moves import MOVES, Move, RandomCenters, choose_moves, moved
 
@@ -89,7 +88,8 @@ def test_the_size_takes_reps_work_and_agreements_with_it(shop: Scenario) -> None
     assert email.initial_backlog.mean_contacts == pytest.approx(6)
     assert (voice.lines, voice.waiting_limit) == (5, 2)  # 5.4 and 1.8
     (client,) = half.clients
-    assert (client.fee_usd, client.targets[0].usd_per_point_day) == pytest.approx((1.8, 12))
+    assert client.targets[0].usd_per_point_day == pytest.approx(12)
+    assert client.fee_usd == 3  # of a contact, of which there are fewer already
     assert half.fairness.usd_per_point_day == pytest.approx(4.2)
     assert half.segments == shop.segments
 
@@ -138,12 +138,6 @@ def test_random_centers_lie_between_their_ends_and_are_a_function_of_seed_and_ep
     assert all(draw.load_factor == 1.0 for draw in draws)
     assert all(set(draw.mix_factors) == {"voice", "email"} for draw in draws)
     assert draws[3] == centers.draw(shop, 7, 3) != centers.draw(shop, 8, 3)
-
-
-def test_the_draw_of_a_center_leaves_the_draw_of_its_customers_alone(shop: Scenario) -> None:
-    before = DemandSampler(shop).sample(7, 3)
-    RandomCenters().draw(shop, 7, 3)
-    assert np.array_equal(before, DemandSampler(moved(shop, Move())).sample(7, 3))
 
 
 @pytest.mark.parametrize("name", ["million_dollar_interrupt"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playing import meet_demand
 
 from agents.episodes import play_episodes
 from agents.rules.rule_policy import RulePolicy
@@ -68,18 +69,11 @@ def test_the_command_plays_every_policy_in_every_moved_center(monkeypatch, tmp_p
 
 
 def test_rules_are_tuned_anew_from_what_the_center_allows_and_met_no_test_episode(one_rule, monkeypatch) -> None:
-    met: set[int] = set()
-    played = transfer_module.Episodes
-
-    def noting(scenario, seed, **keys):
-        met.add(seed)
-        return played(scenario, seed, **keys)
-
-    monkeypatch.setattr(transfer_module, "Episodes", noting)
+    met = meet_demand(monkeypatch)
     center = moved(load_scenario("premium_desk", DAY), MOVES["half_size"])  # six reps
     rule = tune_anew(load_tuned("premium_desk").rules, center, 3, 2, SEED, 1)
     assert rule.reserve_deferred <= 5
-    assert met == {demand_seeds(SEED).train}
+    assert {seed for seed, _ in met} == {demand_seeds(SEED).train, demand_seeds(SEED).validation}
 
 
 def test_the_row_of_rules_tuned_anew_stands_beside_the_one_that_moved(one_rule) -> None:
@@ -90,6 +84,13 @@ def test_the_row_of_rules_tuned_anew_stands_beside_the_one_that_moved(one_rule) 
     result = found.centers["more_load"]
     assert list(result.outcomes) == ["best_tuned", "fifo", "retuned"]
     assert result.reference == "best_tuned"
+    assert result.chosen == {"best_tuned": "tuned_value_cmu"}
+    rule = found.retuned["more_load"]
+    center = moved(scenario, MOVES["more_load"])
+    counts = play_episodes(center, rule.make(center), demand_seeds(SEED).test, np.arange(2))
+    mean_usd = np.mean([count["cost_usd"].sum() for count in counts]) / calendar_days(center)
+    assert result.outcomes["retuned"].metrics["total_cost_usd"] == pytest.approx(mean_usd)
+    assert found.as_json()["retuned"]["more_load"] == rule.model_dump(mode="json")
     columns = ["center", "best_tuned, USD/day", "minus fifo, paired", "minus retuned, paired"]
     assert list(found.headline().columns) == columns
 
@@ -99,14 +100,19 @@ def test_the_row_of_rules_tuned_anew_stands_beside_the_one_that_moved(one_rule) 
     [
         (("premium_desk", "--moves", "third_size"), "move = 'third_size': must be one of at_home"),
         (("million_dollar_interrupt",), "only a center whose contacts are drawn can move"),
-        (("premium_desk", "--policies", "retuned"), "is the row of rules that are tuned anew: --retune TRIALS"),
-        (("premium_desk", "--policies", "pretraind"), "did you mean"),
+        (
+            ("premium_desk", "--policies", "best_tuned,retuned=fifo"),
+            "is the row of rules that are tuned anew: --retune TRIALS",
+        ),
+        (("premium_desk", "--policies", "best_tuned,pretraind"), "did you mean"),
+        (("premium_desk", "--policies", "best_tuned,fifo,fifo"), "takes part twice: names must differ"),
         (("premium_desk", "--episodes", "1"), "episodes = 1: must be a whole number >= 2"),
         (("premium_desk", "--retune", "-1"), "retune = -1: must be"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_played(monkeypatch, capsys, arguments, message) -> None:
-    monkeypatch.setattr(transfer_module, "run_benchmark", None)
+    for name in ("run_benchmark", "choose_best", "tune_anew"):
+        monkeypatch.setattr(transfer_module, name, None)
     assert blended(monkeypatch, "transfer", *arguments) == 2
     assert message in capsys.readouterr().err
 

@@ -1,5 +1,7 @@
 """The adjustments of the prior rule: zero is the rule, threads change nothing, torch agrees, the search repeats."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from agents.learning.learned_policy import LearnedPolicy, make_network
 from agents.rules.compiled.adjustments import count_adjustments
 from agents.rules.compiled.choice import EXPECTED_LOSS, choose_rows
 from agents.rules.compiled.expected_loss import HELD_SCORE
-from agents.rules.expected_loss_rule import ExpectedLossRule
+from agents.rules.expected_loss_rule import ExpectedLossRule, Ranking
 from agents.rules.registry import default_rule
 from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows
@@ -97,6 +99,20 @@ def test_a_network_with_adjustments_acts_as_the_compiled_rule_with_them(
     assert compared > 1000
     assert agreed == compared
     assert held & {SERVE, ASSIGN}  # the reserves of these adjustments hold something
+
+
+def test_every_ranking_has_its_torch_form() -> None:
+    names = {name for kind in get_args(Ranking) for name in get_args(kind.model_fields["rule"].annotation)}
+    assert names == set(INDEX_FORMULAS)
+
+
+def test_the_search_leaves_the_ranking_alone(bank_day: Scenario) -> None:
+    rule = ExpectedLossRule(rule="expected_loss", ranking=default_rule("whittle"))
+    line = rule.settings(bank_day)
+    settings = {"generations": 1, "population": 4, "episodes": 1, "sigma": 0.4}
+    (generation,) = search_adjustments(bank_day, 3, start=line, **settings)
+    assert np.array_equal(generation.mean[N_BANK:], line[N_BANK:])
+    assert not np.array_equal(generation.mean[:N_BANK], line[:N_BANK])
 
 
 def test_the_search_is_repeatable(bank_day: Scenario) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from playing import meet_demand
+from pydantic import ValidationError
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents.catalog import load_policy
@@ -17,6 +18,8 @@ from agents.learning import adjustment
 from agents.learning.adjustment import AdjustedPlay
 from agents.learning.learned_policy import load_network
 from agents.rules.compiled.adjustments import count_adjustments
+from agents.rules.rule_policy import RulePolicy
+from envs.configuration.document import named_files
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import load_scenario
 from experiments.cli import main as cli
@@ -242,21 +245,28 @@ def test_a_cheaper_shipped_form_is_where_the_search_starts_and_its_best_rule_tak
 
 def test_over_random_centers_each_episode_has_its_own_and_all_candidates_meet_it(tmp_path, monkeypatch):
     monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", tmp_path / "none")
-    centers = {"size_factor": [0.5, 2.0]}
-    config = TrainingConfig.model_validate(TRAINING | {"adjustment": TRAINING["adjustment"] | {"centers": centers}})
+    centers = RandomCenters(size_factor=(1.5, 3.0), value_factor=(1.0, 1.0))
+    config = TrainingConfig.model_validate(
+        TRAINING | {"adjustment": TRAINING["adjustment"] | {"centers": centers.model_dump()}}
+    )
     scenario = load_scenario("bank", (f"horizon.days={DAYS}",))
     found = policy_search.search_policy(scenario, config, tmp_path)
     seeds = demand_seeds(SEED)
     costs_usd = []
     for episode in range(VALIDATION_EPISODES):  # the rule played in each center by itself
-        center = moved(scenario, RandomCenters().draw(scenario, seeds.validation, episode))
+        center = moved(scenario, centers.draw(scenario, seeds.validation, episode))
         (count,) = play_episodes(center, found.rule.make(center), seeds.validation, np.array([episode]))
         costs_usd.append(count["cost_usd"].sum())
     assert found.validation_usd == pytest.approx(np.mean(costs_usd) / DAYS)
-    reps = {
-        sum(g.count for g in moved(scenario, RandomCenters().draw(scenario, seeds.train, e)).groups) for e in range(4)
-    }
-    assert len(reps) > 1
+    # All candidates of a generation meet the center of the episode.
+    play = AdjustedPlay(scenario, 2, lambda seed, episode: moved(scenario, centers.draw(scenario, seed, episode)))
+    lines = np.array([found.rule.settings(scenario), np.full(count_adjustments(len(scenario.channels)), 0.1)])
+    for line, told in zip(lines, play.costs_usd(lines, seeds.train, np.arange(3)), strict=True):
+        for episode in range(3):
+            center = moved(scenario, centers.draw(scenario, seeds.train, episode))
+            policy = RulePolicy("expected_loss", center, line)
+            (count,) = play_episodes(center, policy, seeds.train, np.array([episode]))
+            assert told[episode] == pytest.approx(count["cost_usd"].sum())
 
 
 def test_a_center_that_cannot_move_is_refused_before_the_run_folder_is_made(tmp_path):
@@ -272,10 +282,12 @@ def test_a_center_that_cannot_move_is_refused_before_the_run_folder_is_made(tmp_
 
 
 def test_several_starts_search_at_first_and_the_best_goes_on_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(policy_search, "RACE_GENERATIONS", 2)
+    monkeypatch.setattr(policy_search, "RACE_GENERATIONS", 2)  # judged at its end, how seldom that may be otherwise
     ship(tmp_path / "tuned", monkeypatch, "interrupt_price: 0.5")
     scenario = load_scenario("bank", (f"horizon.days={DAYS}",))
-    config = TrainingConfig.model_validate(TRAINING | {"adjustment": TRAINING["adjustment"] | {"starts": 5}})
+    config = TrainingConfig.model_validate(
+        TRAINING | {"adjustment": TRAINING["adjustment"] | {"starts": 5, "every_generations": 7}}
+    )
     found = policy_search.search_policy(scenario, config, tmp_path)
     rows = rows_of(tmp_path)
     racing = [(row["start"], int(row["generation"])) for row in rows[1:5]]
@@ -286,3 +298,24 @@ def test_several_starts_search_at_first_and_the_best_goes_on_alone(tmp_path, mon
     assert last["start"] == min(judged, key=judged.get)
     assert [int(row["episodes"]) for row in rows] == [6 * number for number in range(6)]
     assert found.validation_usd == min(validated(tmp_path))
+
+
+def test_a_tuned_rule_that_makes_no_sense_any_more_is_no_start(tmp_path, monkeypatch):
+    text = TUNED.replace("expected_loss", "cmu_theta").format(keys="leave_h: 5", origin=ORIGIN)
+    (tmp_path / "bank.yaml").write_text(text)
+    monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", tmp_path)
+    assert [start.name for start in known_starts(load_scenario("bank"))] == ["expected_loss", "tuned_cmu_theta"]
+    patient = [f"channels.{name}.due=null" for name in ("email", "service_request", "voicemail", "callback")]
+    scenario = load_scenario("bank", ("channels.voice.patience=null", *patient))
+    assert [start.name for start in known_starts(scenario)] == ["expected_loss"]
+
+
+def test_random_centers_and_gradients_do_not_go_together():
+    with pytest.raises(ValidationError, match=r"must be 0 with adjustment\.centers"):
+        TrainingConfig.model_validate(TRAINING | {"steps": 5, "adjustment": {"centers": {}}})
+
+
+@pytest.mark.parametrize("name", sorted(named_files("training")))
+def test_every_training_that_is_there_can_be_read(name):
+    found = load_training(name)
+    load_scenario(found.scenario, found.scenario_overrides)

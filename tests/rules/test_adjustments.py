@@ -321,6 +321,37 @@ def test_the_scale_of_the_own_index_does_not_matter_to_another_ranking():
     assert [name for name, a, b in zip(names, own, ranked, strict=True) if a != b] == ["due_scale"]
 
 
+@pytest.mark.parametrize("mode", ["never", "priced", "always"])
+def test_the_form_of_an_index_rule_offers_callbacks_and_interrupts_as_it_does(mode):
+    # One rep reads an e-mail that may be interrupted; a caller comes who loses half of the account by hanging up. One
+    # waits, so what the rep's coming free is worth is the same for both forms.
+    voice = channel(
+        VOICE,
+        patience={"distribution": "exponential", "mean_s": 300},
+        harm={"abandonment_prob": 0.5},
+        callback_offer={"to": "callback", "accept_prob": 0.5},
+    )
+    channels = [voice, channel(EMAIL, due=None), {"name": "callback", "kind": "deferred", "handle_time": 300}]
+    seen = {"interrupt": set(), "offer": set()}
+    for component, others in (("interrupt", {}), ("offer", {"interrupt": "never"})):
+        for value_usd in (0.5, 2, 6, 12, 20, 40, 100, 400, 2000):
+            contacts = (contact(0, "email", 1), contact(60, value_usd=value_usd))
+            scenario = day(channels, *contacts, costs={"callback_usd": 6})
+            settings = {component: mode, "offer_margin_usd": 1.0, "offer_price_factor": 3.0, **others}
+            index_rule = default_rule("value_cmu").model_copy(update=settings)
+            choices = []
+            for policy in (index_rule, ExpectedLossRule.around(index_rule, scenario)):
+                center = Center(scenario)
+                center.do("serve:email:oldest")
+                assert center.subject[0] == "contact"
+                choices.append(choice(policy, center).partition(":")[0])
+            assert choices[0] == choices[1], (component, value_usd)
+            seen[component].add(choices[0])
+    both = {"never": ({"wait"}, {"wait"}), "always": ({"interrupt"}, {"offer_callback"})}
+    expected = both.get(mode, ({"wait", "interrupt"}, {"wait", "offer_callback"}))
+    assert (seen["interrupt"], seen["offer"]) == expected
+
+
 @pytest.mark.parametrize("ranking", [None, {"rule": "whittle", "power": 1.5, "deferred_factor": 0.3}])
 def test_a_rule_with_adjustments_has_them_again(ranking):
     bank = load_scenario("bank")
@@ -375,7 +406,8 @@ def test_the_components_of_an_index_rule_become_adjustments():
     assert (found.interrupt_gain, found.interrupt_rep_hour, found.interrupt_price) == pytest.approx((1, 2, 0))
     # Offered where accept x loss - price > margin + price, so with 10 USD as the unit of `offer_value`.
     assert found.offer_benefit == 1
-    assert -10 * found.offer_value + 0.15 == pytest.approx(0.15 + OFFER_SCORE + 3 + bank.costs.callback_usd)
+    price_usd = bank.channels[0].callback_offer.accept_prob * bank.costs.callback_usd
+    assert -10 * found.offer_value == pytest.approx(OFFER_SCORE + 3 + price_usd)
     never = ExpectedLossRule.around(default_rule("cmu_theta"), bank)
     assert never.interrupt_price == 30
     assert never.offer_benefit == 0
