@@ -143,7 +143,10 @@ def tune_anew(
     found: dict[str, Rule] = {}
     with episode_progress() as progress:
         for rule in rules:
+            found[f"{rule.name}.0"] = rule
             bounds = free_parameters(rule, center)  # which the size of a center moves
+            if not bounds:
+                continue
             values = rule.values_of(bounds)
             start = rule.with_values({free.key: min(max(values[free.key], free.low), free.high) for free in bounds})
             task = progress.add_task(f"{center.name}: {rule.name}", total=trials)
@@ -158,8 +161,7 @@ def tune_anew(
                 progress=lambda count, task=task: progress.advance(task, count),  # type: ignore[misc]
             )
             progress.remove_task(task)
-            for place, form in enumerate((rule, *tuned.rules)):
-                found[f"{rule.name}.{place}"] = form
+            found |= {f"{rule.name}.{place}": form for place, form in enumerate(tuned.rules, start=1)}
         played = [NamedPolicy(name, rule.make(center)) for name, rule in found.items()]
         best = choose_best(played, center, seed=seed, episodes=validation_episodes, threads=threads, progress=progress)
     return found[best]

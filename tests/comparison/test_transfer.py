@@ -9,6 +9,7 @@ import pytest
 from playing import meet_demand
 
 from agents.episodes import play_episodes
+from agents.rules.registry import default_rule
 from agents.rules.rule_policy import RulePolicy
 from envs.errors import ConfigurationError
 from envs.metrics import calendar_days
@@ -74,6 +75,17 @@ def test_rules_are_tuned_anew_from_what_the_center_allows_and_met_no_test_episod
     rule = tune_anew(load_tuned("premium_desk").rules, center, 3, 2, SEED, 1)
     assert rule.reserve_deferred <= 5
     assert {seed for seed, _ in met} == {demand_seeds(SEED).train, demand_seeds(SEED).validation}
+
+
+def test_a_rule_with_nothing_to_tune_stays_as_it_is() -> None:
+    costs = {"waiting_usd_per_hour": 60}
+    voice = {"name": "voice", "kind": "real_time", "handle_time": 300, "arrivals": {"rate_per_hour": 6}, "costs": costs}
+    alone = load_scenario(
+        {"name": "alone", "channels": [voice], "groups": [{"name": "one", "count": 1, "skills": ["voice"]}]}
+    )
+    rule = default_rule("cmu")
+    assert not rule.free_parameters(alone)
+    assert tune_anew([rule], alone, 3, 2, SEED, 1) == rule
 
 
 def test_the_row_of_rules_tuned_anew_stands_beside_the_one_that_moved(one_rule) -> None:
