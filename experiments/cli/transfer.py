@@ -43,7 +43,7 @@ def transfer(
     there."""
     require_folders(json=json_file, csv=csv_file)
     from envs.scenario.scenario import load_scenario
-    from experiments.moves import choose_moves
+    from experiments.transfer.moves import choose_moves
     from experiments.transfer.transfer import DEFAULT_POLICIES
     from experiments.transfer.transfer import transfer as run
 

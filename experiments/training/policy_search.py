@@ -24,11 +24,11 @@ from envs.errors import ConfigurationError
 from envs.metrics import calendar_days
 from envs.scenario.scenario import Scenario
 from experiments.comparison.tuned_rules import load_tuned, tuned_file
-from experiments.moves import RandomCenters, moved
 from experiments.progress import episode_progress
 from experiments.run_folder import write_yaml
 from experiments.seeds import demand_seeds
 from experiments.training.training_config import TrainingConfig
+from experiments.transfer.moves import RandomCenters, moved
 
 COLUMNS = ("start", "generation", "episodes", "minutes", "training_usd", "step_size", "validation_usd")
 

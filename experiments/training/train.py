@@ -54,7 +54,6 @@ from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
 from experiments.comparison.tuned_rules import CHOSEN_ROWS, load_rules, tuned_file
 from experiments.console import message_console, say_doubts
-from experiments.moves import Move, moved
 from experiments.progress import episode_progress
 from experiments.provenance import collect_data
 from experiments.run_folder import (
@@ -74,6 +73,7 @@ from experiments.training.checkpoint_choice import (
 from experiments.training.onnx_export import export_policy
 from experiments.training.policy_search import search_policy
 from experiments.training.training_config import TrainingConfig
+from experiments.transfer.moves import Move, moved
 
 LEARNED = "learned"
 """The row of the trained policy."""

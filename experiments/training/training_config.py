@@ -22,9 +22,9 @@ from envs.configuration.path_keys import locate_paths
 from envs.configuration.quantities import Checked
 from envs.errors import ConfigurationError, InvalidValueError
 from envs.scenario.scenario import locate_override, locate_scenario
-from experiments.moves import RandomCenters
 from experiments.processors import MOST_THREADS
 from experiments.seeds import LARGEST_SEED, MOST_EPISODES
+from experiments.transfer.moves import RandomCenters
 
 PATH_KEYS = {
     "scenario": locate_scenario,
@@ -65,8 +65,8 @@ class Adjustment(Checked):
             plays the first half.
         sigma: standard deviation at the start; the adjustments are scaled so that one is a large change.
         starts: so many of the starts that cost least search at first; after ten generations the best of them alone.
-        centers: around the scenario, one for each training and validation episode (`experiments.moves`), for a policy
-            that is to be moved; default: the scenario itself.
+        centers: around the scenario, one for each training and validation episode (`experiments.transfer.moves`), for
+            a policy that is to be moved; default: the scenario itself.
     """
 
     generations: int = Field(default=30, ge=1, le=100_000)

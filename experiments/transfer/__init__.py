@@ -1,1 +1,1 @@
-"""Transfer: policies played in centers that have moved from where they were trained."""
+"""Transfer: centers that have moved from their scenario, and policies played in them as they are."""

@@ -1,7 +1,7 @@
 """The command `blended transfer`: policies moved as they are, against rules moved with them and rules tuned anew there.
 
-Room: `experiments.transfer`. Plays the scenario and its moves (`experiments.moves`); needs the extra `tune` if rules
-are to be tuned anew.
+Room: `experiments.transfer`. Plays the scenario and its moves (`experiments.transfer.moves`); needs the extra `tune` if
+rules are to be tuned anew.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario
 from experiments.comparison.comparison import require_different, run_benchmark
 from experiments.comparison.tuned_rules import CHOSEN_ROWS, choose_best, load_tuned
-from experiments.moves import MOVES, Move, moved
 from experiments.progress import episode_progress
 from experiments.seeds import LARGEST_SEED, MOST_EPISODES, demand_seeds
+from experiments.transfer.moves import MOVES, Move, moved
 from experiments.transfer.transfer_result import RETUNED, TransferResult
 
 DEFAULT_POLICIES = (PRETRAINED, "best_tuned", "fifo")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from envs.configuration.document import named_files
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario, load_scenario
-from experiments.moves import MOVES, Move, RandomCenters, choose_moves, moved
+from experiments.transfer.moves import MOVES, Move, RandomCenters, choose_moves, moved
 
 DRAWN = sorted(name for name in named_files("scenarios") if not load_scenario(name).scripted_contacts)
 """Scenarios whose contacts are drawn."""

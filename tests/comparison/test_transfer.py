@@ -17,9 +17,9 @@ from envs.scenario.scenario import load_scenario
 from experiments.cli import main as cli
 from experiments.comparison import tuned_rules
 from experiments.comparison.tuned_rules import load_tuned, tuned_file
-from experiments.moves import MOVES, moved
 from experiments.seeds import demand_seeds
 from experiments.transfer import transfer as transfer_module
+from experiments.transfer.moves import MOVES, moved
 from experiments.transfer.transfer import transfer, tune_anew
 
 EPISODES, SEED = 3, 5

@@ -24,12 +24,12 @@ from envs.errors import ConfigurationError
 from envs.scenario.scenario import load_scenario
 from experiments.cli import main as cli
 from experiments.comparison import tuned_rules
-from experiments.moves import RandomCenters, moved
 from experiments.seeds import demand_seeds
 from experiments.training import policy_search
 from experiments.training.policy_search import COLUMNS, known_starts
 from experiments.training.train import train
 from experiments.training.training_config import TrainingConfig, load_training
+from experiments.transfer.moves import RandomCenters, moved
 
 SEED, DAYS = 5, 2
 GENERATIONS, POPULATION, EPISODES, VALIDATION_EPISODES = 3, 4, 2, 6

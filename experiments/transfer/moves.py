@@ -1,6 +1,6 @@
 """Moves: a center of another size, load, mix of work, value of accounts, or profile of the day.
 
-Room: `experiments`. Makes scenarios of scenarios; draws nothing but moves, from seeds of its own; touches no
+Room: `experiments.transfer`. Makes scenarios of scenarios; draws nothing but moves, from seeds of its own; touches no
 file.
 """
 
