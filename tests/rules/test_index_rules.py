@@ -523,7 +523,7 @@ def test_parameters_are_free_only_where_they_matter():
 
 
 def test_expected_loss_has_all_adjustments_as_keys():
-    own = set(ExpectedLossRule.model_fields) - {"rule", "name"}
+    own = set(ExpectedLossRule.model_fields) - {"rule", "name", "ranking"}
     assert own == {*ADJUSTMENTS, *CHANNEL_ADJUSTMENTS}
     bank = load_scenario("bank")
     made = rule("expected_loss", idle_forecast=2).make(bank)
