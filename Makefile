@@ -27,7 +27,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)  ## Train a policy in the scenario premium_desk and compare it with the baselines (SEED=7 for another seed)
 	$(BIN)/blended train premium_desk --set adjustment.minutes=3 --set adjustment.starts=1 $(if $(SEED),--seed $(SEED))
 
-reproduce: $(INSTALLED)  ## Train every scenario of the suite that is not trained yet, an hour or two a seed (SEEDS=5)
+reproduce: $(INSTALLED)  ## Train every scenario of the suite that is not trained yet, about two hours a seed (SEEDS=5)
 	$(BIN)/blended reproduce $(if $(SEEDS),--seeds $(SEEDS))
 
 test: $(INSTALLED)  ## Run the fast tests

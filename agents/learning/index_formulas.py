@@ -1,4 +1,4 @@
-"""The formulas of index rules whose index is money, as torch functions of whole batches.
+"""The formulas of the rankings that `expected_loss` can take, as torch functions of whole batches.
 
 Room: `agents.learning`. Touches torch. The formulas themselves, with their sources, are written in
 `agents.rules.compiled.formulas`; a test holds the two equal on visited states.
@@ -109,7 +109,7 @@ def _apparent_tardiness(ranked: Ranked) -> Tensor:
     return torch.where(ranked.is_overdue, ranked.rows[:, C_LOSS_RATE] * look_ahead_h, in_time) / work_h
 
 
-OF_NAME = {
+OF_NAME = {  # by the names of `agents.rules.compiled.formulas.FORMULAS`
     "cmu": _cmu,
     "value_cmu": _value_cmu,
     "generalized_cmu": _generalized_cmu,

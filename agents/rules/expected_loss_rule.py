@@ -4,7 +4,7 @@ Room: `agents.rules`. Touches the scenario and the settings of `agents.rules.com
 """
 
 import math
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +36,11 @@ from envs.errors import InvalidValueError
 from envs.scenario.scenario import Scenario
 
 Ranking = CmuRule | DelayCostRule | LeavingRule | ApparentTardinessRule
-"""Index rules whose index is an amount of money, never below 0, so that a factor means the same for every contact."""
-RANKING_KEYS = frozenset(
-    key for kind in (CmuRule, DelayCostRule, LeavingRule, ApparentTardinessRule) for key in kind.model_fields
+"""Index rules whose index is in USD, or USD per hour or hour squared, and never below 0, so that a factor means
+the same for every contact."""
+RANKING_KEYS = frozenset(key for kind in get_args(Ranking) for key in kind.model_fields) - (
+    IndexRule.model_fields.keys() - {"rule", "name", "deferred_factor"}
 )
-RANKING_KEYS = RANKING_KEYS - IndexRule.model_fields.keys() | {"rule", "name", "deferred_factor"}
 """Keys of a ranking itself; the others are its components, in whose place the adjustments stand."""
 NEVER = 30.0
 """An adjustment of the price of interruptions with which none pays that has one; its negative takes the price away."""

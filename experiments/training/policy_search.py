@@ -96,7 +96,7 @@ def last_generation(folder: Path) -> dict[str, str]:
 
 def known_starts(scenario: Scenario) -> list[Start]:
     """Return the rule `expected_loss` as it is, and the tuned rules that are shipped for the scenario: of each index
-    rule whose index is money its form with adjustments."""
+    rule that can be a `Ranking` its form with adjustments; what makes no sense in the scenario is left out."""
     starts = [Start("expected_loss", ExpectedLossRule(rule="expected_loss"))]
     if tuned_file(scenario.name).is_file():
         for rule in load_tuned(scenario.name).rules:

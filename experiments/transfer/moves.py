@@ -106,18 +106,18 @@ def moved(scenario: Scenario, move: Move, name: str | None = None) -> Scenario:
     data: Data = scenario.model_dump(mode="json", exclude_unset=True)
     data["name"] = scenario.name if name is None else name
     size = _resize_groups(data["groups"], move.size_factor)
-    for channel in data["channels"]:
-        factor = size * move.load_factor * move.mix_factors.get(channel["name"], 1.0)
-        _change_arrivals(channel, factor, move.reversed_day)
+    for channel, stated in zip(data["channels"], scenario.channels, strict=True):
+        factor = size * move.load_factor * move.mix_factors.get(stated.name, 1.0)
+        if stated.arrivals is not None:
+            channel["arrivals"]["rate_per_hour"] = _changed_rates(stated.arrivals, factor, move.reversed_day)
         _scale(channel.get("initial_backlog"), factor, "mean_contacts")
         _scale(channel, size, "offered_per_day")
         for key in ("lines", "waiting_limit"):
             if channel.get(key):
                 channel[key] = max(_rounded(channel[key] * size), 1)
-    for agreement in [*data.get("clients", ()), data.get("fairness")]:
-        _scale(agreement, size, "usd_per_point_day")
-        for target in (agreement or {}).get("targets", ()):
-            _scale(target, size, "usd_per_point_day")
+    for floor in [target for client in data.get("clients", ()) for target in client.get("targets", ())]:
+        _scale(floor, size, "usd_per_point_day")
+    _scale(data.get("fairness"), size, "usd_per_point_day")
     for segment in data.get("segments", ()):
         _scale(segment["account_value"], move.value_factor, "value_usd", "mean_usd", "max_usd", "low_usd", "high_usd")
     return load_scenario(data)
@@ -160,24 +160,19 @@ def _share_out(counts: Mapping[str, int], total: int) -> dict[str, int]:
     return {name: share for name, share in shares.items() if share}
 
 
-def _change_arrivals(channel: Data, factor: float, is_reversed: bool) -> None:
-    """Multiply the rates of a channel, and turn each day's round within the hours that have any."""
-    arrivals = channel.get("arrivals")
-    if arrivals is None:
-        return
+def _changed_rates(arrivals: Arrivals, factor: float, is_reversed: bool) -> Any:
+    """Return the rates times `factor`, in the form in which they are stated; if `is_reversed`, each day's in their
+    opposite order within the hours that have any."""
 
-    def day(rates: list[float]) -> list[float]:
+    def day(rates: Sequence[float]) -> list[float]:
         places = [place for place, rate in enumerate(rates) if rate]
         turned = dict(zip(places, reversed(places), strict=True)) if is_reversed else {}
         return [rates[turned.get(place, place)] * factor for place in range(len(rates))]
 
-    rates = Arrivals.model_validate(arrivals).rate_per_hour
+    rates = arrivals.rate_per_hour
     if isinstance(rates, dict):
-        arrivals["rate_per_hour"] = {weekday: day(list(of_day)) for weekday, of_day in rates.items()}
-    elif isinstance(rates, tuple):
-        arrivals["rate_per_hour"] = day(list(rates))
-    else:
-        arrivals["rate_per_hour"] = rates * factor
+        return {weekday: day(of_day) for weekday, of_day in rates.items()}
+    return day(rates) if isinstance(rates, tuple) else rates * factor
 
 
 def choose_moves(names: Sequence[str] | None = None) -> dict[str, Move]:

@@ -15,17 +15,14 @@ from envs.arguments import check_whole
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario
 from experiments.comparison.comparison import require_different, run_benchmark
-from experiments.comparison.tuned_rules import CHOSEN_ROWS, choose_best, load_tuned
+from experiments.comparison.tuned_rules import BEST_TUNED, CHOSEN_ROWS, choose_best, load_tuned
 from experiments.progress import episode_progress
 from experiments.seeds import LARGEST_SEED, MOST_EPISODES, demand_seeds
 from experiments.transfer.moves import MOVES, Move, moved
 from experiments.transfer.transfer_result import RETUNED, TransferResult
+from experiments.tuning.tuning_config import TuningConfig
 
-DEFAULT_POLICIES = (PRETRAINED, "best_tuned", "fifo")
-TUNING_EPISODES = 32
-"""Training episodes of each trial, where rules are tuned anew."""
-SHORTLIST = 8
-"""Trials of each rule, those that cost least, that play the validation episodes then."""
+DEFAULT_POLICIES = (PRETRAINED, BEST_TUNED, "fifo")
 
 
 def transfer(
@@ -135,9 +132,11 @@ def _require_tuning() -> None:
 def tune_anew(
     rules: Sequence[Rule], center: Scenario, trials: int, validation_episodes: int, seed: int, threads: int
 ) -> Rule:
-    """Return the best on validation episodes of `rules` and what `trials` trials of each find on training episodes."""
+    """Return the best on validation episodes of `rules` and what `trials` trials of each find on training episodes; a
+    trial plays as many, and so many trials are judged, as by default in `blended tune`."""
     from experiments.tuning.search import free_parameters, search
 
+    tuning = TuningConfig()
     seeds = demand_seeds(seed)
     training = Episodes(center, seeds.train, threads=threads)
     found: dict[str, Rule] = {}
@@ -153,11 +152,11 @@ def tune_anew(
             tuned = search(
                 start,
                 training,
-                n_episodes=TUNING_EPISODES,
+                n_episodes=tuning.episodes,
                 seed=seeds.train,
                 trials=trials,
                 minutes=float("inf"),
-                shortlist=SHORTLIST,
+                shortlist=tuning.shortlist,
                 progress=lambda count, task=task: progress.advance(task, count),  # type: ignore[misc]
             )
             progress.remove_task(task)

@@ -129,6 +129,12 @@ def test_a_mistake_is_told_before_anything_is_played(monkeypatch, capsys, argume
     assert message in capsys.readouterr().err
 
 
+def test_the_help_names_every_move(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    assert not blended(monkeypatch, "transfer", "--help")
+    assert f"Of {', '.join(MOVES)}; default: all of them." in capsys.readouterr().out
+
+
 def test_tuned_rules_must_be_there_to_be_tuned_anew() -> None:
     assert not tuned_file("tiny").is_file()
     with pytest.raises(ConfigurationError, match="no tuned rules of scenario tiny"):
