@@ -11,10 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.arguments import check_actions, check_demand, check_each, check_kind, check_rows, check_whole, checksum_of
-from envs.counts import (
-    Counts,
-    read_counts,
-)
+from envs.counts import Counts, read_counts
 from envs.errors import ArgumentError, NotRunningError
 from envs.inputs.demand import DemandSampler
 from envs.inputs.foresight import redraw
@@ -26,19 +23,8 @@ from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
 from envs.simulator.machine.growth import enlarge_journals, enlarge_states
 from envs.simulator.machine.record_types import GROWTH, MAX_NOTES
-from envs.simulator.machine.state import (
-    DEMAND,
-    JOURNAL_PER_CONTACT,
-    RESULT,
-    journal_type,
-    state_type,
-)
-from envs.simulator.step import (
-    go_on_rows,
-    reset_rows,
-    step_rows,
-    step_rows_in_parallel,
-)
+from envs.simulator.machine.state import DEMAND, JOURNAL_PER_CONTACT, RESULT, journal_type, state_type
+from envs.simulator.step import go_on_rows, reset_rows, step_rows, step_rows_in_parallel
 
 Observation = dict[str, NDArray[Any]]
 
@@ -320,6 +306,16 @@ class CenterRows:
         self.mask[row] = snapshot.mask
         self._results[row : row + 1] = snapshot.result
         self._were_started[row] = True
+
+    def copy(self, source: int, row: int) -> None:
+        """Make environment `row` what environment `source` is, with nothing noted yet: as `restore` of its snapshot,
+        without the checks, which take longer than the copy."""
+        source, row = (check_whole(name, i, high=self.n_rows - 1) for name, i in (("source", source), ("row", row)))
+        state_bytes = self.states.view(np.uint8).reshape(self.n_rows, -1)
+        arrays = (self.demands, self.demand_counts, self.keys, self.center, self.candidates, self.mask, self._results)
+        for array in (state_bytes, *arrays, self._were_started):
+            array[row] = array[source]
+        self._start_journal(np.array([row]))
 
     def _fit(self, state: NDArray[Any]) -> NDArray[Any]:
         """Return `state`, of a snapshot, in a record as large as those of these rows, which grow where it is larger; as

@@ -89,19 +89,42 @@ class CandidateScorer(nn.Module):
         row, action = torch.nonzero(action_mask > 0, as_tuple=True)
         rows = candidates[row, action]
         encoded_rows = compress(rows, self.candidate_scale)
-        hidden = self.candidate_encoder(encoded_rows) + self.action_embedding[action] + context[row]
         blank = torch.full_like(candidates[:, :, 0], MASKED_LOGIT)
-        logits = blank.index_put((row, action), self.scorer(hidden).squeeze(-1) * self.residual_weight)
+        logits = blank.index_put((row, action), self._residual(context, encoded_rows, row, action))
         if self.prior_weight > 0.0:
             scores = torch.full_like(blank, MASKED_SCORE)
             scores = scores.index_put((row, action), self.prior.row_scores(center[row], rows, action))
             logits = torch.where(action_mask > 0, logits + self.prior_weight * preferences(scores), logits)
         return logits, self._value(encoded_center, encoded_rows, row)
 
+    def score_rows(self, center: Tensor, rows: Tensor, row: Tensor, action: Tensor, prior: Tensor) -> Tensor:
+        """Return masked logits (n, actions) of n observations, whose open candidate `rows` (m, fields) stand at `row`
+        and `action` (m,), given the logits `prior` (m,) that their prior has: for training where the prior stays."""
+        context = self.center_encoder(compress(center, self.center_scale))
+        logits = prior + self._residual(context, compress(rows, self.candidate_scale), row, action)
+        blank = torch.full((len(center), len(self.action_embedding)), MASKED_LOGIT, device=center.device)
+        return blank.index_put((row, action), logits)
+
+    def _residual(self, context: Tensor, encoded_rows: Tensor, row: Tensor, action: Tensor) -> Tensor:
+        hidden = self.candidate_encoder(encoded_rows) + self.action_embedding[action] + context[row]
+        added: Tensor = self.scorer(hidden).squeeze(-1) * self.residual_weight
+        return added
+
     def actor_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that the logits depend on; the value has others."""
         critic = {id(parameter) for parameter in self.value_net.parameters()}
         return [parameter for parameter in self.parameters() if id(parameter) not in critic]
+
+    def residual_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of what the layers add to the prior."""
+        layers = (self.center_encoder, self.candidate_encoder, self.scorer)
+        return [self.action_embedding, *(parameter for layer in layers for parameter in layer.parameters())]
+
+    def weaken_residual(self, share: float) -> None:
+        """Multiply what the layers add to the prior by `share`."""
+        with torch.no_grad():
+            for parameter in self.scorer[-1].parameters():
+                parameter.mul_(share)
 
     def value(self, center: Tensor, candidates: Tensor, action_mask: Tensor) -> Tensor:
         """Return values (batch, 1)."""

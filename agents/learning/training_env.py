@@ -61,6 +61,7 @@ class TrainingVecEnv(VecEnv):
         self._next_episode = 0
         self._actions = np.zeros(n_envs, np.int64)
         self._arrived_usd = np.zeros((n_envs, len(scenario.channels)))
+        self._noise_usd = np.zeros(n_envs)
         self._arrival_credit = np.zeros(len(scenario.channels))
         self._return_usd = np.zeros(n_envs)
         self._length = np.zeros(n_envs, np.int64)
@@ -72,6 +73,7 @@ class TrainingVecEnv(VecEnv):
         self._next_episode += len(rows)
         self.rows.start(rows, np.full(len(rows), self._seed), episodes)
         self._arrived_usd[rows] = self._read_arrived()[rows]
+        self._noise_usd[rows] = 0.0  # a first step has the costs since the start
         self._return_usd[rows] = 0.0
         self._length[rows] = 0
 
@@ -84,6 +86,7 @@ class TrainingVecEnv(VecEnv):
             advance_rows(self.rows, self._starter, self.rows.all_rows, until_s=until_s)
             self._set_arrival_credit()
             self._arrived_usd = self._read_arrived()
+            self._noise_usd = self.rows.states["noise_usd"].copy()
             finished = np.flatnonzero(self.rows.done)
             if len(finished):
                 self._start(finished)
@@ -143,8 +146,10 @@ class TrainingVecEnv(VecEnv):
         """Return, USD, what of the last step's cost neither the policy nor its past had a part in."""
         arrived_usd = self._read_arrived()
         credit_usd = (arrived_usd - self._arrived_usd) @ self._arrival_credit
+        noise_usd = self.rows.states["noise_usd"] - self._noise_usd
         self._arrived_usd = arrived_usd
-        return self.rows.states["step_noise_usd"] + credit_usd
+        self._noise_usd = self._noise_usd + noise_usd
+        return noise_usd + credit_usd
 
     def _observe(self) -> dict[str, NDArray[Any]]:
         return {key: buffer.copy() for key, buffer in self.rows.observation().items()}

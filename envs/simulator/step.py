@@ -143,7 +143,6 @@ def step_one(state, parameters, demand, action, center, candidates, mask, result
     """
     if state.started:
         state.step_cost_usd[:] = 0.0
-        state.step_noise_usd = 0.0
     state.started = 1
     result.time_s = state.now_s
     result.substituted = 0

@@ -5,6 +5,7 @@ Room: `experiments.training`. Needs the extra `train`. Writes a run folder (`exp
     training.yaml scenario.yaml network.json provenance.json   what was run
     checkpoints/start.pt, step_….pt, best.pt                    weights, whole or not at all
     search.csv adjusted.yaml checkpoints/adjusted.pt            of policy search, if there was one
+    classification.csv checkpoints/classified.pt                of controlled learning
     validation.csv selection.json                               what was chosen, and why
     tensorboard/                                                learner and baselines, the same tags
     policy.onnx benchmark.json benchmark.csv                    the result
@@ -70,6 +71,7 @@ from experiments.training.checkpoint_choice import (
     ValidationCallback,
     write_baselines,
 )
+from experiments.training.controlled_learning import learn_from_rollouts
 from experiments.training.onnx_export import export_policy
 from experiments.training.policy_search import search_policy
 from experiments.training.training_config import TrainingConfig
@@ -209,6 +211,14 @@ def train(
             highlight=False,
         )
         save_weights(network, folder / ADJUSTED_FILE)
+    if config.controlled_learning is not None:
+        learned = learn_from_rollouts(network, scenario, config, folder)
+        console.print(
+            f"Controlled learning from {learned.decisions:,} decisions: {amount_text(learned.difference_usd)} ± "
+            f"{amount_text(learned.error_usd)} USD/day against the prior alone on validation episodes, so it is "
+            f"{'kept' if learned.is_kept else 'dropped'}",
+            highlight=False,
+        )
     choice = CheckpointChoice(folder, scenario, config, selection)
     if model is None:
         choice.judge(network, 0)
@@ -259,14 +269,14 @@ def test_policies(
 ) -> list[str | NamedPolicy]:
     """Return who takes part in the final benchmark: the exported policy in its chosen mode, the `rows` of tuned rules,
     the baselines, and, if gradients came after the start, the network before the first update and after policy search,
-    played greedily. Without them the start is the rule `expected_loss`, and what the search found is the policy."""
+    played greedily. With policy search alone the start is the rule `expected_loss`, and what it found the policy."""
     assert config.benchmark is not None
     exported = ExportedPolicy(folder / POLICY_FILE, scenario)
     stages = []
     if config.steps:
         start, _ = load_network(folder, START_FILE)
         stages.append(NamedPolicy("learned_at_start", LearnedPolicy(start), True))
-    if config.steps and config.adjustment is not None:
+    if (config.steps or config.controlled_learning is not None) and config.adjustment is not None:
         network, _ = load_network(folder, ADJUSTED_FILE)
         rule = RulePolicy("expected_loss", scenario, network.prior.read_settings(), needs=())
         stages.append(NamedPolicy("adjusted_rule", rule, True))

@@ -80,6 +80,34 @@ class Adjustment(Checked):
     centers: RandomCenters | None = None
 
 
+class ControlledLearning(Checked):
+    """Learning by classification which actions rollouts of the prior rule found cheapest, after the policy search and
+    before PPO (`agents.learning.rollouts`, `agents.learning.rollout_classification`).
+
+    Attributes:
+        minutes: after which no further episode is begun.
+        episodes: training episodes, at most, from whose decisions rollouts start.
+        share_frac: of their decisions from which rollouts of all open actions start.
+        horizon_h: hours of a rollout, of center time.
+        exploration_frac: of the decisions of these episodes that take any open action, to meet others than the rule's.
+        epochs: passes over the decisions.
+        batch_size: decisions in a gradient step.
+        learning_rate: at the start; it falls to 0 along a cosine.
+        validation_episodes: on which what was learned must cost less than the prior alone, by more than a standard
+            error of the difference; else it is dropped.
+    """
+
+    minutes: float = Field(default=5.0, gt=0)
+    episodes: int = Field(default=1000, ge=2, le=MOST_EPISODES)
+    share_frac: float = Field(default=0.1, gt=0, le=1)
+    horizon_h: float = Field(default=2.0, gt=0)
+    exploration_frac: float = Field(default=0.02, ge=0, le=1)
+    epochs: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=1024, ge=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    validation_episodes: int = Field(default=64, ge=2, le=MOST_EPISODES)
+
+
 class Ppo(Checked):
     """MaskablePPO.
 
@@ -149,6 +177,7 @@ class TrainingConfig(Checked):
     threads: int = Field(default=2, ge=1, le=MOST_THREADS)
     network: Network = Network()
     adjustment: Adjustment | None = None
+    controlled_learning: ControlledLearning | None = None
     ppo: Ppo = Ppo()
     validation: Validation = Validation()
     benchmark: FinalBenchmark | None = FinalBenchmark()
@@ -157,6 +186,8 @@ class TrainingConfig(Checked):
     def _check(self) -> "TrainingConfig":
         if self.adjustment is not None and self.network.prior_weight == 0.0:
             raise InvalidValueError(("adjustment",), "needs a prior: network.prior_weight must be > 0")
+        if self.controlled_learning is not None and self.network.prior_weight == 0.0:
+            raise InvalidValueError(("controlled_learning",), "needs a prior: network.prior_weight must be > 0")
         if self.steps and self.adjustment is not None and self.adjustment.centers is not None:
             raise InvalidValueError(
                 ("steps",), "must be 0 with adjustment.centers: gradients learn in the scenario alone"

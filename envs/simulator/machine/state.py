@@ -211,7 +211,7 @@ def state_type(sizes: Sizes) -> np.dtype:
             ("arrived_today", np.float64, (sizes.queues,)),
             ("cost_usd", np.float64, (N_TERMS,)),
             ("step_cost_usd", np.float64, (N_TERMS,)),
-            ("step_noise_usd", np.float64),
+            ("noise_usd", np.float64),
             ("arrived_stake_usd", np.float64, (sizes.queues,)),
             ("center_count", CENTER_COUNT),
             ("queue_count", QUEUE_COUNT, (sizes.queues,)),

@@ -1,6 +1,6 @@
-"""Control variates: how much of a step's cost was noise.
+"""Control variates: how much of an episode's cost so far was noise.
 
-Room: `envs.simulator.money`. Touches the noise of the step only; costs, metrics and the environment's reward are as
+Room: `envs.simulator.money`. Touches the noise of the episode only; costs, metrics and the environment's reward are as
 they are.
 
 A learner may take cost less noise: its mean is the same under every policy, its variance is not. Noise is
@@ -34,8 +34,8 @@ from envs.simulator.money.charges import (
 
 @compiled
 def add_noise(state, parameters, term, amount_usd):
-    """Count `amount_usd`, before the scenario's weight of `term`, a code of the cost terms, as noise of this step."""
-    state.step_noise_usd += amount_usd * parameters.term_weight[term]
+    """Count `amount_usd`, before the scenario's weight of `term`, a code of the cost terms, as noise of the episode."""
+    state.noise_usd += amount_usd * parameters.term_weight[term]
 
 
 @compiled
