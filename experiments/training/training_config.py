@@ -103,8 +103,8 @@ class ControlledLearning(Checked):
     horizon_h: float = Field(default=2.0, gt=0)
     exploration_frac: float = Field(default=0.02, ge=0, le=1)
     epochs: int = Field(default=20, ge=1)
-    batch_size: int = Field(default=1024, ge=1)
-    learning_rate: float = Field(default=3e-3, gt=0)
+    batch_size: int = Field(default=256, ge=1)
+    learning_rate: float = Field(default=5e-3, gt=0)
     validation_episodes: int = Field(default=64, ge=2, le=MOST_EPISODES)
 
 
