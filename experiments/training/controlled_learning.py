@@ -1,7 +1,7 @@
 """Controlled learning as a stage of a training: rollouts, classification, and the test whether it holds.
 
-Room: `experiments.training`. Plays training and validation episodes, never those of the test; writes a table,
-weights and TensorBoard's events into the run folder.
+Room: `experiments.training`. Plays training and validation episodes, never those of the test; writes a table
+and TensorBoard's events into the run folder.
 """
 
 import csv
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from agents.episodes import play_episodes
-from agents.learning.learned_policy import LearnedPolicy, save_weights
+from agents.learning.learned_policy import LearnedPolicy
 from agents.learning.network import CandidateScorer
 from agents.learning.rollout_classification import classify
 from agents.learning.rollouts import Choices, Rollouts, join
 from agents.policy import Policy
 from agents.rules.rule_policy import RulePolicy
-from agents.run_files import CLASSIFICATION_FILE, CLASSIFIED_FILE, TENSORBOARD_FOLDER
+from agents.run_files import CLASSIFICATION_FILE, TENSORBOARD_FOLDER
 from envs.interface.units import HOUR_S
 from envs.metrics import calendar_days
 from envs.scenario.scenario import Scenario
@@ -85,7 +85,6 @@ def learn_from_rollouts(
     found = _validate(network, scenario, config, settings, len(choices.center))
     if not found.is_kept:
         network.weaken_residual(0.0)
-    save_weights(network, folder / CLASSIFIED_FILE)
     return found
 
 

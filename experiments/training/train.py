@@ -39,6 +39,7 @@ from agents.run_files import (
     BENCHMARK_CSV_FILE,
     BENCHMARK_JSON_FILE,
     CHECKPOINTS_FOLDER,
+    CLASSIFIED_FILE,
     NETWORK_FILE,
     POLICY_FILE,
     SCENARIO_FILE,
@@ -203,22 +204,7 @@ def train(
     model = build_model(scenario, config, chosen_device, folder) if config.steps else None
     network = _network_of(model, scenario, config)
     save_weights(network, folder / START_FILE)
-    if config.adjustment is not None:
-        found = search_policy(scenario, config, folder)
-        network.prior.set_settings(found.rule.settings(scenario))
-        console.print(
-            f"Policy search from {found.start}: {amount_text(found.validation_usd)} USD/day on validation episodes",
-            highlight=False,
-        )
-        save_weights(network, folder / ADJUSTED_FILE)
-    if config.controlled_learning is not None:
-        learned = learn_from_rollouts(network, scenario, config, folder)
-        console.print(
-            f"Controlled learning from {learned.decisions:,} decisions: {amount_text(learned.difference_usd)} ± "
-            f"{amount_text(learned.error_usd)} USD/day against the prior alone on validation episodes, so it is "
-            f"{'kept' if learned.is_kept else 'dropped'}",
-            highlight=False,
-        )
+    _learn_from_episodes(network, scenario, config, folder, console)
     choice = CheckpointChoice(folder, scenario, config, selection)
     if model is None:
         choice.judge(network, 0)
@@ -231,6 +217,31 @@ def train(
     else:
         callback.validate()
     return finish_run(folder, scenario, config, selection, console, rows)
+
+
+def _learn_from_episodes(
+    network: CandidateScorer, scenario: Scenario, config: TrainingConfig, folder: Path, console: Console
+) -> None:
+    """Let `network` learn what needs no gradient of returns, if the configuration asks for it: the adjustments of
+    its prior, then what rollouts of that prior tell."""
+    if config.adjustment is not None:
+        found = search_policy(scenario, config, folder)
+        network.prior.set_settings(found.rule.settings(scenario))
+        save_weights(network, folder / ADJUSTED_FILE)
+        console.print(
+            f"Policy search from {found.start}: {amount_text(found.validation_usd)} USD/day on validation episodes",
+            highlight=False,
+        )
+    if config.controlled_learning is not None:
+        learned = learn_from_rollouts(network, scenario, config, folder)
+        save_weights(network, folder / CLASSIFIED_FILE)
+        console.print(
+            f"Controlled learning from {learned.decisions:,} decisions: {amount_text(learned.difference_usd)} ± "
+            f"{amount_text(learned.error_usd)} USD/day against the prior alone on validation episodes, so it is "
+            f"{'kept' if learned.is_kept else 'dropped'}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def finish_run(

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from playing import bank_day, random_action
 
+from agents.rules.rule_policy import RulePolicy
 from envs.center import BlendedCenter
-from envs.errors import ConfigurationError
+from envs.center_rows import CenterRows
+from envs.errors import ArgumentError, ConfigurationError
 from envs.scenario.scenario import load_scenario
 from envs.vector_center import BlendedCenterVector
 
@@ -136,3 +138,26 @@ def test_a_seed_that_is_none_is_refused(fresh_seed):
     environment.reset(seed=0)
     with pytest.raises(ConfigurationError, match=r"fresh_seed = .*: must be a whole number >= 0"):
         environment.restore(environment.snapshot(), fresh_seed=fresh_seed)
+
+
+def test_a_copied_row_goes_on_as_the_row_that_it_was_copied_from():
+    rows = CenterRows(bank_day(), 3, journal=True)
+    rows.start(np.array([0, 1]), np.array([5, 6]), np.array([0, 0]))
+    rule = RulePolicy("expected_loss", rows.scenario)
+    rule.play_until(rows, np.array([0, 1]), np.array([36_000.0, 43_200.0, 0.0]))
+    for row in (2, 1):  # one that was never started, and one that is elsewhere
+        rows.copy(0, row)
+        assert len(rows.drain(row)) == 0
+        for key, buffer in rows.observation().items():
+            np.testing.assert_array_equal(buffer[row], buffer[0], err_msg=key)
+        assert rows.time_s[row] == rows.time_s[0]
+    rule.play_until(rows, rows.all_rows, np.full(3, np.inf))
+    assert rows.metrics(1) == rows.metrics(2) == rows.metrics(0)
+
+
+@pytest.mark.parametrize("rows", [(0, 2), (2, 0), (-1, 0), (0, 0.5)])
+def test_only_rows_that_are_there_are_copied(rows):
+    center = CenterRows(load_scenario("tiny"), 2)
+    center.start(center.all_rows, np.zeros(2, np.int64), np.zeros(2, np.int64))
+    with pytest.raises(ArgumentError, match=r"(source|row) = "):
+        center.copy(*rows)

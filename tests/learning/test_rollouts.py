@@ -1,4 +1,4 @@
-"""Rollouts: every open action of a visited decision meets the same future, and what it costs is what the center charges."""
+"""Rollouts: every open action of a visited decision meets the same future, and costs what the center charges."""
 
 import time
 
@@ -21,9 +21,7 @@ def day():
 
 def rollouts_of(scenario, *, horizon_s=3600.0, share_frac=0.2, exploration_frac=0.0):
     settings = RulePolicy("expected_loss", scenario).settings
-    return Rollouts(
-        scenario, settings, horizon_s=horizon_s, share_frac=share_frac, exploration_frac=exploration_frac
-    )
+    return Rollouts(scenario, settings, horizon_s=horizon_s, share_frac=share_frac, exploration_frac=exploration_frac)
 
 
 def assert_same(found, expected):
