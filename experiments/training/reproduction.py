@@ -121,9 +121,10 @@ def reproduce(
     }
     found = {pair: finished_run(Path(runs_folder) / Path(pair[0]).stem, config) for pair, config in configs.items()}
     missing = [pair for pair, folder in found.items() if folder is None]
-    minutes = sum(config.adjustment.minutes for pair in missing if (config := configs[pair]).adjustment is not None)
+    stages = [stage for pair in missing for stage in (configs[pair].adjustment, configs[pair].controlled_learning)]
+    minutes = sum(stage.minutes for stage in stages if stage is not None)
     console.print(
-        f"{len(missing)} of {len(configs)} trainings to do; their searches take at most {minutes:g} minutes",
+        f"{len(missing)} of {len(configs)} trainings to do; their searches and rollouts take at most {minutes:g} minutes",
         highlight=False,
     )
     for pair in missing:
