@@ -124,7 +124,7 @@ def reproduce(
     stages = [stage for pair in missing for stage in (configs[pair].adjustment, configs[pair].controlled_learning)]
     minutes = sum(stage.minutes for stage in stages if stage is not None)
     console.print(
-        f"{len(missing)} of {len(configs)} trainings to do; their searches and rollouts take at most {minutes:g} minutes",
+        f"{len(missing)} of {len(configs)} trainings to do; searches and rollouts take at most {minutes:g} minutes",
         highlight=False,
     )
     for pair in missing:

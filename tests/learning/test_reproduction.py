@@ -71,7 +71,7 @@ def test_what_is_finished_is_not_trained_again(found, shelf, monkeypatch, capsys
     again = reproduce(["tiny"], SEEDS, runs_folder=runs, device="cpu", overrides=SMALL)
     assert not trained
     assert again.runs == result.runs
-    assert "0 of 2 trainings to do; their searches and rollouts take at most 0 minutes" in capsys.readouterr().err
+    assert "0 of 2 trainings to do; searches and rollouts take at most 0 minutes" in capsys.readouterr().err
     (result.runs[1].folder / "benchmark.json").rename(result.runs[1].folder / "away.json")
     more = reproduce(["tiny"], SEEDS, runs_folder=runs, device="cpu", overrides=SMALL)
     (result.runs[1].folder / "away.json").rename(result.runs[1].folder / "benchmark.json")
