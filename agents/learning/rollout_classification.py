@@ -26,7 +26,7 @@ from agents.learning.network import CandidateScorer
 from agents.learning.rollouts import Choices
 
 HELD_OUT = 5
-"""Every so many-th episode teaches nothing: on it one sees whether what was learned holds."""
+"""The first episode and every so many-th after it teach nothing: on them one sees whether what was learned holds."""
 
 DOUBTS = (1.0, 0.5, 0.25)
 """Shares of what was learned that are tried on the episodes held out: the prior has the benefit of the doubt."""
@@ -107,7 +107,7 @@ class _Lessons:
         self._saved_usd = choices.saved_usd()
         worth_usd = self._saved_usd - np.minimum.reduceat(self._saved_usd, self._first[:-1])[choices.decision]
         self._worth = torch.from_numpy((worth_usd / max(float(worth_usd.max()), 1e-12)).astype(np.float32))
-        is_held_out = choices.episode % HELD_OUT == HELD_OUT - 1
+        is_held_out = np.unique(choices.episode, return_inverse=True)[1] % HELD_OUT == 0
         self.taught = np.flatnonzero((np.bincount(choices.decision, worth_usd) > 0.0) & ~is_held_out)
         self._held_out = np.flatnonzero(is_held_out)
         self._prior = torch.zeros(len(choices.action))

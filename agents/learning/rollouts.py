@@ -112,7 +112,10 @@ class Rollouts:
 
     def play_episode(self, seed: int, episode: int) -> Choices:
         """Return the choices of one episode."""
-        rows = self._free.pop() if self._free else CenterRows(self._scenario, 2)
+        try:
+            rows = self._free.pop()
+        except IndexError:  # all are in use by other threads, or none was made yet
+            rows = CenterRows(self._scenario, 2)
         generator = np.random.default_rng((seed, episode))
         rows.start(_MET, np.array([seed]), np.array([episode]))
         actions = np.zeros(2, np.int64)

@@ -23,6 +23,7 @@ from agents.learning.rollouts import Choices, Rollouts, join
 from agents.policy import Policy
 from agents.rules.rule_policy import RulePolicy
 from agents.run_files import CLASSIFICATION_FILE, TENSORBOARD_FOLDER
+from envs.errors import ConfigurationError
 from envs.interface.units import HOUR_S
 from envs.metrics import calendar_days
 from envs.scenario.scenario import Scenario
@@ -64,6 +65,13 @@ def learn_from_rollouts(
     torch.set_num_threads(config.threads)
     start_s = time.monotonic()
     choices = _roll_out(network, scenario, config, settings)
+    if not len(choices.center):
+        raise ConfigurationError(
+            f"training.controlled_learning.share_frac = {settings.share_frac:g}: in {settings.episodes} episodes of "
+            f"scenario {scenario.name} no decision was met from which rollouts could start"
+        )
+    device = network.center_scale.device
+    network.cpu()  # the network is small, and what it learns from lies there
     with (
         (folder / CLASSIFICATION_FILE).open("w", newline="", encoding="utf-8") as stream,
         SummaryWriter(str(folder / TENSORBOARD_FOLDER / "controlled_learning")) as events,
@@ -82,6 +90,7 @@ def learn_from_rollouts(
             rows.writerow([epoch.number, len(choices.center), minutes, epoch.loss, epoch.saved_usd])
             events.add_scalar("classification/loss", epoch.loss, epoch.number)
             events.add_scalar("classification/saved_usd", epoch.saved_usd, epoch.number)
+    network.to(device)
     found = _validate(network, scenario, config, settings, len(choices.center))
     if not found.is_kept:
         network.weaken_residual(0.0)

@@ -17,6 +17,7 @@ from agents.episodes import play_episodes
 from agents.learning.learned_policy import LearnedPolicy, load_network, make_network
 from agents.learning.rollouts import Rollouts
 from agents.rules.rule_policy import RulePolicy
+from envs.errors import ConfigurationError
 from envs.scenario.scenario import load_scenario
 from experiments.cli import main as cli
 from experiments.seeds import demand_seeds
@@ -145,3 +146,10 @@ def test_after_a_policy_search_rollouts_start_in_episodes_that_it_has_not_met(mo
 def test_without_a_prior_there_is_nothing_to_roll_out():
     with pytest.raises(ValidationError, match=r"network\.prior_weight must be > 0"):
         config_of(network={"width": 4})
+
+
+def test_rollouts_from_no_decision_at_all_are_one_message(tmp_path):
+    scenario = load_scenario("premium_desk", ("horizon.days=1",))
+    config = config_of(controlled_learning={"episodes": 2, "share_frac": 1e-12})
+    with pytest.raises(ConfigurationError, match=r"share_frac = 1e-12: in 2 episodes of scenario premium_desk no deci"):
+        learn_from_rollouts(make_network(scenario, width=4, prior_weight=2.0), scenario, config, tmp_path)

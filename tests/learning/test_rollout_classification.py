@@ -75,7 +75,7 @@ def test_the_action_of_least_mean_cost_is_learned_even_where_it_is_dearer_nearly
     luck = np.random.default_rng(0).random(len(met.action)) < 0.1
     network = network_of()
     epochs = learn(network, with_costs(met, np.where(met.action == WAIT, 1.0, 100.0 * luck)))
-    is_held_out = (met.episode % HELD_OUT == HELD_OUT - 1)[met.decision]
+    is_held_out = (met.episode % HELD_OUT == 0)[met.decision]
     chosen = greedy(network, met)
     chosen = chosen[is_held_out[chosen]]
     can_wait = np.isin(met.decision[chosen], met.decision[met.action == WAIT])
@@ -101,7 +101,7 @@ def test_rollouts_that_all_cost_the_same_teach_nothing(met):
 
 def test_what_does_not_hold_on_the_episodes_held_out_is_forgotten(met):
     # Any other action than the rule's is cheaper in the episodes that teach, and dearer in those held out.
-    is_held_out = (met.episode % HELD_OUT == HELD_OUT - 1)[met.decision]
+    is_held_out = (met.episode % HELD_OUT == 0)[met.decision]
     network = network_of()
     epochs = learn(network, with_costs(met, np.where(met.is_rules, 1.0, np.where(is_held_out, 5.0, 0.0))), epochs=3)
     assert min(epoch.saved_usd for epoch in epochs) < 0.0
@@ -137,3 +137,11 @@ def test_one_step_from_a_rule_twice_as_dear_as_the_optimum_saves_a_good_part_of_
     ]
     cost = evaluate_actions(chain, np.array(edges)).cost_usd_per_s / find_optimum(chain).cost_usd_per_s
     assert cost < 1.8
+
+
+def test_one_episode_alone_teaches_nothing(met):
+    alone = Choices(*(column[met.decision < 9] if len(column) == len(met.decision) else column[:9] for column in met))
+    assert len(set(alone.episode)) == 1
+    network = network_of()
+    learn(network, with_costs(alone, np.where(alone.is_rules, 1.0, 0.0)), epochs=2)
+    np.testing.assert_array_equal(greedy(network, alone), np.flatnonzero(alone.is_rules))
