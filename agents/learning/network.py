@@ -120,6 +120,11 @@ class CandidateScorer(nn.Module):
         layers = (self.center_encoder, self.candidate_encoder, self.scorer)
         return [self.action_embedding, *(parameter for layer in layers for parameter in layer.parameters())]
 
+    @property
+    def is_prior(self) -> bool:
+        """True if the layers add nothing to the prior."""
+        return not any(bool(parameter.any()) for parameter in self.scorer[-1].parameters())
+
     def weaken_residual(self, share: float) -> None:
         """Multiply what the layers add to the prior by `share`."""
         with torch.no_grad():

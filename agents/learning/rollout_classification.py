@@ -40,7 +40,7 @@ class Epoch(NamedTuple):
 
     Attributes:
         number: of passes so far, 1 and up.
-        loss: mean over the decisions that teach, in units of the largest w(a).
+        loss: mean over the decisions that teach, while they do, in units of the largest w(a).
         saved_usd: a decision of the episodes held out, by their rollouts: what the greedy choice of the network saves
             against the rule's, with the best of `DOUBTS`.
     """
@@ -73,7 +73,7 @@ def classify(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-            losses.append(float(loss.detach()))
+            losses.append(float(loss.detach()) * len(decisions))
         learned = copy.deepcopy(network.state_dict())
         epoch_usd = -np.inf
         for share in DOUBTS:
@@ -83,7 +83,7 @@ def classify(
             if saved_usd > best_usd:
                 best_usd, best = saved_usd, copy.deepcopy(network.state_dict())
         network.load_state_dict(learned)
-        yield Epoch(number, float(np.mean(losses)) if losses else 0.0, epoch_usd)
+        yield Epoch(number, sum(losses) / max(len(lessons.taught), 1), epoch_usd)
     network.load_state_dict(best)
 
 

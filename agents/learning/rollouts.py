@@ -36,7 +36,7 @@ class Choices(NamedTuple):
         action: its index in the action table (m,).
         is_rules: whether the rule takes it (m,).
         cost_usd: of the rollout after it (m,), within the horizon of rollouts.
-        noise_usd: of that cost, of mean 0 whatever is done (`envs.simulator.money.control_variate`) (m,).
+        noise_usd: of that cost (`envs.simulator.money.control_variate`), of mean 0 over whole episodes (m,).
     """
 
     center: NDArray[np.float32]
@@ -52,7 +52,8 @@ class Choices(NamedTuple):
         """Return what each open action saves against the rule's own (m,), less what of it was noise.
 
         Noise is taken off with the weight that leaves the least variance (Glasserman 2003, Monte Carlo Methods in
-        Financial Engineering, section 4.1.1): paired rollouts share much of their luck already.
+        Financial Engineering, section 4.1.1): paired rollouts share much of their luck already. Within a rollout its
+        mean is only about 0, since it is booked as a wait ends, and some waits end later.
         """
         own = np.flatnonzero(self.is_rules)[self.decision]
         saved_usd = self.cost_usd[own] - self.cost_usd
@@ -74,7 +75,8 @@ class Rollouts:
     """Rollouts of the rule `expected_loss` with `settings` in `scenario`.
 
     Args:
-        horizon_s: seconds of a rollout; its costs are those until the first decision after them, or the end.
+        horizon_s: seconds of a rollout; its costs are those until the first decision after them, or the end. What is
+            put off beyond them costs nothing, so they should outlast the promises that are at stake.
         share_frac: of the decisions of an episode from which rollouts start.
         exploration_frac: of the decisions in which the episode goes on with any open action instead of the rule's, so
             that decisions are met to which the rule does not lead.
@@ -135,14 +137,17 @@ class Rollouts:
         return _choices(rows, episode, met, costs_usd)
 
     def _roll_out(self, rows: CenterRows, action: int) -> tuple[float, float]:
-        """Return cost and noise, USD, after `action` in the present decision of the episode."""
+        """Return cost and noise, USD, after `action` in the present decision of the episode. What the end of a warm-up
+        forgets costs nothing."""
         rows.copy(0, 1)
         state = rows.states[1]
-        cost_usd, noise_usd = float(state["cost_usd"].sum()), float(state["noise_usd"])
+        cost_usd, noise_usd, is_warm = float(state["cost_usd"].sum()), float(state["noise_usd"]), bool(state["warm"])
         until_s = rows.time_s + self._horizon_s
         rows.step(_BRANCH, np.array([0, action]))
         self._rule.play_until(rows, _BRANCH, until_s)
         state = rows.states[1]  # anew: rows may have grown
+        if bool(state["warm"]) != is_warm:
+            cost_usd = 0.0
         return float(state["cost_usd"].sum()) - cost_usd, float(state["noise_usd"]) - noise_usd
 
 

@@ -86,7 +86,7 @@ class TrainingVecEnv(VecEnv):
             advance_rows(self.rows, self._starter, self.rows.all_rows, until_s=until_s)
             self._set_arrival_credit()
             self._arrived_usd = self._read_arrived()
-            self._noise_usd = self.rows.states["noise_usd"].copy()
+            self._noise_usd = np.where(self.rows.has_stepped, self.rows.states["noise_usd"], 0.0)
             finished = np.flatnonzero(self.rows.done)
             if len(finished):
                 self._start(finished)

@@ -23,7 +23,6 @@ from agents.learning.rollouts import Choices, Rollouts, join
 from agents.policy import Policy
 from agents.rules.rule_policy import RulePolicy
 from agents.run_files import CLASSIFICATION_FILE, TENSORBOARD_FOLDER
-from envs.errors import ConfigurationError
 from envs.interface.units import HOUR_S
 from envs.metrics import calendar_days
 from envs.scenario.scenario import Scenario
@@ -39,13 +38,12 @@ class Classified(NamedTuple):
 
     Attributes:
         decisions: from which rollouts started.
-        prior_usd: what the prior alone costs on the validation episodes, USD/day.
-        difference_usd: what the network costs more, USD/day, paired; 0 if it learned nothing.
+        difference_usd: what the network costs more than its prior alone on the validation episodes, USD/day, paired;
+            0 if it learned nothing.
         error_usd: standard error of the difference.
     """
 
     decisions: int
-    prior_usd: float
     difference_usd: float
     error_usd: float
 
@@ -55,23 +53,27 @@ class Classified(NamedTuple):
         return self.difference_usd + self.error_usd < 0.0
 
 
+NOTHING = Classified(0, 0.0, 0.0)
+"""What a stage brought that learned nothing."""
+
+
 def learn_from_rollouts(
     network: CandidateScorer, scenario: Scenario, config: TrainingConfig, folder: Path
 ) -> Classified:
-    """Let `network` learn what rollouts of its prior tell, and keep that if validation episodes bear it out; if not, it
-    is its prior alone again. Ctrl-C ends the rollouts with those that are there."""
+    """Let `network` learn what rollouts of its prior tell, and keep that if validation episodes bear it out; if not, or
+    after Ctrl-C, it is its prior alone again."""
     settings = config.controlled_learning
     assert settings is not None
-    torch.set_num_threads(config.threads)
     start_s = time.monotonic()
-    choices = _roll_out(network, scenario, config, settings)
-    if not len(choices.center):
-        raise ConfigurationError(
-            f"training.controlled_learning.share_frac = {settings.share_frac:g}: in {settings.episodes} episodes of "
-            f"scenario {scenario.name} no decision was met from which rollouts could start"
-        )
+    try:
+        choices = _roll_out(network, scenario, config, settings)
+    except KeyboardInterrupt:
+        return NOTHING
+    if not len(choices.center):  # nobody has a choice, or none was met
+        return NOTHING
     device = network.center_scale.device
     network.cpu()  # the network is small, and what it learns from lies there
+    torch.set_num_threads(1)  # two would add up gradients in any order
     with (
         (folder / CLASSIFICATION_FILE).open("w", newline="", encoding="utf-8") as stream,
         SummaryWriter(str(folder / TENSORBOARD_FOLDER / "controlled_learning")) as events,
@@ -90,7 +92,10 @@ def learn_from_rollouts(
             rows.writerow([epoch.number, len(choices.center), minutes, epoch.loss, epoch.saved_usd])
             events.add_scalar("classification/loss", epoch.loss, epoch.number)
             events.add_scalar("classification/saved_usd", epoch.saved_usd, epoch.number)
+    torch.set_num_threads(config.threads)
     network.to(device)
+    if network.is_prior:
+        return NOTHING._replace(decisions=len(choices.center))
     found = _validate(network, scenario, config, settings, len(choices.center))
     if not found.is_kept:
         network.weaken_residual(0.0)
@@ -112,20 +117,15 @@ def _roll_out(
     parts: list[Choices] = []
     with episode_progress() as progress:
         task = progress.add_task("rollouts", total=settings.episodes)
-        try:
-            for part in rollouts.play(
-                demand_seeds(config.seed).train,
-                first_episode,
-                settings.episodes,
-                threads=config.threads,
-                end_s=time.monotonic() + 60.0 * settings.minutes,
-            ):
-                parts.append(part)
-                progress.advance(task)
-        except KeyboardInterrupt:
-            if not parts:
-                raise
-            progress.console.print("Rollouts stopped; learning from those that are there", highlight=False)
+        for part in rollouts.play(
+            demand_seeds(config.seed).train,
+            first_episode,
+            settings.episodes,
+            threads=config.threads,
+            end_s=time.monotonic() + 60.0 * settings.minutes,
+        ):
+            parts.append(part)
+            progress.advance(task)
     return join(parts)
 
 
@@ -143,4 +143,4 @@ def _validate(
     prior_usd = costs_usd(RulePolicy("expected_loss", scenario, network.prior.read_settings(), needs=()))
     difference_usd = costs_usd(LearnedPolicy(network)) - prior_usd
     error_usd = float(difference_usd.std(ddof=1)) / math.sqrt(len(episodes))
-    return Classified(decisions, float(prior_usd.mean()), float(difference_usd.mean()), error_usd)
+    return Classified(decisions, float(difference_usd.mean()), error_usd)

@@ -122,8 +122,10 @@ def make_card(folder: Path) -> Card:
     for name in (PROVENANCE_FILE, TRAINING_FILE, SELECTION_FILE, SEARCH_FILE, POLICY_FILE, BENCHMARK_JSON_FILE):
         if not (folder / name).is_file():
             raise ConfigurationError(f"--ship {folder}: has no {name}; must be a finished policy search with a test")
-    if validate(load_yaml(folder / TRAINING_FILE), TrainingConfig, "training").steps:
-        raise ConfigurationError(f"--ship {folder}: went on with MaskablePPO; must be a policy search alone")
+    config = validate(load_yaml(folder / TRAINING_FILE), TrainingConfig, "training")
+    if config.steps or config.controlled_learning is not None:
+        went_on = "MaskablePPO" if config.steps else "controlled learning"
+        raise ConfigurationError(f"--ship {folder}: went on with {went_on}; must be a policy search alone")
     try:
         return _read_card(folder)
     except KeyError as error:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.catalog import load_policy
-from agents.run_files import BENCHMARK_JSON_FILE, POLICY_FILE, SELECTION_FILE, TRAINING_FILE
+from agents.run_files import BENCHMARK_JSON_FILE, CLASSIFICATION_FILE, POLICY_FILE, SELECTION_FILE, TRAINING_FILE
 from envs.configuration.document import load_yaml, validate
 from envs.errors import ConfigurationError
 from envs.headline import Headline, Headlined
@@ -155,7 +155,9 @@ def finished_run(parent: Path, config: TrainingConfig) -> Path | None:
 
 
 def _is_whole(folder: Path, config: TrainingConfig) -> bool:
-    """Return whether the search of a run, if it has one, came to its end."""
+    """Return whether search and rollouts of a run, if it has them, came to their end."""
+    if config.controlled_learning is not None and not (folder / CLASSIFICATION_FILE).is_file():
+        return False
     if config.adjustment is None:
         return True
     last = last_generation(folder)
@@ -175,7 +177,8 @@ def require_shippable(scenarios: Sequence[str], overrides: tuple[str, ...]) -> N
     """Raise `ConfigurationError` if a training of one of `scenarios` could not be shipped."""
     for name in scenarios:
         config = load_training(name, overrides)
-        if config.adjustment is None or config.steps or config.scenario_overrides:
+        others = (config.steps, config.controlled_learning, config.scenario_overrides)
+        if config.adjustment is None or any(others):
             raise ConfigurationError(f"--ship {name}: must be trained by policy search alone, in the scenario as it is")
 
 

@@ -237,8 +237,8 @@ def _learn_from_episodes(
         save_weights(network, folder / CLASSIFIED_FILE)
         console.print(
             f"Controlled learning from {learned.decisions:,} decisions: {amount_text(learned.difference_usd)} ± "
-            f"{amount_text(learned.error_usd)} USD/day against the prior alone on validation episodes, so it is "
-            f"{'kept' if learned.is_kept else 'dropped'}",
+            f"{amount_text(learned.error_usd)} USD/day against the prior alone on validation episodes, "
+            f"{'kept' if learned.is_kept else 'so the prior stays as it was'}",
             highlight=False,
             soft_wrap=True,
         )
@@ -279,8 +279,8 @@ def test_policies(
     folder: Path, scenario: Scenario, config: TrainingConfig, mode: str, rows: list[str]
 ) -> list[str | NamedPolicy]:
     """Return who takes part in the final benchmark: the exported policy in its chosen mode, the `rows` of tuned rules,
-    the baselines, and, if gradients came after the start, the network before the first update and after policy search,
-    played greedily. With policy search alone the start is the rule `expected_loss`, and what it found the policy."""
+    the baselines, and, if more came after policy search, what that had found, played greedily; with gradients also the
+    network before its first update. With policy search alone the start is the rule `expected_loss`."""
     assert config.benchmark is not None
     exported = ExportedPolicy(folder / POLICY_FILE, scenario)
     stages = []

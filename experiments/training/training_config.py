@@ -82,13 +82,13 @@ class Adjustment(Checked):
 
 class ControlledLearning(Checked):
     """Learning by classification which actions rollouts of the prior rule found cheapest, after the policy search and
-    before PPO (`agents.learning.rollouts`, `agents.learning.rollout_classification`).
+    in the place of PPO (`agents.learning.rollouts`, `agents.learning.rollout_classification`).
 
     Attributes:
         minutes: after which no further episode is begun.
         episodes: training episodes, at most, from whose decisions rollouts start.
         share_frac: of their decisions from which rollouts of all open actions start.
-        horizon_h: hours of a rollout, of center time.
+        horizon_h: hours of a rollout, of center time; should outlast the promises that are at stake.
         exploration_frac: of the decisions of these episodes that take any open action, to meet others than the rule's.
         epochs: passes over the decisions.
         batch_size: decisions in a gradient step.
@@ -98,7 +98,7 @@ class ControlledLearning(Checked):
     """
 
     minutes: float = Field(default=5.0, gt=0)
-    episodes: int = Field(default=1000, ge=2, le=MOST_EPISODES)
+    episodes: int = Field(default=1000, ge=5, le=MOST_EPISODES)
     share_frac: float = Field(default=0.1, gt=0, le=1)
     horizon_h: float = Field(default=2.0, gt=0)
     exploration_frac: float = Field(default=0.02, ge=0, le=1)
@@ -186,13 +186,26 @@ class TrainingConfig(Checked):
     def _check(self) -> "TrainingConfig":
         if self.adjustment is not None and self.network.prior_weight == 0.0:
             raise InvalidValueError(("adjustment",), "needs a prior: network.prior_weight must be > 0")
-        if self.controlled_learning is not None and self.network.prior_weight == 0.0:
-            raise InvalidValueError(("controlled_learning",), "needs a prior: network.prior_weight must be > 0")
+        if self.controlled_learning is not None:
+            self._check_controlled_learning()
         if self.steps and self.adjustment is not None and self.adjustment.centers is not None:
             raise InvalidValueError(
                 ("steps",), "must be 0 with adjustment.centers: gradients learn in the scenario alone"
             )
         return self
+
+    def _check_controlled_learning(self) -> None:
+        if 0.0 in (self.network.prior_weight, self.network.residual_weight):
+            raise InvalidValueError(
+                ("controlled_learning",),
+                "needs a prior, and layers that add to it: network.prior_weight and residual_weight must be > 0",
+            )
+        if self.steps:
+            raise InvalidValueError(("steps",), "must be 0 with controlled_learning: both learn on top of the prior")
+        if self.adjustment is not None and self.adjustment.centers is not None:
+            raise InvalidValueError(
+                ("controlled_learning",), "must be null with adjustment.centers: it learns in the scenario alone"
+            )
 
 
 COMMON = "common"

@@ -87,6 +87,19 @@ def test_a_shorter_rollout_costs_no_more(day):
     assert half.cost_usd.sum() < hour.cost_usd.sum()
 
 
+def test_what_the_end_of_a_warm_up_forgets_costs_nothing():
+    # Counts and costs begin anew after one of two days. To the end of the second, whatever is done on the first costs
+    # what the second day does, which is charged alone: never less than nothing.
+    scenario = load_scenario("premium_desk", ("horizon.days=2", "horizon.warm_up_days=1"))
+    found = rollouts_of(scenario, horizon_s=np.inf, share_frac=0.05).play_episode(SEED, 0)
+    rows, rule = CenterRows(scenario, 1), RulePolicy("expected_loss", scenario)
+    rows.start(rows.all_rows, np.array([SEED]), np.array([0]))
+    advance_rows(rows, rule, rows.all_rows)
+    first = found.is_rules & (found.decision == 0)
+    assert found.cost_usd[first] == pytest.approx(rows.states["cost_usd"][0].sum())
+    assert (found.cost_usd >= 0.0).all()
+
+
 def test_threads_change_nothing(day):
     one, two = (list(rollouts_of(day).play(SEED, 3, 3, threads=threads)) for threads in (1, 2))
     assert [part.episode[0] for part in one] == [3, 4, 5]
