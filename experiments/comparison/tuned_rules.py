@@ -35,7 +35,7 @@ from experiments.seeds import LARGEST_SEED, demand_seeds
 TUNED_FOLDER = REPOSITORY_FOLDER / "configs" / "benchmarks" / "tuned"
 PUBLISHED_FOLDER = REPOSITORY_FOLDER / "configs" / "benchmarks" / "published"
 BEST_TUNED = "best_tuned"
-"""The row of the tuned rule that costs least on validation episodes."""
+"""The row of the tuned rule that costs least on validation episodes, with or without own parts."""
 BEST_PUBLISHED = "best_published"
 """The row of the tuned rule without `agents.rules.rule.OWN_PARTS` that costs least on validation episodes."""
 CHOSEN_ROWS = (BEST_TUNED, BEST_PUBLISHED)
@@ -135,10 +135,22 @@ def load_tuned(scenario_name: str, row: str = BEST_TUNED) -> TunedRules:
     return found
 
 
+def rules_of(scenario_name: str, row: str = BEST_TUNED) -> tuple[AnyRule, ...]:
+    """Return the rules of a scenario among which `row` is chosen; raises `ConfigurationError` if none are there.
+
+    Among the best tuned rules are those without this project's own parts: with fewer numbers to tune these may be tuned
+    better, and whoever is compared with the best should be compared with them.
+    """
+    rules = load_tuned(scenario_name, row).rules
+    if row == BEST_TUNED and tuned_file(scenario_name, BEST_PUBLISHED).is_file():
+        rules += load_tuned(scenario_name, BEST_PUBLISHED).rules
+    return rules
+
+
 def load_rules(scenario: Scenario, row: str = BEST_TUNED) -> list[NamedPolicy]:
-    """Return the rules among which `row` is chosen, ready to play in `scenario`; raises `ConfigurationError` if none
-    are there, or one makes no sense there."""
-    return [load_policy(rule, scenario) for rule in load_tuned(scenario.name, row).rules]
+    """Return the `rules_of` a row, ready to play in `scenario`; raises `ConfigurationError` if none are there, or one
+    makes no sense there."""
+    return [load_policy(rule, scenario) for rule in rules_of(scenario.name, row)]
 
 
 def ship(tuned: TunedRules, row: str = BEST_TUNED) -> Path:

@@ -15,7 +15,7 @@ from envs.arguments import check_whole
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario
 from experiments.comparison.comparison import require_different, run_benchmark
-from experiments.comparison.tuned_rules import BEST_TUNED, CHOSEN_ROWS, choose_best, load_tuned
+from experiments.comparison.tuned_rules import BEST_TUNED, CHOSEN_ROWS, choose_best, load_tuned, rules_of
 from experiments.progress import episode_progress
 from experiments.seeds import LARGEST_SEED, MOST_EPISODES, demand_seeds
 from experiments.transfer.moves import MOVES, Move, moved
@@ -103,7 +103,7 @@ def _load_all(policies: Sequence[str], scenario: Scenario, centers: list[Scenari
     for text in policies:
         row = text.strip()
         if row in CHOSEN_ROWS:
-            entrants.append(_Entrant(row, row, load_tuned(scenario.name, row).rules))
+            entrants.append(_Entrant(row, row, rules_of(scenario.name, row)))
         else:
             loaded = load_policy(text, scenario)
             entrants.append(_Entrant(loaded.name, text if loaded.file is None else str(loaded.file)))

@@ -281,6 +281,7 @@ def tuned_folder(tmp_path, monkeypatch):
     origins = "".join(f"  tuned_{name}: {ORIGIN}\n" for name in ("none", "some", "all"))
     (folder / "bank.yaml").write_text(TUNED + origins)
     monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", folder)
+    monkeypatch.setattr(tuned_rules, "PUBLISHED_FOLDER", tmp_path / "none")
     return folder
 
 

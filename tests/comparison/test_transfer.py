@@ -41,6 +41,7 @@ def one_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ship one tuned rule, one of whose values is beyond what half of the center has reps for."""
     (tmp_path / "premium_desk.yaml").write_text(TUNED)
     monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", tmp_path)
+    monkeypatch.setattr(tuned_rules, "PUBLISHED_FOLDER", tmp_path / "none")
 
 
 def blended(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

@@ -175,20 +175,40 @@ def test_every_scenario_of_the_suite_has_a_pretrained_policy_and_rules_to_beat()
             assert load_tuned(name, row).rules
 
 
-def test_best_published_is_the_best_of_its_own_rules(tmp_path, monkeypatch):
-    # Serving whoever comes costs less than keeping a hundred reps free, that is, serving nobody.
+def ship_reserves(folder, prefix, bank, **reserves):
+    """Ship the rule `priority` with so many reps kept free under each name."""
     origin = {"command": "blended tune", "date": "2026-01-01", "seed": 0, "trials": 1, "episodes": 1}
     origin |= {"validation_episodes": 1, "kept": "tuned"}
     origin |= {key: {"default": 1, "tuned": 1} for key in ("training_cost_usd", "validation_cost_usd")}
-    bank = load_scenario("bank", ("horizon.days=0.5",))
     order = [channel.name for channel in bank.channels]
     rules = [
-        {"rule": "priority", "name": f"published_{name}", "order": order, "reserve": dict.fromkeys(order, reps)}
-        for name, reps in (("none", 0), ("all", 100))
+        {"rule": "priority", "name": f"{prefix}_{name}", "order": order, "reserve": dict.fromkeys(order, reps)}
+        for name, reps in reserves.items()
     ]
     stated = {"scenario": "bank", "rules": rules, "origins": {rule["name"]: origin for rule in rules}}
-    (tmp_path / "bank.yaml").write_text(yaml.safe_dump(stated, sort_keys=False))
-    monkeypatch.setattr(tuned_rules, "PUBLISHED_FOLDER", tmp_path)
+    folder.mkdir()
+    (folder / "bank.yaml").write_text(yaml.safe_dump(stated, sort_keys=False))
+    return folder
+
+
+def test_best_tuned_is_a_rule_without_own_parts_where_that_is_the_best(tmp_path, monkeypatch):
+    # Serving whoever comes costs less than keeping a hundred reps free, that is, serving nobody.
+    bank = load_scenario("bank", ("horizon.days=0.5",))
+    monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", ship_reserves(tmp_path / "tuned", "tuned", bank, all=100))
+    published = ship_reserves(tmp_path / "published", "published", bank, none=0)
+    monkeypatch.setattr(tuned_rules, "PUBLISHED_FOLDER", published)
+    found = run_benchmark(bank, ["fifo", "best_tuned"], episodes=2, validation_episodes=2).scenarios["bank"]
+    assert found.chosen == {"best_tuned": "published_none"}
+    (published / "bank.yaml").unlink()
+    found = run_benchmark(bank, ["fifo", "best_tuned"], episodes=2, validation_episodes=2).scenarios["bank"]
+    assert found.chosen == {"best_tuned": "tuned_all"}
+
+
+def test_best_published_is_the_best_of_its_own_rules(tmp_path, monkeypatch):
+    # Serving whoever comes costs less than keeping a hundred reps free, that is, serving nobody.
+    bank = load_scenario("bank", ("horizon.days=0.5",))
+    published = ship_reserves(tmp_path / "published", "published", bank, none=0, all=100)
+    monkeypatch.setattr(tuned_rules, "PUBLISHED_FOLDER", published)
     found = run_benchmark(bank, ["fifo", "best_published"], episodes=2, validation_episodes=2).scenarios["bank"]
     assert list(found.outcomes) == ["fifo", "best_published"]
     assert found.chosen == {"best_published": "published_none"}
