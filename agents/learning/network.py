@@ -85,30 +85,36 @@ class CandidateScorer(nn.Module):
         """Return (masked logits (batch, actions), values (batch, 1)), scoring open rows only: the form for training,
         since about one row in five is open."""
         encoded_center = compress(center, self.center_scale)
-        context = self.center_encoder(encoded_center)
         row, action = torch.nonzero(action_mask > 0, as_tuple=True)
         rows = candidates[row, action]
         encoded_rows = compress(rows, self.candidate_scale)
-        blank = torch.full_like(candidates[:, :, 0], MASKED_LOGIT)
-        logits = blank.index_put((row, action), self._residual(context, encoded_rows, row, action))
-        if self.prior_weight > 0.0:
-            scores = torch.full_like(blank, MASKED_SCORE)
-            scores = scores.index_put((row, action), self.prior.row_scores(center[row], rows, action))
-            logits = torch.where(action_mask > 0, logits + self.prior_weight * preferences(scores), logits)
+        prior = self.prior_logits(center, rows, row, action)
+        logits = self._add_residual(prior, encoded_center, encoded_rows, row, action)
         return logits, self._value(encoded_center, encoded_rows, row)
 
-    def score_rows(self, center: Tensor, rows: Tensor, row: Tensor, action: Tensor, prior: Tensor) -> Tensor:
-        """Return masked logits (n, actions) of n observations, whose open candidate `rows` (m, fields) stand at `row`
-        and `action` (m,), given the logits `prior` (m,) that their prior has: for training where the prior stays."""
-        context = self.center_encoder(compress(center, self.center_scale))
-        logits = prior + self._residual(context, compress(rows, self.candidate_scale), row, action)
-        blank = torch.full((len(center), len(self.action_embedding)), MASKED_LOGIT, device=center.device)
-        return blank.index_put((row, action), logits)
+    def prior_logits(self, center: Tensor, rows: Tensor, row: Tensor, action: Tensor) -> Tensor:
+        """Return the prior's part (m,) in the logits of open candidate `rows` (m, fields), which stand at `row` and
+        `action` (m,) of the observations with `center` (n, fields)."""
+        if self.prior_weight == 0.0:
+            return torch.zeros(len(rows), device=rows.device)
+        scores = torch.full((len(center), len(self.action_embedding)), MASKED_SCORE, device=center.device)
+        scores = scores.index_put((row, action), self.prior.row_scores(center[row], rows, action))
+        return self.prior_weight * preferences(scores)[row, action]
 
-    def _residual(self, context: Tensor, encoded_rows: Tensor, row: Tensor, action: Tensor) -> Tensor:
+    def score_rows(self, center: Tensor, rows: Tensor, row: Tensor, action: Tensor, prior: Tensor) -> Tensor:
+        """Return masked logits (n, actions), given those (m,) of the prior: for training where the prior stays. The
+        arguments are those of `prior_logits`."""
+        encoded_center, encoded_rows = compress(center, self.center_scale), compress(rows, self.candidate_scale)
+        return self._add_residual(prior, encoded_center, encoded_rows, row, action)
+
+    def _add_residual(
+        self, prior: Tensor, encoded_center: Tensor, encoded_rows: Tensor, row: Tensor, action: Tensor
+    ) -> Tensor:
+        context = self.center_encoder(encoded_center)
         hidden = self.candidate_encoder(encoded_rows) + self.action_embedding[action] + context[row]
-        added: Tensor = self.scorer(hidden).squeeze(-1) * self.residual_weight
-        return added
+        logits = self.scorer(hidden).squeeze(-1) * self.residual_weight + prior
+        blank = torch.full((len(encoded_center), len(self.action_embedding)), MASKED_LOGIT, device=logits.device)
+        return blank.index_put((row, action), logits)
 
     def actor_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that the logits depend on; the value has others."""

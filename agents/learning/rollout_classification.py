@@ -21,7 +21,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.learning.expected_loss_prior import MASKED_SCORE, preferences
 from agents.learning.network import CandidateScorer
 from agents.learning.rollouts import Choices
 
@@ -100,7 +99,7 @@ class _Lessons:
     """What `choices` teach `network`: the loss of decisions, and what its choices save on the episodes held out."""
 
     def __init__(self, network: CandidateScorer, choices: Choices) -> None:
-        self._network, self._choices = network, choices
+        self._network = network
         self._first = np.searchsorted(choices.decision, np.arange(len(choices.center) + 1))
         self._center, self._rows = torch.from_numpy(choices.center), torch.from_numpy(choices.candidates)
         self._action = torch.from_numpy(choices.action)
@@ -112,7 +111,10 @@ class _Lessons:
         self._held_out = np.flatnonzero(is_held_out)
         self._prior = torch.zeros(len(choices.action))
         for decisions in _split(np.arange(len(choices.center)), _PLAYED):
-            self._read_prior(self._batch(decisions))
+            batch = self._batch(decisions)
+            center, rows, action = self._center[decisions], self._rows[batch.places], self._action[batch.places]
+            with torch.no_grad():
+                self._prior[batch.places] = network.prior_logits(center, rows, batch.row, action)
 
     def _batch(self, decisions: NDArray[np.int64]) -> _Batch:
         n_open = self._first[decisions + 1] - self._first[decisions]
@@ -120,25 +122,17 @@ class _Lessons:
         places = np.arange(n_open.sum()) + np.repeat(self._first[decisions] - before, n_open)
         return _Batch(decisions, places, torch.from_numpy(np.repeat(np.arange(len(decisions)), n_open)))
 
-    def _read_prior(self, batch: _Batch) -> None:
-        network, action = self._network, self._action[batch.places]
-        center = self._center[batch.decisions]
-        with torch.no_grad():
-            scores = torch.full((len(center), len(network.action_embedding)), MASKED_SCORE)
-            scores[batch.row, action] = network.prior.row_scores(center[batch.row], self._rows[batch.places], action)
-            self._prior[batch.places] = network.prior_weight * preferences(scores)[batch.row, action]
-
-    def _log_probabilities(self, batch: _Batch) -> Tensor:
-        """Return the logarithm of the probability of each open action of `batch`."""
+    def _logits(self, batch: _Batch) -> Tensor:
+        """Return the masked logits (decisions, actions) of `batch`."""
         action, prior = self._action[batch.places], self._prior[batch.places]
         center, rows = self._center[batch.decisions], self._rows[batch.places]
-        logits = self._network.score_rows(center, rows, batch.row, action, prior)
-        return torch.log_softmax(logits, dim=1)[batch.row, action]
+        return self._network.score_rows(center, rows, batch.row, action, prior)
 
     def loss(self, decisions: NDArray[np.int64]) -> Tensor:
         """Return the mean loss over `decisions`."""
         batch = self._batch(decisions)
-        return -(self._worth[batch.places] * self._log_probabilities(batch)).sum() / len(decisions)
+        log_probabilities = torch.log_softmax(self._logits(batch), dim=1)[batch.row, self._action[batch.places]]
+        return -(self._worth[batch.places] * log_probabilities).sum() / len(decisions)
 
     def saved_usd(self) -> float:
         """Return what the greedy choice of the network saves a held-out decision, USD."""
@@ -146,12 +140,9 @@ class _Lessons:
         for decisions in _split(self._held_out, _PLAYED):
             batch = self._batch(decisions)
             with torch.no_grad():
-                log_probabilities = self._log_probabilities(batch).numpy()
-            first = np.searchsorted(batch.row.numpy(), np.arange(len(decisions)))
-            best = np.maximum.reduceat(log_probabilities, first)[batch.row]
-            chosen = np.flatnonzero(log_probabilities == best)
-            _, one_each = np.unique(batch.row[chosen], return_index=True)
-            total_usd += float(self._saved_usd[batch.places[chosen[one_each]]].sum())
+                greedy = self._logits(batch).argmax(dim=1)
+            is_greedy = (self._action[batch.places] == greedy[batch.row]).numpy()
+            total_usd += float(self._saved_usd[batch.places[is_greedy]].sum())
         return total_usd / max(len(self._held_out), 1)
 
 

@@ -4,8 +4,8 @@ Room: `agents.learning`. Touches the compiled rule and `CenterRows`; no torch.
 
 All actions of a decision meet the same future, so that their costs differ by what they do, not by luck. That future is
 the episode's own: who looks at one decision alone is clairvoyant, who averages over decisions that look alike is not,
-since each has another future. To draw several for each decision (`CenterRows.restore` with a fresh seed) takes as long
-as a dozen rollouts, and tells less than as many more decisions.
+since each has another future. To draw another for a decision (`CenterRows.restore` with a fresh seed) takes 5 to 8 ms,
+a rollout 0.7 to 3 (docs/suite.md), so a further decision is had for less than a further future.
 """
 
 import time

@@ -61,7 +61,7 @@ def learn_from_rollouts(
     network: CandidateScorer, scenario: Scenario, config: TrainingConfig, folder: Path
 ) -> Classified:
     """Let `network` learn what rollouts of its prior tell, and keep that if validation episodes bear it out; if not, or
-    after Ctrl-C, it is its prior alone again."""
+    if Ctrl-C ended the rollouts, it is its prior alone again."""
     settings = config.controlled_learning
     assert settings is not None
     start_s = time.monotonic()

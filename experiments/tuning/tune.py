@@ -9,6 +9,7 @@ Room: `experiments.tuning`. Needs the extra `tune`. Writes a run folder (`experi
     result.json                      costs before and after
 """
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from agents.rules.registry import (
 )
 from agents.rules.rule import OWN_PARTS, Rule
 from agents.run_files import (
+    PROVENANCE_FILE,
     RESULT_FILE,
     SCENARIOS_FOLDER,
     STUDIES_FILE,
@@ -309,11 +311,12 @@ def _keep_best(
 
 def _shipped(result: TuningResult, scenario_name: str) -> TunedRules:
     provenance = collect_provenance()
+    began = json.loads((result.folder / PROVENANCE_FILE).read_text(encoding="utf-8"))  # whoever goes on names a folder
     config = result.config
     found = result.scenarios[scenario_name]
     origins = {
         rule.kept.name: Origin(
-            command=without_folder(provenance["command"]),
+            command=without_folder(began["command"]),
             date=provenance["date"],
             seed=config.seed,
             trials=rule.search.trials,

@@ -340,6 +340,18 @@ def test_a_rule_of_a_file_is_tuned_as_it_stands(known, monkeypatch, tmp_path):
     assert yaml.safe_load((folder / "known" / "tuned_mine.yaml").read_text())["order"] == ["email", "voice"]
 
 
+def test_what_a_resumed_tuning_ships_names_the_command_that_began_it_and_no_folder(known, monkeypatch, tmp_path):
+    monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", tmp_path / "tuned")
+    options = ("--rule", "priority", "--seed", SEED, "--runs", tmp_path, "--name", "begun")
+    assert blended(monkeypatch, "tune", known, *options, "--trials", 3) == 0
+    assert blended(monkeypatch, "tune", "--resume", tmp_path / "tune" / "begun", "--trials", 4, "--ship") == 0
+    (origin,) = tuned_rules.load_tuned("known").origins.values()
+    assert origin.trials == 4
+    assert origin.command.startswith("blended tune ")
+    assert "--trials 3" in origin.command
+    assert "--resume" not in origin.command
+
+
 def test_shipped_rules_can_be_loaded_and_keep_those_of_other_names(known, monkeypatch, tmp_path):
     monkeypatch.setattr(tuned_rules, "TUNED_FOLDER", tmp_path / "tuned")
     file = tmp_path / "mine.yaml"
