@@ -25,6 +25,7 @@ from agents.policy import Observations
 from envs.errors import ConfigurationError
 from envs.interface.actions import (
     ASSIGN,
+    HOLD,
     INTERRUPT,
     RESUME,
     SERVE,
@@ -150,7 +151,9 @@ class TablePolicy:
             raise ConfigurationError(f"{self.file}: has no entry for state {state}")
         if target != state:
             for action in actions.tolist():
-                if action != WAIT and self.space.leads_to(self.space.after(state, action, candidates[action]), target):
+                if self.space.layout.kind[action] in (WAIT, HOLD):
+                    continue
+                if self.space.leads_to(self.space.after(state, action, candidates[action]), target):
                     return int(action)
         return WAIT
 

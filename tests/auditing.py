@@ -14,6 +14,7 @@ from envs.counts import (
 from envs.inputs.staff_parameters import shift_changes
 from envs.interface.actions import (
     ASSIGN,
+    HOLD,
     INTERRUPT,
     MOST_VALUABLE,
     OFFER_CALLBACK,
@@ -438,6 +439,8 @@ class Auditor:
                 assert self.contacts["rep"][contact] == rep
             elif action.kind != WAIT:
                 assert (kind, contact) == (CONTACT_SUBJECT, subject)
+            if action.kind == HOLD:
+                assert any(self.actions[j].kind == ASSIGN for j in np.flatnonzero(mask)), "held from nobody"
             if action.kind in (SERVE, RESUME, ASSIGN):
                 assert self.seats["status"][rep] == FREE
                 assert self.reps["on_shift"][self.owner[rep]]
@@ -485,11 +488,19 @@ def play_and_audit(scenario: Scenario, seed: int) -> None:
     generator = np.random.default_rng(seed)
     auditor.check()
     auditor.check_question()
+    held: set[int] = set()  # of the present pass
     while not rows.done[0]:
-        action = random_action(generator, rows.mask[0])
+        action, pass_number = random_action(generator, rows.mask[0]), int(rows.states[0]["pass_number"])
+        kind, subject = auditor.actions[action].kind, int(rows.states[0]["subject"])
         rows.step(rows.all_rows, np.array([action]))
         auditor.check()
         auditor.check_question()
+        if rows.states[0]["pass_number"] > pass_number or kind not in (WAIT, HOLD):
+            held.clear()
+        elif kind == HOLD:
+            held.add(subject)
+        meant = rows.states[0]["action_contact"][: len(auditor.actions)]
+        assert not held & set(meant[rows.mask[0] != 0].tolist()), "a held contact is in question"
     assert rows.states[0]["now_s"] == scenario.horizon.days * DAY_S
     assert rows.metrics(0)["lost"] == 0.0
     check_exact_laws(scenario, [read_counts(rows.states[0])])

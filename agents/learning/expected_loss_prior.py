@@ -33,6 +33,7 @@ from agents.rules.compiled.expected_loss import (
     ASSIGN_UNIT,
     DUE_SCALE_H,
     HELD_SCORE,
+    HOLD_SCORE,
     IDLE_SCORE,
     IDLE_UNIT_USD_PER_HOUR,
     OFFER_SCORE,
@@ -47,6 +48,7 @@ from agents.rules.compiled.formulas import I_FIRST_BLOCK, I_FORMULA, N_BLOCK
 from agents.rules.compiled.reading import ActionLayout
 from envs.interface.actions import (
     ASSIGN,
+    HOLD,
     INTERRUPT,
     LONGEST_IDLE,
     OFFER_CALLBACK,
@@ -102,6 +104,7 @@ class ExpectedLossPrior(nn.Module):
     """Scores of `agents.rules.compiled.expected_loss.score_expected_loss` for a batch, with a handful of adjustments
     that can be learned."""
 
+    is_hold: Tensor
     is_serve: Tensor
     is_resume: Tensor
     is_assign: Tensor
@@ -114,6 +117,7 @@ class ExpectedLossPrior(nn.Module):
         super().__init__()
         kind = torch.as_tensor(layout.kind)
         longest_idle = torch.as_tensor(layout.lens == LONGEST_IDLE)
+        self.register_buffer("is_hold", kind == HOLD, persistent=False)
         self.register_buffer("is_serve", kind == SERVE, persistent=False)
         self.register_buffer("is_resume", kind == RESUME, persistent=False)
         self.register_buffer("is_assign", kind == ASSIGN, persistent=False)
@@ -173,8 +177,9 @@ class ExpectedLossPrior(nn.Module):
         starts = self.is_serve[action] | self.is_resume[action]
         score = torch.where(starts, index, score)
         reserve = _reserve_reps(rows, around, weights)
-        held = (reserve > 0.0) & (_reps_free(center, rows) <= reserve) & (starts | self.is_assign[action])
-        score = torch.where(held, HELD_SCORE, score)
+        held = (reserve > 0.0) & (_reps_free(center, rows) <= reserve)
+        score = torch.where(held & (starts | self.is_assign[action]), HELD_SCORE, score)
+        score = torch.where(self.is_hold[action], torch.where(held, HOLD_SCORE, -HOLD_SCORE), score)
         interruption = _score_interruption(rows, around, release_per_hour, weights)
         score = torch.where(self.is_interrupt[action], interruption, score)
         return torch.where(self.is_offer[action], _score_offer(rows, around, release_per_hour, weights), score)

@@ -17,7 +17,17 @@ from envs.inputs.staff_parameters import (
     seat_classes,
     shift_changes,
 )
-from envs.interface.actions import ASSIGN, INTERRUPT, LENSES, OFFER_CALLBACK, OLDEST, RESUME, SERVE, SERVE_PREFERRED
+from envs.interface.actions import (
+    ASSIGN,
+    HOLD,
+    INTERRUPT,
+    LENSES,
+    OFFER_CALLBACK,
+    OLDEST,
+    RESUME,
+    SERVE,
+    SERVE_PREFERRED,
+)
 from envs.interface.cost_terms import COST_TERMS
 from envs.interface.units import (
     DAY_S,
@@ -131,6 +141,7 @@ def _fill_actions(record: Record, scenario: Scenario) -> None:
         record.serve_start[queue] = place_of[SERVE, queue, OLDEST]
     record.serve_preferred = place_of.get((SERVE, NOBODY, SERVE_PREFERRED), NOBODY)
     record.resume_action = place_of[RESUME, NOBODY, NOBODY]
+    record.hold_action = place_of[HOLD, NOBODY, NOBODY]
     record.offer_action = place_of[OFFER_CALLBACK, NOBODY, NOBODY]
     for kind, places in ((ASSIGN, record.assign_action), (INTERRUPT, record.interrupt_action)):
         for lens in range(len(LENSES[kind])):

@@ -4,7 +4,7 @@ Room: `envs.interface`. Tables and the codes of their rows; imports nobody.
 
 An action table (`envs.scenario.action_table`) depends on the channels and on what the scenario has, never on the number
 of reps: `wait`; for a free rep `serve:<channel>:<lens>` for every channel and `resume`; for a waiting real-time contact
-`assign:<lens>`, `interrupt:<lens>` and `offer_callback`. A lens says which contact or rep is meant.
+`hold`, `assign:<lens>`, `interrupt:<lens>` and `offer_callback`. A lens says which contact or rep is meant.
 """
 
 from typing import NamedTuple
@@ -32,6 +32,7 @@ class Lens(NamedTuple):
 
 KINDS = (
     Kind("wait", "any", "change nothing now"),
+    Kind("hold", "waiting contact", "keep it from the free reps, until something could change the answer"),
     Kind("serve", "free rep", "start the waiting contact"),
     Kind("resume", "free rep", "pick up the most urgent of the rep's own suspended contacts"),
     Kind("assign", "waiting contact", "give it to the free rep"),
@@ -84,6 +85,7 @@ def code_of(rows: tuple[Kind, ...] | tuple[Lens, ...], name: str) -> int:
 
 
 WAIT = code_of(KINDS, "wait")
+HOLD = code_of(KINDS, "hold")
 SERVE = code_of(KINDS, "serve")
 RESUME = code_of(KINDS, "resume")
 ASSIGN = code_of(KINDS, "assign")

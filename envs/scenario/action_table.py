@@ -9,6 +9,7 @@ from envs.interface.actions import (
     ASSIGN,
     CONCURRENCY,
     DEFERRED_CHANNEL,
+    HOLD,
     INTERRUPT,
     KINDS,
     LENSES,
@@ -25,15 +26,15 @@ from envs.scenario.scenario import Scenario
 
 
 def action_table(scenario: Scenario) -> tuple[Action, ...]:
-    """Return the actions of `scenario`, in the order of their indices: `wait`, `serve` channel by channel, `resume`,
-    `assign`, `interrupt`, `offer_callback`."""
+    """Return the actions of `scenario`, in the order of their indices: `wait`, `hold`, `serve` channel by channel,
+    `resume`, `assign`, `interrupt`, `offer_callback`."""
     has = {
         "": True,
         PREFERRED_REPS: scenario.has_preferred_reps,
         CONCURRENCY: scenario.has_concurrency,
         UNEQUAL_SPEEDS: scenario.has_unequal_speeds,
     }
-    actions = [Action(KINDS[WAIT].name, WAIT)]
+    actions = [Action(KINDS[WAIT].name, WAIT), Action(KINDS[HOLD].name, HOLD)]
     for queue, channel in enumerate(scenario.channels):
         has[DEFERRED_CHANNEL] = not channel.is_real_time
         for lens, row in enumerate(LENSES[SERVE]):

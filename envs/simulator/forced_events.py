@@ -9,7 +9,7 @@ equal for chain states that have the same future:
 * of each queue the waiting contacts that are not overdue, and those that are;
 * of every rep the class, what is in hand, and what is suspended; reps with equal codes are interchangeable, so the
   codes are sorted;
-* at a decision, who said `wait` already;
+* at a decision, who was told to `wait` already, and who is held;
 * if the order matters (`is_ordered`), all waiting contacts in order of arrival, and the free reps in order of their
   idle times.
 """
@@ -62,8 +62,8 @@ EVENT = np.dtype([("rate_per_s", np.float64), ("kind", np.int64), ("who", np.int
 MAX_EVENTS = 2 * CHAIN_SIZES.contacts
 """Events that may come next in one state, at most."""
 # The parts of a key.
-K_QUEUES = 0  # three numbers a queue: waiting and not overdue, overdue, bits of those who said `wait`
-K_ARRIVED = K_QUEUES + 3 * CHAIN_SIZES.queues
+K_QUEUES = 0  # four numbers a queue: waiting and not overdue, overdue, bits of those told to wait, and of those held
+K_ARRIVED = K_QUEUES + 4 * CHAIN_SIZES.queues
 K_CLASSES = K_ARRIVED + 1  # bits of the classes that said `wait`
 K_REPS = K_CLASSES + 1
 K_ORDER = K_REPS + CHAIN_SIZES.reps
@@ -131,12 +131,13 @@ def _write_key(state, parameters, is_ordered, key):
     for q in range(parameters.n_queues):
         heap = queue_heap(q, BY_ARRIVAL)
         overdue = 0 if parameters.queues[q].real_time else count_overdue_waiting(state, q)
-        key[K_QUEUES + 3 * q] = state.queues[q].waiting - overdue
-        key[K_QUEUES + 3 * q + 1] = overdue
+        key[K_QUEUES + 4 * q] = state.queues[q].waiting - overdue
+        key[K_QUEUES + 4 * q + 1] = overdue
         for i in range(state.heap_size[heap]):
             contact = np.int64(state.heap_item[i, heap])
             if is_asked and parameters.queues[q].real_time and state.contacts[contact].closed_at == state.pass_number:
-                key[K_QUEUES + 3 * q + 2] += np.int64(1) << _rank(state, contact)
+                key[K_QUEUES + 4 * q + 2] += np.int64(1) << _rank(state, contact)
+                key[K_QUEUES + 4 * q + 3] += np.int64(state.contacts[contact].held) << _rank(state, contact)
             if is_ordered:  # sorted below by the number in the order of arrival
                 key[place] = state.contacts[contact].sequence * 64 + _contact_code(state, contact)
                 place += 1

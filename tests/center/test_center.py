@@ -282,7 +282,7 @@ def test_the_center_is_rendered_as_text():
     assert "00:01:00" in text
     assert "vip" in text
     assert "a voice contact of 1,234 USD" in text
-    assert "assign:longest_idle, wait" in text or "wait, assign:longest_idle" in text
+    assert "wait, hold, assign:longest_idle" in text
     environment.step(environment.action_names.index("assign:longest_idle"))
     assert "the horizon has been reached" in environment.render()
     assert BlendedCenter("tiny").render() is None

@@ -57,7 +57,9 @@ class Decision(NamedTuple):
 
 DAY = (
     Decision("09:05:00", "rep 0", {"serve:email:oldest", "wait"}, "serve:email:oldest", {}),
-    Decision("09:06:00", "a voice contact of 500 USD", {"assign:longest_idle", "wait"}, "assign:longest_idle", {}),
+    Decision(
+        "09:06:00", "a voice contact of 500 USD", {"assign:longest_idle", "hold", "wait"}, "assign:longest_idle", {}
+    ),
     Decision(
         "09:08:00",
         "a voice contact of 10,000 USD",
@@ -87,7 +89,7 @@ DAY = (
         # Until 09:11:00. G is blocked, at risk: 1 + 1,000 * 0.01 * 2 = 21. D is held for 40 s.
         {"blocked": 21.0, "backlog": 0.4},
     ),
-    Decision("09:11:00", "a voice contact of 3,000 USD", {"assign:longest_idle", "wait"}, "wait", {}),
+    Decision("09:11:00", "a voice contact of 3,000 USD", {"assign:longest_idle", "hold", "wait"}, "wait", {}),
     Decision(
         "09:11:00",
         "rep 1",

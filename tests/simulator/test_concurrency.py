@@ -47,7 +47,7 @@ def test_two_chats_slow_each_other_down():
     center = Center(desk(chat(0), chat(100)))
     center.do("assign:longest_idle")
     assert center.time_s == 100
-    assert center.open == {"assign:longest_idle", "wait"}
+    assert center.open == {"assign:longest_idle", "hold", "wait"}
     metrics = finish(center.do("assign:longest_idle"))
     assert metrics["chat.completed"] == 2
     assert metrics["chat.mean_handle_s"] == pytest.approx((500 + 500) / 2)
@@ -73,7 +73,7 @@ def test_a_rep_who_holds_chats_takes_no_call_and_cannot_be_interrupted():
     center.do("assign:longest_idle").do("assign:longest_idle")
     # Chats: A has had 10 s at 10, and 290 s of work at half speed end at 590; B then has had 290 s, until 600.
     assert center.time_s == pytest.approx(600)
-    assert center.open == {"assign:longest_idle", "wait"}  # for the call, which has waited since 20
+    assert center.open == {"assign:longest_idle", "hold", "wait"}  # for the call, which has waited since 20
     center.do("wait")
     assert center.open == {"serve:voice:oldest", "serve:email:oldest", "wait"}
     assert center.metrics["interruptions"] == 0
@@ -83,7 +83,7 @@ def test_a_rep_with_one_chat_takes_another_but_no_call():
     center = Center(desk(chat(0), contact(20), chat(30)))
     center.do("assign:longest_idle")
     assert center.time_s == 30
-    assert center.open == {"assign:longest_idle", "wait"}
+    assert center.open == {"assign:longest_idle", "hold", "wait"}
     center.do("wait")
     assert center.open == {"serve:chat:oldest", "wait"}  # the rep's open seat is asked: chats only
 
@@ -106,12 +106,12 @@ def test_contacts_take_units_of_the_capacity():
     center = Center(desk(contact(0, "video"), chat(10), chat(20), units=3, channels=channels))
     center.do("assign:longest_idle").do("assign:longest_idle")
     assert center.time_s == 300  # the video has ended: two units
-    assert center.open == {"assign:longest_idle", "wait"}
+    assert center.open == {"assign:longest_idle", "hold", "wait"}
     # Two chats leave one unit, which is too little for a video but not for a chat.
     center = Center(desk(chat(0), chat(0), contact(5, "video"), chat(10), units=3, channels=channels))
     center.do("assign:longest_idle").do("assign:longest_idle")
     assert center.time_s == 10
-    assert center.open == {"assign:longest_idle", "wait"}
+    assert center.open == {"assign:longest_idle", "hold", "wait"}
 
 
 def test_a_rep_whose_shift_is_over_finishes_the_chats_and_takes_no_more():
@@ -154,7 +154,7 @@ def test_the_least_loaded_and_the_fastest_are_those_who_hold_least():
     assert seen(center, "assign:longest_idle", "rep_holds") == 1
     assert seen(center, "assign:longest_idle", "expected_work_s") == pytest.approx(300 / 0.5)
     # The seat has the fewest skills; rep 1 is the only other choice.
-    assert center.open == {"assign:longest_idle", "assign:least_loaded", "wait"}
+    assert center.open == {"assign:longest_idle", "assign:least_loaded", "hold", "wait"}
     metrics = finish(center.do("assign:least_loaded"))
     assert metrics["chat.mean_handle_s"] == (5000 + 300) / 2  # neither slows the other down
 

@@ -231,13 +231,13 @@ def test_second_names_of_the_same_contact_are_masked():
 
 
 def test_second_names_of_the_same_rep_are_masked():
-    assert Center(scripted(contact(10), reps=2)).open == {"wait", "assign:longest_idle"}
+    assert Center(scripted(contact(10), reps=2)).open == {"wait", "hold", "assign:longest_idle"}
     groups = [
         {"name": "all", "count": 1, "skills": ["voice", "email"]},
         {"name": "voice", "count": 1, "skills": ["voice"]},
     ]
     center = Center(scripted(contact(10), reps=groups))
-    assert center.open == {"wait", "assign:longest_idle", "assign:fewest_skills"}
+    assert center.open == {"wait", "hold", "assign:longest_idle", "assign:fewest_skills"}
 
 
 def test_the_lenses_of_an_interruption():
@@ -268,7 +268,7 @@ def test_the_lenses_of_an_interruption():
 
 def test_nobody_is_interrupted_while_a_suitable_rep_is_free():
     center = Center(scripted(contact(0, "email"), contact(10), reps=2)).do("serve:email:oldest")
-    assert center.open == {"wait", "assign:longest_idle"}
+    assert center.open == {"wait", "hold", "assign:longest_idle"}
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2])
@@ -294,11 +294,11 @@ def test_suspended_work_is_limited(limit):
 def test_a_callback_is_offered_once_and_only_when_nobody_is_free():
     voice = channel(VOICE, callback_offer={"to": "email", "accept_prob": 0.0})
     center = Center(scripted(contact(0), contact(10), channels=[voice, EMAIL]))
-    assert center.open == {"wait", "assign:longest_idle"}
+    assert center.open == {"wait", "hold", "assign:longest_idle"}
     center.do("assign:longest_idle")
     assert (center.time_s, center.open) == (10, {"wait", "offer_callback"})
     center.do("offer_callback")
-    assert (center.time_s, center.open) == (300, {"wait", "assign:longest_idle"})
+    assert (center.time_s, center.open) == (300, {"wait", "hold", "assign:longest_idle"})
     assert center.record["queue_count"]["callbacks_offered"][0] == 1
     assert center.record["queue_count"]["callbacks_accepted"][0] == 0
 
@@ -366,7 +366,7 @@ def test_a_change_of_shift_comes_before_an_arrival():
     assert center.is_done
     assert count(center, "abandoned") == 1
     center = Center(scripted(contact(3600, patience=60), reps=staffed(("01:00", "02:00"))))
-    assert (center.time_s, center.open) == (3600, {"wait", "assign:longest_idle"})
+    assert (center.time_s, center.open) == (3600, {"wait", "hold", "assign:longest_idle"})
 
 
 def test_at_a_hand_over_only_those_who_have_come_are_asked():

@@ -40,7 +40,7 @@ def test_the_lens_exists_only_where_customers_have_preferred_reps():
 def test_a_call_can_be_given_to_its_preferred_rep_who_is_faster():
     # Rep 0 is idle longest by the order of reps; rep 1 is preferred: 300 / 1.5 = 200 s.
     center = Center(two_reps(contact(100, preferred_rep=1), preferred_rep={"speed": 1.5}))
-    assert center.open == {"assign:longest_idle", "assign:preferred", "wait"}
+    assert center.open == {"assign:longest_idle", "assign:preferred", "hold", "wait"}
     assert seen(center, "assign:preferred", "rep_is_preferred") == 1
     assert seen(center, "assign:longest_idle", "rep_is_preferred") == 0
     assert seen(center, "assign:preferred", "preferred_rep_there") == 1
@@ -60,7 +60,7 @@ def test_a_backup_takes_the_usual_time():
 
 def test_a_preferred_rep_who_is_the_longest_idle_has_no_second_name():
     center = Center(two_reps(contact(100, preferred_rep=0)))
-    assert center.open == {"assign:longest_idle", "wait"}
+    assert center.open == {"assign:longest_idle", "hold", "wait"}
     assert seen(center, "assign:longest_idle", "rep_is_preferred") == 1
 
 
@@ -70,7 +70,7 @@ def test_a_preferred_rep_whose_shift_is_over_is_not_there():
         {"name": "west", "count": 1, "skills": ["voice", "email"], "shifts": [DAY]},
     ]
     center = Center(scripted(contact(7200, preferred_rep=0), contact(7300, preferred_rep=1), reps=groups))
-    assert center.open == {"assign:longest_idle", "wait"}
+    assert center.open == {"assign:longest_idle", "hold", "wait"}
     assert seen(center, "assign:longest_idle", "has_preferred_rep") == 1
     assert seen(center, "assign:longest_idle", "preferred_rep_there") == 0
 

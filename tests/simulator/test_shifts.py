@@ -349,4 +349,4 @@ def test_work_that_ends_as_a_colleague_comes_is_not_interrupted():
         review_interval_s=9000,
     )  # fmt: skip
     center = Center(scenario).do("serve:email:oldest").wait_until(3600)
-    assert (center.time_s, center.open) == (3600, {"assign:longest_idle", "wait"})
+    assert (center.time_s, center.open) == (3600, {"assign:longest_idle", "hold", "wait"})

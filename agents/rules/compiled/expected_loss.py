@@ -53,6 +53,7 @@ from agents.rules.compiled.formulas import index_of
 from agents.rules.compiled.reading import queue_field
 from envs.interface.actions import (
     ASSIGN,
+    HOLD,
     INTERRUPT,
     LONGEST_IDLE,
     OFFER_CALLBACK,
@@ -100,6 +101,8 @@ URGENT_H = 3.0
 """Scale of the time to the due time within which deferred work is urgent, hours."""
 HELD_SCORE = -10.0
 """Score of starting a contact of which reps are kept free: below `wait`, by a margin."""
+HOLD_SCORE = 1.0
+"""Score of `hold` where reps are kept free of the contact, above `wait`, and minus that of it elsewhere."""
 IDLE_UNIT_USD_PER_HOUR = 10.0
 ASSIGN_UNIT = 2.0
 """Of the adjustments of `assign`, in the score of a rep: enough that one outweighs who was idle longest."""
@@ -275,6 +278,8 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
         row = candidates[action]
         if (kind == SERVE or kind == RESUME or kind == ASSIGN) and _is_held(center, row, around, adjustment):
             scores[action] = HELD_SCORE
+        elif kind == HOLD:
+            scores[action] = HOLD_SCORE if _is_held(center, row, around, adjustment) else -HOLD_SCORE
         elif kind == SERVE or kind == RESUME:
             scores[action] = base_index(base, row, due_scale_h) * math.exp(_log_factor(row, kind, adjustment))
         elif kind == ASSIGN:

@@ -172,6 +172,7 @@ def parameters_type(sizes: Sizes) -> np.dtype:
             ("resume_action", np.int32),
             ("assign_action", np.int32, (len(ASSIGN_LENSES),)),  # NOBODY: not in the action table
             ("interrupt_action", np.int32, (len(INTERRUPT_LENSES),)),
+            ("hold_action", np.int32),
             ("offer_action", np.int32),
             ("serve_preferred", np.int32),
             ("shift_change_s", np.float64, (sizes.shift_changes,)),

@@ -92,6 +92,7 @@ CONTACT = record_type(
         ("offered", np.int32),
         ("overdue", np.int32),
         ("past_threshold", np.int32),
+        ("held", np.int32),  # the last answer about it was `hold`
         ("reached", np.int32),
         ("reach_attempts", np.int32),
         ("number", np.int32),  # of this visit to a queue, in the episode

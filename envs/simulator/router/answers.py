@@ -7,6 +7,7 @@ import numpy as np
 
 from envs.interface.actions import (
     ASSIGN,
+    HOLD,
     INTERRUPT,
     OFFER_CALLBACK,
     RESUME,
@@ -19,22 +20,26 @@ from envs.simulator.contacts.waiting import offer_callback, serve_waiting
 from envs.simulator.machine.compilation import compiled
 from envs.simulator.machine.event_list import set_rep_event
 from envs.simulator.machine.state import CONTACT_SUBJECT
-from envs.simulator.router.subjects import class_stamp, is_particular
+from envs.simulator.router.subjects import class_stamp, contact_stamp, is_particular
 from envs.simulator.service.interruption import suspend, take_suspended
+from envs.simulator.service.queues import tell_classes
 from envs.simulator.service.staffing import leave_free
 from envs.simulator.service.work import start_work
 
 
 @compiled
-def _close_subject(state, parameters):
+def _close_subject(state, parameters, holds):
     """Close the present subject, which was told to wait, until news could change the answer or the review interval has
-    passed."""
+    passed; a contact that the router `holds` is not offered to free reps as long."""
     # What a router of a Markovian center sees does not change by itself.
     review_s = NEVER if parameters.markov else state.now_s + parameters.review_interval_s
     if state.subject_kind == CONTACT_SUBJECT:
         person = state.contacts[state.subject]
-        person.closed_at = state.pass_number if parameters.every_event else state.queues[person.queue].news
+        person.closed_at = contact_stamp(state, parameters, state.subject)
         person.review_s = review_s
+        if person.held and not holds:  # free reps who said `wait` have not been offered it
+            tell_classes(state, parameters, person.queue)
+        person.held = holds
         set_waiting_clock(state, parameters, state.subject)
         return
     rep = np.int64(state.subject)
@@ -55,7 +60,9 @@ def apply_action(state, parameters, action):
     contact = np.int64(state.action_contact[action])
     rep = np.int64(state.action_rep[action])
     if kind == WAIT:
-        _close_subject(state, parameters)
+        _close_subject(state, parameters, 0)
+    elif kind == HOLD:
+        _close_subject(state, parameters, 1)
     elif kind == SERVE or kind == ASSIGN:
         leave_free(state, parameters, rep)
         serve_waiting(state, parameters, rep, contact)

@@ -26,6 +26,7 @@ from envs.simulator.machine.state import (
     RESUMING,
 )
 from envs.simulator.money.charges import value_at_stake_usd
+from envs.simulator.router.subjects import is_held
 from envs.simulator.service.expectations import work_done_s
 from envs.simulator.service.queues import look_through_lens, oldest_preferring
 from envs.simulator.service.seats import (
@@ -65,7 +66,7 @@ def _is_named(values, start, stop, wanted):
 @compiled
 def _list_rep_actions(state, parameters, rep):
     """Allow what the free `rep` (seat) may do: serve the contact of each lens, one named by an earlier lens not again,
-    and resume the most urgent of the suspended ones."""
+    and resume the most urgent of the suspended ones; held contacts are not offered."""
     k = state.reps[rep].seat_class
     for q in range(parameters.n_queues):
         if not parameters.skill[k, q] or state.queues[q].waiting == 0:
@@ -76,11 +77,13 @@ def _list_rep_actions(state, parameters, rep):
                 break
             contact = look_through_lens(state, q, parameters.action_lens[action])
             if contact != NOBODY and not _is_named(state.action_contact, start, action, contact):
-                _allow(state, action, contact, rep)
+                if not is_held(state, parameters, contact):
+                    _allow(state, action, contact, rep)
     if parameters.serve_preferred != NOBODY:
         contact = oldest_preferring(state, parameters, rep)
         if contact != NOBODY and not _is_named(state.action_contact, 1, parameters.serve_preferred, contact):
-            _allow(state, parameters.serve_preferred, contact, rep)
+            if not is_held(state, parameters, contact):
+                _allow(state, parameters.serve_preferred, contact, rep)
     if state.reps[rep].n_suspended > 0:
         _allow(state, parameters.resume_action, state.reps[rep].suspended, rep)
 
@@ -195,6 +198,7 @@ def list_actions(state, parameters):
         has_free = has_free_rep(state, parameters, queue)
         if has_free:
             _list_assignments(state, parameters, contact, queue)
+            _allow(state, parameters.hold_action, contact, NOBODY)
         if (not has_free or parameters.markov) and has_interruptible_rep(state, parameters, queue):
             _list_interruptions(state, parameters, contact, queue)
         if not has_free:

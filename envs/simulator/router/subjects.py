@@ -4,12 +4,13 @@ Room: `envs.simulator.router`. Touches the subject of the state; reads who waits
 
 Epochs (DESIGN section 3). After every event one pass: the real-time contact that just arrived, then of each real-time
 queue the oldest and the most valuable, then free reps with eligible work, longest idle first. `wait` closes a subject
-until news could change the answer: each queue counts news for its contacts (a rep freed or started on interruptible
-work), each class of reps counts news for its reps (work they may serve arrived, came due, aged past a threshold). A
-subject is open while the count differs from the one at its last `wait`, and again after the review interval. Reps of a
-class who hold no suspended work, and for whom nobody waits in particular, are interchangeable and asked once; a rep who
-has just come free has not been asked. With `review: every_event` every event is news. Nobody is asked when `wait` is
-the only action.
+until news could change the answer, and `hold` closes a contact in the same way and keeps it from free reps as long, so
+that one answer decides that it waits while they are free: each queue counts news for its contacts (a rep freed or
+started on interruptible work), each class of reps counts news for its reps (work they may serve arrived, came due, aged
+past a threshold). A subject is open while the count differs from the one at its last `wait`, and again after the review
+interval. Reps of a class who hold no suspended work, and for whom nobody waits in particular, are interchangeable and
+asked once; a rep who has just come free has not been asked. With `review: every_event` every event is news. Nobody is
+asked when `wait` is the only action.
 
 An interruption is possible only while no suitable rep is free: it costs a pick-up, and a free rep costs none. With
 `observation: markov` it is possible always, since an exact optimum is to be one over all decisions; there are centers
@@ -30,6 +31,7 @@ from envs.simulator.machine.state import (
     REP_SUBJECT,
     WAITING,
 )
+from envs.simulator.service.queues import oldest_preferring
 from envs.simulator.service.staffing import has_free_rep, has_interruptible_rep
 
 
@@ -44,12 +46,26 @@ def _has_choice(state, parameters, contact):
 
 
 @compiled
+def contact_stamp(state, parameters, contact):
+    """Return the stamp, a count, of what is news to the waiting real-time `contact` (slot): closed at this stamp, it is
+    not asked about again."""
+    return state.pass_number if parameters.every_event else state.queues[state.contacts[contact].queue].news
+
+
+@compiled
+def is_held(state, parameters, contact):
+    """Return True if the waiting `contact` (slot) is kept from free reps: the router said `hold`, and nothing has
+    changed since."""
+    person = state.contacts[contact]
+    return person.held != 0 and person.closed_at == contact_stamp(state, parameters, contact)
+
+
+@compiled
 def _is_contact_open(state, parameters, contact):
     """Return True if the router is to be asked about the waiting real-time `contact` (slot): there has been news since
     its last `wait`, and there is a choice."""
-    person = state.contacts[contact]
-    stamp = state.pass_number if parameters.every_event else state.queues[person.queue].news
-    return person.closed_at != stamp and _has_choice(state, parameters, contact)
+    is_closed = state.contacts[contact].closed_at == contact_stamp(state, parameters, contact)
+    return not is_closed and _has_choice(state, parameters, contact)
 
 
 @compiled
@@ -60,11 +76,23 @@ def class_stamp(state, parameters, k):
 
 @compiled
 def _has_waiting_work(state, parameters, k):
-    """Return True if somebody waits in a queue for which `k` (class) has the skill."""
+    """Return True if there is somebody to be offered, not held, in a queue for which `k` (class) has the skill."""
     for q in range(parameters.n_queues):
-        if parameters.skill[k, q] and state.queues[q].waiting > 0:
+        if not parameters.skill[k, q] or state.queues[q].waiting == 0:
+            continue
+        if not parameters.queues[q].real_time:
             return True
+        for order in (BY_ARRIVAL, BY_VALUE):  # of all lenses of a real-time queue
+            if not is_held(state, parameters, first_in_heap(state, queue_heap(q, order))):
+                return True
     return False
+
+
+@compiled
+def _is_offered_to(state, parameters, rep):
+    """Return True if somebody whose preferred rep is that of `rep` (seat), which has the skill, is to be offered."""
+    contact = oldest_preferring(state, parameters, rep)
+    return contact != NOBODY and not is_held(state, parameters, contact)
 
 
 @compiled
@@ -83,7 +111,7 @@ def _open_rep_of_class(state, parameters, k):
     rep = state.classes[k].first_free
     while rep != NOBODY:
         if is_particular(state, parameters, rep):
-            has_work = work_waits or state.reps[rep].n_suspended > 0
+            has_work = work_waits or state.reps[rep].n_suspended > 0 or _is_offered_to(state, parameters, rep)
             if has_work and state.reps[rep].closed_at != stamp:
                 return np.int64(rep)
         elif work_waits and not class_asked:

@@ -144,6 +144,7 @@ def enqueue(state, parameters, contact):
     queue = person.queue
     person.status = WAITING
     person.closed_at = -1
+    person.held = 0
     person.queued_s = state.now_s
     state.queues[queue].waiting += 1
     _insert_by_arrival_and_value(state, parameters, contact)
