@@ -39,9 +39,9 @@ class BlendedCenter(WritableSpec, gymnasium.Env[Observation, np.int64]):
     `info["elapsed_s"]`. `docs/decision.md` says when who is asked, `envs.info` what else `info` says.
 
     ## Action space
-    `Discrete(n)`; the meaning of each index is `action_names`: `wait`, `serve:<channel>:<lens>`, `resume`,
-    `assign:<lens>`, `interrupt:<lens>`, `offer_callback`. n depends on the channels, not on the number of reps. Only
-    actions with mask 1 are open. A masked one becomes `wait`, flagged in `info["substituted"]`
+    `Discrete(n)`; the meaning of each index is `action_names`: `wait`, `hold`, `serve:<channel>:<lens>`,
+    `resume`, `assign:<lens>`, `interrupt:<lens>`, `offer_callback`. n depends on the channels, not on the number of
+    reps. Only actions with mask 1 are open. A masked one becomes `wait`, flagged in `info["substituted"]`
     (`on_masked_action="substitute"`), or is refused with `ValueError` before anything changes (`"raise"`). What is no
     index of an action at all is always refused.
 
