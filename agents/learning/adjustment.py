@@ -36,6 +36,8 @@ class AdjustedPlay:
 
     Threads share the pairs of candidate and episode: the compiled loop does not hold Python's lock, and each thread has
     a row of its own, which it starts again and again, so that its state stays in the processor's cache.
+
+    `decisions` counts those that were made so far, but for those of warm-ups.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class AdjustedPlay:
         self._layout = action_layout(scenario)
         self._center_of = center_of
         self._threads = threads
+        self.decisions = 0
         self._sampler = KeptDemand(scenario)
         n_rows = threads if center_of is None else 0
         self._free = [CenterRows(scenario, 1, sampler=self._sampler) for _ in range(n_rows)]
@@ -61,7 +64,9 @@ class AdjustedPlay:
                 sampler = self._sampler if center is None else KeptDemand(center)
                 sampler.sample(seed, episode)  # here, so that no two threads draw the same
                 tasks.append([pool.submit(self._play, part, center, sampler, seed, episode) for part in parts])
-            return np.stack([np.concatenate([task.result() for task in of_episode]) for of_episode in tasks], axis=1)
+            played = [[task.result() for task in of_episode] for of_episode in tasks]
+        self.decisions += sum(decisions for of_episode in played for _, decisions in of_episode)
+        return np.stack([np.concatenate([costs_usd for costs_usd, _ in of_episode]) for of_episode in played], axis=1)
 
     def _play(
         self,
@@ -70,19 +75,21 @@ class AdjustedPlay:
         sampler: KeptDemand,
         seed: int,
         episode: int,
-    ) -> NDArray[np.float64]:
-        """Return the cost of one episode with each of `adjustments`, in a `center` of its own or the scenario's."""
+    ) -> tuple[NDArray[np.float64], int]:
+        """Return the cost of one episode with each of `adjustments`, in a `center` of its own or the scenario's, and
+        how many decisions they made together."""
         rows = self._free.pop() if center is None else CenterRows(center, 1, sampler=sampler)
-        costs_usd = np.empty(len(adjustments))
+        costs_usd, decisions = np.empty(len(adjustments)), 0
         rows.start(rows.all_rows, np.array([seed]), np.array([episode]))
         for candidate, adjustment in enumerate(adjustments):
             if candidate:
                 rows.restart(rows.all_rows)
             play_rule(EXPECTED_LOSS, self._layout, adjustment[None], rows, rows.all_rows, np.array([np.inf]))
             costs_usd[candidate] = rows.states["cost_usd"].sum()
+            decisions += int(rows.states[0]["center_count"]["decisions"])
         if center is None:
             self._free.append(rows)
-        return costs_usd
+        return costs_usd, decisions
 
 
 class Generation(NamedTuple):
@@ -94,6 +101,7 @@ class Generation(NamedTuple):
         averages: of the means of the last `AVERAGED` generations, as many as there were, and of the last half of all.
         cost_usd: what an episode cost, the mean over the candidates of those that all have played.
         episodes: played, of all candidates together.
+        decisions: made in these.
         step_size: of the search now, CMA-ES's sigma, by which its covariance is scaled.
     """
 
@@ -102,6 +110,7 @@ class Generation(NamedTuple):
     averages: tuple[NDArray[np.float64], NDArray[np.float64]]
     cost_usd: float
     episodes: int
+    decisions: int
     step_size: float
 
 
@@ -137,12 +146,13 @@ def search_adjustments(
     means: list[NDArray[np.float64]] = []
     for generation in range(generations):
         candidates = np.array([search.ask() for _ in range(population)])
-        numbers = np.arange(generation * episodes, (generation + 1) * episodes)
+        numbers, decisions = np.arange(generation * episodes, (generation + 1) * episodes), play.decisions
         ranks, cost_usd, played = _race(lambda some, few: play.costs_usd(some, seed, few), whole(candidates), numbers)
         search.tell(list(zip(candidates, ranks.tolist(), strict=True)))
         means.append(whole(search.mean[None])[0])
         averages = (np.mean(means[-AVERAGED:], axis=0), np.mean(means[len(means) // 2 :], axis=0))
-        yield Generation(generation + 1, means[-1], averages, cost_usd, played, float(search._sigma))
+        decisions = play.decisions - decisions
+        yield Generation(generation + 1, means[-1], averages, cost_usd, played, decisions, float(search._sigma))
 
 
 def _race(

@@ -5,7 +5,8 @@ what was written as JSON before; touches the one file that it writes.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,13 @@ def write_figure(result: Mapping[str, Any], file: Path) -> None:
     logarithmic axis unless something costs nothing. A lower bound, where the result has one, is a line.
     """
     check_file(file)
+    save(partial(draw, result), file)
+
+
+def save(make: Callable[[], Figure], file: Path) -> None:
+    """Write the figure that `make` draws to a file; the same figure gives the same bytes of SVG."""
     with mpl.rc_context({"svg.hashsalt": "blended routing", "font.size": 9}):
-        figure = draw(result)
+        figure = make()
         with writing(f"--figure {file}"):
             figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix.lower() == ".svg" else None)
 

@@ -4,6 +4,7 @@ Room: `experiments.training`. Plays validation episodes; writes weights and Tens
 """
 
 import csv
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,7 +42,8 @@ class Selection:
     """The choice of a run so far: the cheapest pair of checkpoint and mode.
 
     Attributes:
-        validations: the steps of each checkpoint and what it cost in each mode, USD/day, in order.
+        validations: of each checkpoint, in order, its steps, the minutes of the training so far, and what it cost in
+            each mode, USD/day.
         best_cost_usd: of the cheapest pair.
         best_steps: its checkpoint.
         mode: its mode.
@@ -54,10 +56,10 @@ class Selection:
     mode: str = "greedy"
     validation_cost_usd: dict[str, float] = field(default_factory=dict)
 
-    def add(self, steps: int, metrics: dict[str, dict[str, float]]) -> bool:
+    def add(self, steps: int, minutes: float, metrics: dict[str, dict[str, float]]) -> bool:
         """Note a validation (metrics by mode); return True if it is the best so far."""
         costs = {mode: metrics[mode]["total_cost_usd"] for mode in MODES}
-        self.validations.append({"steps": steps} | costs)
+        self.validations.append({"steps": steps, "minutes": round(minutes, 2)} | costs)
         mode = min(MODES, key=lambda name: costs[name])
         if costs[mode] >= self.best_cost_usd:
             return False
@@ -102,6 +104,7 @@ class CheckpointChoice:
         self._folder = folder
         self._scenario = scenario
         self._selection = selection
+        self._start_s = time.monotonic()
 
     def judge(self, network: CandidateScorer, steps: int) -> dict[str, dict[str, float]]:
         """Keep the weights after `steps` decisions, validate them, and note whether they are the best so far; returns
@@ -114,7 +117,7 @@ class CheckpointChoice:
             demand_seeds(self.config.seed).validation,
             self.config.validation.episodes,
         )
-        if self._selection.add(steps, metrics):
+        if self._selection.add(steps, (time.monotonic() - self._start_s) / 60.0, metrics):
             save_weights(network, self._folder / BEST_FILE)
             self._write_selection()
         self._write_validations()
@@ -132,7 +135,7 @@ class CheckpointChoice:
 
     def _write_validations(self) -> None:
         with (self._folder / VALIDATION_FILE).open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, ["steps", *MODES])
+            writer = csv.DictWriter(stream, ["steps", "minutes", *MODES])
             writer.writeheader()
             writer.writerows(self._selection.validations)
 

@@ -30,7 +30,7 @@ from experiments.seeds import demand_seeds
 from experiments.training.training_config import TrainingConfig
 from experiments.transfer.moves import RandomCenters, moved
 
-COLUMNS = ("start", "generation", "episodes", "minutes", "training_usd", "step_size", "validation_usd")
+COLUMNS = ("start", "generation", "episodes", "decisions", "minutes", "training_usd", "step_size", "validation_usd")
 
 RACE_GENERATIONS = 10
 """Generations after which one of several starts goes on."""
@@ -60,7 +60,7 @@ class SearchLog:
     """
 
     def __init__(self, stream: TextIO, events: SummaryWriter) -> None:
-        self._stream, self._events, self._played = stream, events, 0
+        self._stream, self._events, self._played, self._decisions = stream, events, 0, 0
         self._start_s = time.monotonic()
         self._rows = csv.writer(stream)
         self._rows.writerow(COLUMNS)
@@ -70,16 +70,18 @@ class SearchLog:
         start: str,
         generation: int,
         episodes: int,
+        decisions: int,
         training_usd: float | None,
         step_size: float,
         validation_usd: float | None,
     ) -> None:
-        """Write what one generation of so many training `episodes` from `start` cost, USD/day, where it played; the row
-        is on disk when this returns."""
+        """Write what one generation of so many training `episodes` and `decisions` from `start` cost, USD/day, where it
+        played; the row is on disk when this returns."""
         self._played += episodes
+        self._decisions += decisions
         minutes = round((time.monotonic() - self._start_s) / 60.0, 2)
         cells = ("" if number is None else number for number in (training_usd, step_size, validation_usd))
-        self._rows.writerow([start, generation, self._played, minutes, *cells])
+        self._rows.writerow([start, generation, self._played, self._decisions, minutes, *cells])
         self._stream.flush()
         for tag, value in (("cost/training_usd", training_usd), ("cost/total_usd", validation_usd)):
             if value is not None:
@@ -174,6 +176,7 @@ class _Search:
             course.start.name,
             generation.number,
             generation.episodes,
+            generation.decisions,
             generation.cost_usd / self._days,
             generation.step_size,
             cost_usd,
@@ -200,7 +203,7 @@ def search_policy(scenario: Scenario, config: TrainingConfig, folder: Path) -> F
         judged = [(search.judge(start, start.rule.settings(scenario)), start) for start in known_starts(scenario)]
         judged.sort(key=lambda pair: pair[0])
         courses = [search.begin(start, cost_usd) for cost_usd, start in judged[: settings.starts]]
-        log.note(search.found.start, 0, 0, None, settings.sigma, search.found.validation_usd)
+        log.note(search.found.start, 0, 0, 0, None, settings.sigma, search.found.validation_usd)
         end_s = time.monotonic() + 60.0 * settings.minutes  # from here on: what is compiled is compiled
         try:
             for number in range(1, settings.generations + 1):

@@ -52,6 +52,16 @@ def test_the_adjusted_baseline_costs_exactly_what_the_search_was_told(bank_day: 
     assert told.tolist() == [count["cost_usd"].sum() for count in counts]
 
 
+def test_the_decisions_counted_are_those_of_all_candidates(bank_day: Scenario) -> None:
+    adjustments, play = some_adjustments(3), AdjustedPlay(bank_day, threads=2)
+    play.costs_usd(adjustments, 4, EPISODES)
+    counts = [
+        play_episodes(bank_day, RulePolicy("expected_loss", bank_day, adjustment), 4, EPISODES)
+        for adjustment in adjustments
+    ]
+    assert play.decisions == sum(count["center_count"]["decisions"] for of_one in counts for count in of_one)
+
+
 def test_only_the_rule_with_adjustments_takes_any(bank_day: Scenario) -> None:
     with pytest.raises(ConfigurationError, match="policy fifo: has no settings"):
         RulePolicy("fifo", bank_day, np.zeros(N_BANK))

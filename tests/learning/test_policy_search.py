@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,9 @@ def test_every_generation_is_kept_and_validated_as_often_as_asked(run):
     assert {row["start"] for row in rows} == {"expected_loss"}
     # Four candidates play the first of two episodes, the cheaper two of them the second.
     assert [int(row["episodes"]) for row in rows] == [6 * number for number in range(4)]
+    decisions = [int(row["decisions"]) for row in rows]
+    assert decisions[0] == 0
+    assert all(later > before for before, later in pairwise(decisions))
     assert [row["validation_usd"] != "" for row in rows] == [True, False, True, True]
     assert [row["training_usd"] != "" for row in rows] == [False, True, True, True]
     events = EventAccumulator(str(folder / "tensorboard" / "policy_search"))

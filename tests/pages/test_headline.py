@@ -146,7 +146,9 @@ def test_a_tuning_is_what_was_kept():
 def test_a_training_is_its_choice_and_its_benchmark(benchmark):
     selection = Selection()
     for steps, cost_usd in ((1000, 500.0), (2000, 400.0)):
-        selection.add(steps, {"greedy": {"total_cost_usd": cost_usd}, "sampled": {"total_cost_usd": cost_usd + 50.0}})
+        selection.add(
+            steps, 1.0, {"greedy": {"total_cost_usd": cost_usd}, "sampled": {"total_cost_usd": cost_usd + 50.0}}
+        )
     without = TrainingResult(Path("runs/x"), Path("runs/x/policy.onnx"), selection, None)
     assert {"2,000", "400", "450"} <= set(shown(without))
     assert "greedy policy after 2,000 decisions, 400 USD/day on validation episodes" in repr(without)

@@ -1,0 +1,108 @@
+"""The figure of trainings in progress: what they had saved after so many decisions, and after so many seconds.
+
+Room: `experiments.training`, run as `python -m experiments.training.progress_figure FILE RUN_FOLDER…`. Needs the extra
+`report`. Reads the tables of run folders; touches the one file that it writes.
+"""
+
+import csv
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+from agents.run_files import SEARCH_FILE, TRAINING_FILE, VALIDATION_FILE
+from envs.errors import ConfigurationError
+from experiments.comparison.figure import check_file, save
+from experiments.training.training_config import load_training
+
+COLOURS = {"policy search": "#d55e00", "MaskablePPO": "#0072b2"}
+"""Of the palette of Okabe and Ito, by method."""
+
+
+class Course(NamedTuple):
+    """How one method got on in one run.
+
+    Attributes:
+        scenario: its name or file.
+        method: one of `COLOURS`.
+        decisions, seconds: so far, at each validation.
+        gain_frac: of the cost at the start, what the cheapest form so far costs less on validation episodes.
+    """
+
+    scenario: str
+    method: str
+    decisions: list[int]
+    seconds: list[float]
+    gain_frac: list[float]
+
+
+def read_courses(folder: Path) -> list[Course]:
+    """Return the courses of a run folder: policy search, if there was one, and MaskablePPO greedily, if it was
+    validated after its start. Raises `ConfigurationError` if there is no training, or a table is damaged."""
+    if not (folder / TRAINING_FILE).is_file():
+        raise ConfigurationError(f"{folder}: is no run folder of a training")
+    scenario = load_training(str(folder / TRAINING_FILE)).scenario
+    tables = (
+        ("policy search", SEARCH_FILE, "decisions", "validation_usd"),
+        ("MaskablePPO", VALIDATION_FILE, "steps", "greedy"),
+    )
+    courses = []
+    for method, name, decisions, cost in tables:
+        if not (folder / name).is_file():
+            continue
+        try:
+            with (folder / name).open(newline="", encoding="utf-8") as stream:
+                rows = [row for row in csv.DictReader(stream) if row[cost]]
+            costs_usd = [float(row[cost]) for row in rows]
+            numbers = [int(row[decisions]) for row in rows]
+            seconds = [60.0 * float(row["minutes"]) for row in rows]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigurationError(f"{folder / name}: is no longer what the training wrote ({error!r})") from error
+        if len(rows) > 1:
+            least_usd = [min(costs_usd[: i + 1]) for i in range(len(rows))]
+            gains = [1.0 - usd / costs_usd[0] for usd in least_usd]
+            courses.append(Course(scenario, method, numbers, seconds, gains))
+    return courses
+
+
+def draw(courses: Sequence[Course]) -> Figure:
+    """Return the figure: gain against decisions on the left, against seconds on the right; a line for each course,
+    coloured by method, its scenario at its end."""
+    figure = Figure(figsize=(10.0, 4.0), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for panel, field, label in zip(panels, ("decisions", "seconds"), ("decisions played", "seconds"), strict=True):
+        for course in courses:
+            places = getattr(course, field)
+            gains = [100.0 * gain for gain in course.gain_frac]
+            panel.step(places, gains, where="post", color=COLOURS[course.method], linewidth=1.2)
+            panel.annotate(
+                course.scenario, (places[-1], gains[-1]), textcoords="offset points", xytext=(3, 0), fontsize=7
+            )
+        panel.set_xlabel(label)
+        panel.grid(color="#dddddd", linewidth=0.6)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.margins(x=0.15)
+    panels[0].set_ylabel("saved on validation episodes, % of the start")
+    for method in dict.fromkeys(course.method for course in courses):
+        panels[0].plot([], [], color=COLOURS[method], label=method)
+    panels[0].legend(loc="upper left", frameon=False)
+    return figure
+
+
+def write_progress_figure(folders: Sequence[Path], file: Path) -> None:
+    """Draw the courses of all run folders to a file; the same tables give the same bytes of SVG."""
+    check_file(file)
+    courses = [course for folder in folders for course in read_courses(folder)]
+    if not courses:
+        raise ConfigurationError("no run folder has a training that was validated after its start")
+    save(partial(draw, courses), file)
+
+
+if __name__ == "__main__":
+    try:
+        write_progress_figure([Path(folder) for folder in sys.argv[2:]], Path(sys.argv[1] if sys.argv[1:] else ""))
+    except ConfigurationError as error:
+        sys.exit(f"error: {error}")
