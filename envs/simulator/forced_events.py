@@ -137,7 +137,7 @@ def _write_key(state, parameters, is_ordered, key):
             contact = np.int64(state.heap_item[i, heap])
             if is_asked and parameters.queues[q].real_time and state.contacts[contact].closed_at == state.pass_number:
                 key[K_QUEUES + 4 * q + 2] += np.int64(1) << _rank(state, contact)
-                key[K_QUEUES + 4 * q + 3] += np.int64(state.contacts[contact].held) << _rank(state, contact)
+                key[K_QUEUES + 4 * q + 3] += np.int64(state.contacts[contact].held_at >= 0) << _rank(state, contact)
             if is_ordered:  # sorted below by the number in the order of arrival
                 key[place] = state.contacts[contact].sequence * 64 + _contact_code(state, contact)
                 place += 1

@@ -76,6 +76,7 @@ CONTACT = record_type(
         ("new_work", np.int64),  # 1 + the queue by whose law this contact's own work was drawn; 0: as the earlier ones'
         ("sequence", np.int64),
         ("closed_at", np.int64),
+        ("held_at", np.int64),  # the count of class news at the last answer, if that was `hold`; else -1
         ("queue", np.int32),
         ("status", np.int32),
         ("rep", np.int32),
@@ -92,7 +93,6 @@ CONTACT = record_type(
         ("offered", np.int32),
         ("overdue", np.int32),
         ("past_threshold", np.int32),
-        ("held", np.int32),  # the last answer about it was `hold`
         ("reached", np.int32),
         ("reach_attempts", np.int32),
         ("number", np.int32),  # of this visit to a queue, in the episode
@@ -185,6 +185,7 @@ def state_type(sizes: Sizes) -> np.dtype:
             ("now_s", np.float64),
             ("counted_from_s", np.float64),  # the start, or the end of the warm-up
             ("pass_number", np.int64),
+            ("class_news", np.int64),  # how often classes were told something
             ("sequence", np.int64),
             ("next_demand", np.int64),
             ("next_arrival_s", np.float64),

@@ -37,9 +37,9 @@ def _close_subject(state, parameters, holds):
         person = state.contacts[state.subject]
         person.closed_at = contact_stamp(state, parameters, state.subject)
         person.review_s = review_s
-        if person.held and not holds:  # free reps who said `wait` have not been offered it
+        if person.held_at >= 0 and not holds:  # free reps who said `wait` have not been offered it
             tell_classes(state, parameters, person.queue)
-        person.held = holds
+        person.held_at = state.class_news if holds else -1
         set_waiting_clock(state, parameters, state.subject)
         return
     rep = np.int64(state.subject)

@@ -77,12 +77,12 @@ def _list_rep_actions(state, parameters, rep):
                 break
             contact = look_through_lens(state, q, parameters.action_lens[action])
             if contact != NOBODY and not _is_named(state.action_contact, start, action, contact):
-                if not is_held(state, parameters, contact):
+                if not is_held(state, parameters, contact, k):
                     _allow(state, action, contact, rep)
     if parameters.serve_preferred != NOBODY:
         contact = oldest_preferring(state, parameters, rep)
         if contact != NOBODY and not _is_named(state.action_contact, 1, parameters.serve_preferred, contact):
-            if not is_held(state, parameters, contact):
+            if not is_held(state, parameters, contact, k):
                 _allow(state, parameters.serve_preferred, contact, rep)
     if state.reps[rep].n_suspended > 0:
         _allow(state, parameters.resume_action, state.reps[rep].suspended, rep)

@@ -4,13 +4,13 @@ Room: `envs.simulator.router`. Touches the subject of the state; reads who waits
 
 Epochs (DESIGN section 3). After every event one pass: the real-time contact that just arrived, then of each real-time
 queue the oldest and the most valuable, then free reps with eligible work, longest idle first. `wait` closes a subject
-until news could change the answer, and `hold` closes a contact in the same way and keeps it from free reps as long, so
-that one answer decides that it waits while they are free: each queue counts news for its contacts (a rep freed or
-started on interruptible work), each class of reps counts news for its reps (work they may serve arrived, came due, aged
-past a threshold). A subject is open while the count differs from the one at its last `wait`, and again after the review
-interval. Reps of a class who hold no suspended work, and for whom nobody waits in particular, are interchangeable and
-asked once; a rep who has just come free has not been asked. With `review: every_event` every event is news. Nobody is
-asked when `wait` is the only action.
+until news could change the answer, and `hold` closes a contact in the same way and closes it to the free reps too, each
+class of them until it has news: one answer decides that it waits while they are free. Each queue counts news for its
+contacts (a rep freed or started on interruptible work), each class of reps counts news for its reps (work they may
+serve arrived, came due, aged past a threshold). A subject is open while the count differs from the one at its last
+`wait`, and again after the review interval. Reps of a class who hold no suspended work, and for whom nobody waits in
+particular, are interchangeable and asked once; a rep who has just come free has not been asked. With `review:
+every_event` every event is news. Nobody is asked when `wait` is the only action.
 
 An interruption is possible only while no suitable rep is free: it costs a pick-up, and a free rep costs none. With
 `observation: markov` it is possible always, since an exact optimum is to be one over all decisions; there are centers
@@ -53,11 +53,13 @@ def contact_stamp(state, parameters, contact):
 
 
 @compiled
-def is_held(state, parameters, contact):
-    """Return True if the waiting `contact` (slot) is kept from free reps: the router said `hold`, and nothing has
-    changed since."""
+def is_held(state, parameters, contact, k):
+    """Return True if the waiting `contact` (slot) is kept from the free reps of `k` (class): the router said `hold`,
+    and since then nothing was news to either."""
     person = state.contacts[contact]
-    return person.held != 0 and person.closed_at == contact_stamp(state, parameters, contact)
+    if person.held_at < 0 or person.closed_at != contact_stamp(state, parameters, contact):
+        return False
+    return parameters.every_event != 0 or state.classes[k].news <= person.held_at
 
 
 @compiled
@@ -83,7 +85,7 @@ def _has_waiting_work(state, parameters, k):
         if not parameters.queues[q].real_time:
             return True
         for order in (BY_ARRIVAL, BY_VALUE):  # of all lenses of a real-time queue
-            if not is_held(state, parameters, first_in_heap(state, queue_heap(q, order))):
+            if not is_held(state, parameters, first_in_heap(state, queue_heap(q, order)), k):
                 return True
     return False
 
@@ -92,7 +94,7 @@ def _has_waiting_work(state, parameters, k):
 def _is_offered_to(state, parameters, rep):
     """Return True if somebody whose preferred rep is that of `rep` (seat), which has the skill, is to be offered."""
     contact = oldest_preferring(state, parameters, rep)
-    return contact != NOBODY and not is_held(state, parameters, contact)
+    return contact != NOBODY and not is_held(state, parameters, contact, state.reps[rep].seat_class)
 
 
 @compiled

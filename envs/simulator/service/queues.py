@@ -41,9 +41,10 @@ TRIFLE_USD = 1e-6
 @compiled
 def tell_classes(state, parameters, queue):
     """Note that something about `queue`, a channel's number, could change the answer of every rep who has the skill."""
+    state.class_news += 1
     for k in range(parameters.n_classes):
         if parameters.skill[k, queue]:
-            state.classes[k].news += 1
+            state.classes[k].news = state.class_news
 
 
 @compiled
@@ -144,7 +145,7 @@ def enqueue(state, parameters, contact):
     queue = person.queue
     person.status = WAITING
     person.closed_at = -1
-    person.held = 0
+    person.held_at = -1
     person.queued_s = state.now_s
     state.queues[queue].waiting += 1
     _insert_by_arrival_and_value(state, parameters, contact)
