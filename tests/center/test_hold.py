@@ -55,6 +55,26 @@ def test_a_rep_who_comes_free_is_a_reason_to_ask_again():
     assert center.open == {"wait", "hold", "assign:longest_idle"}
 
 
+def test_new_work_is_a_reason_to_offer_a_held_caller_with_it():
+    # As after `wait`: what comes may change the answer.
+    center = Center(scripted(contact(10), contact(50, "email"), channels=[PATIENT, EMAIL], review_interval_s=9000))
+    center.do("hold")
+    assert (asked(center), center.open) == ((50, "rep"), {"wait", "serve:voice:oldest", "serve:email:oldest"})
+
+
+def test_of_two_groups_only_the_one_that_has_news_is_offered_a_held_caller():
+    groups = [
+        {"name": "voice", "count": 1, "skills": ["voice"]},
+        {"name": "both", "count": 1, "skills": ["voice", "email"]},
+    ]
+    contacts = (contact(10), contact(50, "email"))
+    center = Center(scripted(*contacts, reps=groups, channels=[PATIENT, EMAIL], review_interval_s=9000)).do("hold")
+    assert (center.time_s, center.subject) == (50, ("rep", 1))
+    assert center.open == {"wait", "serve:voice:oldest", "serve:email:oldest"}
+    center.do("wait")
+    assert asked(center) == (5010, "contact")  # the threshold passes; the first group was not asked
+
+
 def test_a_caller_who_is_held_no_more_is_offered_to_reps_who_said_wait():
     # The rep is asked about the e-mail while the caller is held, and waits; at the threshold the caller is left to it.
     center = Center(scripted(contact(10, "email"), contact(20), review_interval_s=9000))
@@ -73,12 +93,10 @@ def test_who_waits_for_want_of_a_rep_cannot_be_held():
 
 
 def test_a_held_caller_is_not_offered_to_the_preferred_rep_either():
-    contacts = (contact(0, preferred_rep=0), contact(5, preferred_rep=1), contact(10, preferred_rep=1))
+    contacts = (contact(0, preferred_rep=0), contact(5, preferred_rep=1))
     center = Center(scripted(*contacts, reps=2, channels=[PATIENT, EMAIL], review_interval_s=9000))
-    center.do("assign:longest_idle").do("hold")  # rep 1 is free, the second caller held
-    assert asked(center) == (10, "contact")
-    center.do("wait")
-    assert asked(center) == (300, "contact")  # rep 1 was not asked: the lenses name who is held
+    center.do("assign:longest_idle").do("hold")
+    assert asked(center) == (300, "contact")  # rep 0 comes free; rep 1, for whom the caller waits, was not asked
 
 
 def test_what_is_held_at_every_event_is_asked_about_at_the_next():
