@@ -123,8 +123,11 @@ class ExportedPolicy:
         if deterministic is None:
             deterministic = self.mode == "greedy"
         if not deterministic:
-            # The largest of logit + Gumbel noise has the distribution of the softmax.
-            scores = scores + self._generator.gumbel(size=scores.shape)
+            # The largest of logit + Gumbel noise has the distribution of the softmax. Drawn for the file's own actions:
+            # those that a later version adds change no draw.
+            noise = self._generator.gumbel(size=(len(scores), len(self._actions)))
+            scores = scores.astype(np.float64)
+            scores[:, self._actions] += noise
         return np.argmax(scores, axis=1).astype(np.int64)
 
     def action_probabilities(self, observations: Observations) -> NDArray[np.float64]:

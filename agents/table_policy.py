@@ -25,7 +25,6 @@ from agents.policy import Observations
 from envs.errors import ConfigurationError
 from envs.interface.actions import (
     ASSIGN,
-    HOLD,
     INTERRUPT,
     RESUME,
     SERVE,
@@ -151,9 +150,8 @@ class TablePolicy:
             raise ConfigurationError(f"{self.file}: has no entry for state {state}")
         if target != state:
             for action in actions.tolist():
-                if self.space.layout.kind[action] in (WAIT, HOLD):
-                    continue
-                if self.space.leads_to(self.space.after(state, action, candidates[action]), target):
+                after = self.space.after(state, action, candidates[action])
+                if after != state and self.space.leads_to(after, target):
                     return int(action)
         return WAIT
 

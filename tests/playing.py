@@ -10,6 +10,7 @@ from agents.rules.rule import Rule
 from envs.center import BlendedCenter
 from envs.counts import read_counts
 from envs.inputs.demand import DemandSampler
+from envs.interface.actions import HOLD, WAIT
 from envs.interface.cost_terms import COST_TERMS
 from envs.metrics import compute_metrics
 from envs.scenario.scenario import Scenario, load_scenario
@@ -149,7 +150,7 @@ def starts(scenario: Scenario, policy: Rule) -> list[tuple[float, int]]:
     found = []
     while not center.is_done:
         action = int(made.predict(center._rows.observation())[0])
-        if action != 0:
+        if made.layout.kind[action] not in (WAIT, HOLD):
             slot = int(center.record["action_contact"][action])
             found.append((center.time_s, int(center.record["contacts"]["customer"][slot])))
         center.do(center.action_names[action])

@@ -36,6 +36,7 @@ from agents.rules.compiled.expected_loss import (
     HOLD_SCORE,
     IDLE_SCORE,
     IDLE_UNIT_USD_PER_HOUR,
+    NO_HOLD_SCORE,
     OFFER_SCORE,
     REP_HOUR_USD,
     RESERVE_PER_STAKE_REPS,
@@ -179,7 +180,7 @@ class ExpectedLossPrior(nn.Module):
         reserve = _reserve_reps(rows, around, weights)
         held = (reserve > 0.0) & (_reps_free(center, rows) <= reserve)
         score = torch.where(held & (starts | self.is_assign[action]), HELD_SCORE, score)
-        score = torch.where(self.is_hold[action], torch.where(held, HOLD_SCORE, -HOLD_SCORE), score)
+        score = torch.where(self.is_hold[action], torch.where(held, HOLD_SCORE, NO_HOLD_SCORE), score)
         interruption = _score_interruption(rows, around, release_per_hour, weights)
         score = torch.where(self.is_interrupt[action], interruption, score)
         return torch.where(self.is_offer[action], _score_offer(rows, around, release_per_hour, weights), score)

@@ -42,7 +42,7 @@ class Selection:
     """The choice of a run so far: the cheapest pair of checkpoint and mode.
 
     Attributes:
-        validations: of each checkpoint, in order, its steps, the minutes of the training so far, and what it cost in
+        validations: of each checkpoint, in order, its steps, the minutes since the choice began, and what it cost in
             each mode, USD/day.
         best_cost_usd: of the cheapest pair.
         best_steps: its checkpoint.

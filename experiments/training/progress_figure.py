@@ -1,9 +1,10 @@
 """The figure of trainings in progress: what they had saved after so many decisions, and after so many seconds.
 
-Room: `experiments.training`, run as `python -m experiments.training.progress_figure FILE RUN_FOLDER…`. Needs the extra
-`report`. Reads the tables of run folders; touches the one file that it writes.
+Room: `experiments.training`, run as `python -m experiments.training.progress_figure RUN_FOLDER… --figure FILE`. Needs
+the extra `report`. Reads the tables of run folders; touches the one file that it writes.
 """
 
+import argparse
 import csv
 import sys
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from experiments.comparison.figure import check_file, save
 from experiments.training.training_config import load_training
 
 COLOURS = {"policy search": "#d55e00", "MaskablePPO": "#0072b2"}
-"""Of the palette of Okabe and Ito, by method."""
+"""Of the palette of Okabe and Ito, by method. What came before MaskablePPO is its start."""
 
 
 class Course(NamedTuple):
@@ -41,7 +42,8 @@ class Course(NamedTuple):
 
 def read_courses(folder: Path) -> list[Course]:
     """Return the courses of a run folder: policy search, if there was one, and MaskablePPO greedily, if it was
-    validated after its start. Raises `ConfigurationError` if there is no training, or a table is damaged."""
+    validated after its start. Raises `ConfigurationError` if there is no training, a table is damaged or of an older
+    version, or the start costs nothing."""
     if not (folder / TRAINING_FILE).is_file():
         raise ConfigurationError(f"{folder}: is no run folder of a training")
     scenario = load_training(str(folder / TRAINING_FILE)).scenario
@@ -55,12 +57,22 @@ def read_courses(folder: Path) -> list[Course]:
             continue
         try:
             with (folder / name).open(newline="", encoding="utf-8") as stream:
-                rows = [row for row in csv.DictReader(stream) if row[cost]]
+                table = csv.DictReader(stream)
+                columns = table.fieldnames or ()
+                rows = [row for row in table if row[cost]]
+            if cost in columns and not {decisions, "minutes"} <= set(columns):
+                raise ConfigurationError(
+                    f"{folder / name}: was written by an older version: has no {decisions}, minutes"
+                )
             costs_usd = [float(row[cost]) for row in rows]
             numbers = [int(row[decisions]) for row in rows]
             seconds = [60.0 * float(row["minutes"]) for row in rows]
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigurationError(f"{folder / name}: is no longer what the training wrote ({error!r})") from error
+        if len(rows) > 1 and costs_usd[0] <= 0.0:
+            raise ConfigurationError(
+                f"{folder / name}: costs {costs_usd[0]:g} USD/day at its start: must be > 0 for a share"
+            )
         if len(rows) > 1:
             least_usd = [min(costs_usd[: i + 1]) for i in range(len(rows))]
             gains = [1.0 - usd / costs_usd[0] for usd in least_usd]
@@ -85,7 +97,7 @@ def draw(courses: Sequence[Course]) -> Figure:
         panel.grid(color="#dddddd", linewidth=0.6)
         panel.spines[["top", "right"]].set_visible(False)
         panel.margins(x=0.15)
-    panels[0].set_ylabel("saved on validation episodes, % of the start")
+    panels[0].set_ylabel("saved on validation episodes, % of the method's own start")
     for method in dict.fromkeys(course.method for course in courses):
         panels[0].plot([], [], color=COLOURS[method], label=method)
     panels[0].legend(loc="upper left", frameon=False)
@@ -101,8 +113,18 @@ def write_progress_figure(folders: Sequence[Path], file: Path) -> None:
     save(partial(draw, courses), file)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Draw the figure that the command line asks for; mistakes end with status 2."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.training.progress_figure", description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path, metavar="RUN_FOLDER")
+    parser.add_argument("--figure", required=True, type=Path, metavar="FILE", help="SVG, PNG or PDF")
+    stated = parser.parse_args()
     try:
-        write_progress_figure([Path(folder) for folder in sys.argv[2:]], Path(sys.argv[1] if sys.argv[1:] else ""))
+        write_progress_figure(stated.folders, stated.figure)
     except ConfigurationError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

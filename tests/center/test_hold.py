@@ -55,6 +55,24 @@ def test_a_rep_who_comes_free_is_a_reason_to_ask_again():
     assert center.open == {"wait", "hold", "assign:longest_idle"}
 
 
+def test_one_held_caller_stays_held_when_another_is_left_to_the_reps():
+    # Both are held as they come; at 300 a rep comes free, and the router holds the older and leaves the other.
+    contacts = (contact(0), contact(10, value_usd=100), contact(15, value_usd=900))
+    center = Center(scripted(*contacts, reps=2, channels=[PATIENT, EMAIL], review_interval_s=9000))
+    center.do("assign:longest_idle").do("hold").do("hold")
+    assert (asked(center), center.open) == ((15, "rep"), {"wait", "serve:voice:oldest"})  # for whom the second is news
+    center.do("wait")
+    assert asked(center) == (300, "contact")
+    center.do("hold")
+    assert value_of_subject(center) == 900
+    center.do("wait")
+    assert (asked(center), center.open) == ((300, "rep"), {"wait", "serve:voice:most_valuable"})
+
+
+def value_of_subject(center: Center) -> float:
+    return float(center.record["contacts"][center.subject[1]]["value_usd"])
+
+
 def test_new_work_is_a_reason_to_offer_a_held_caller_with_it():
     # As after `wait`: what comes may change the answer.
     center = Center(scripted(contact(10), contact(50, "email"), channels=[PATIENT, EMAIL], review_interval_s=9000))

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from envs.errors import ConfigurationError
-from experiments.training.progress_figure import read_courses, write_progress_figure
+from experiments.training.progress_figure import draw, read_courses, write_progress_figure
 
 SEARCH = """start,generation,episodes,decisions,minutes,training_usd,step_size,validation_usd
 expected_loss,0,0,0,0.0,,0.2,200.0
@@ -62,10 +62,32 @@ def test_a_damaged_table_is_named(folder, table, cells):
         read_courses(folder)
 
 
+def test_a_table_of_an_older_version_is_called_so(folder):
+    (folder / "validation.csv").write_text("steps,greedy,sampled\n0,150.0,151.0\n4000,140.0,150.0\n")
+    with pytest.raises(ConfigurationError, match=r"validation\.csv: was written by an older version"):
+        read_courses(folder)
+
+
+def test_of_nothing_there_is_no_share(folder):
+    (folder / "validation.csv").write_text(VALIDATION.replace("150.0,151.0", "0.0,151.0"))
+    with pytest.raises(ConfigurationError, match="costs 0 USD/day at its start: must be > 0"):
+        read_courses(folder)
+
+
+def test_what_is_drawn_are_the_gains_in_per_cent_by_decisions_and_by_seconds(folder):
+    by_decisions, by_seconds = draw(read_courses(folder)).axes
+    assert [line.get_xydata().tolist() for line in by_decisions.lines[:2]] == [
+        [[0, 0], [5000, 25], [9000, 25]],
+        [[0, 0], [4000, 0], [8000, pytest.approx(10)]],
+    ]
+    assert [line.get_xdata().tolist() for line in by_seconds.lines] == [[0, 150, 240], [0, 60, 120]]
+    assert [text.get_text() for text in by_decisions.get_legend().get_texts()] == ["policy search", "MaskablePPO"]
+
+
 def test_what_is_no_run_folder_is_named_without_a_traceback(tmp_path):
-    command = [sys.executable, "-m", "experiments.training.progress_figure", str(tmp_path / "x.svg"), str(tmp_path)]
+    command = [sys.executable, "-m", "experiments.training.progress_figure", str(tmp_path), "--figure", "x.svg"]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (told.returncode, told.stderr) == (1, f"error: {tmp_path}: is no run folder of a training\n")
+    assert (told.returncode, told.stderr) == (2, f"error: {tmp_path}: is no run folder of a training\n")
 
 
 def test_a_figure_has_a_name_that_says_its_kind(folder):

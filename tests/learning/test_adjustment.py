@@ -20,7 +20,7 @@ from agents.rules.registry import default_rule
 from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
-from envs.interface.actions import ASSIGN, SERVE
+from envs.interface.actions import ASSIGN, HOLD, SERVE
 from envs.interface.fields import C_REP_AT_HOME, C_REP_IS_PREFERRED
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.training.onnx_export import export_policy
@@ -81,7 +81,7 @@ def test_a_network_with_adjustments_acts_as_the_compiled_rule_with_them(
 ) -> None:
     seed = 0 if ranking is None else list(INDEX_FORMULAS).index(ranking)
     scenario, generator = bank_day, np.random.default_rng(seed)
-    n_rows, layout, held = 16, action_layout(scenario), set()
+    n_rows, layout, held, taken = 16, action_layout(scenario), set(), set()
     rule = ExpectedLossRule(rule="expected_loss", ranking=ranking and default_rule(ranking))
     line = rule.with_adjustment(some_adjustments(1, seed)[0], scenario).settings(scenario)
     network = make_network(scenario, width=8, prior_weight=4.0)
@@ -105,10 +105,12 @@ def test_a_network_with_adjustments_acts_as_the_compiled_rule_with_them(
         clear = ((best[:, 0] - best[:, 1]) > 1e-5 * best[:, 0].abs().clamp(min=1e-3)).numpy()
         agreed += int((policy.predict(observation) == actions)[clear].sum())
         compared += int(clear.sum())
+        taken |= set(layout.kind[actions].tolist())
         rows.step(rows.all_rows, actions)
     assert compared > 1000
     assert agreed == compared
     assert held & {SERVE, ASSIGN}  # the reserves of these adjustments hold something
+    assert (HOLD in taken) == (ASSIGN in held)
 
 
 def test_every_ranking_has_its_torch_form() -> None:

@@ -225,6 +225,7 @@ def test_other_channels_are_refused(file, tiny, tmp_path):
 
 def test_what_a_later_version_adds_and_moves_changes_no_choice(file, tiny, states, monkeypatch):
     before = ExportedPolicy(file, tiny).masked_logits(states)
+    sampled = ExportedPolicy(file, tiny).predict(states, deterministic=False)
     names, fields = action_names(tiny), fields_as_data(tiny)
     added = {"name": "mood", "unit": "1", "low": 0, "high": 1, "scale": 1}
     later = {part: [records[-1], added, *records[:-1]] for part, records in fields.items()}
@@ -242,6 +243,7 @@ def test_what_a_later_version_adds_and_moves_changes_no_choice(file, tiny, state
         "action_mask": np.concatenate([np.ones_like(mask[:, :1]), mask], axis=1),
     }
     policy = ExportedPolicy(file, tiny)
+    np.testing.assert_array_equal(policy.predict(shown, deterministic=False), len(names) - sampled)
     after = policy.masked_logits(shown)
     np.testing.assert_array_equal(after[:, 1:], before[:, ::-1])
     assert (after[:, 0] == np.float32(MASKED_LOGIT)).all()  # never chosen, though open

@@ -101,8 +101,9 @@ URGENT_H = 3.0
 """Scale of the time to the due time within which deferred work is urgent, hours."""
 HELD_SCORE = -10.0
 """Score of starting a contact of which reps are kept free: below `wait`, by a margin."""
-HOLD_SCORE = 1.0
-"""Score of `hold` where reps are kept free of the contact, above `wait`, and minus that of it elsewhere."""
+HOLD_SCORE, NO_HOLD_SCORE = 1e-3, -1.0
+"""Scores of `hold` where reps are kept free of the contact, and elsewhere: just above `wait`, so that whatever gains
+anything goes before it, and below it by a margin."""
 IDLE_UNIT_USD_PER_HOUR = 10.0
 ASSIGN_UNIT = 2.0
 """Of the adjustments of `assign`, in the score of a rep: enough that one outweighs who was idle longest."""
@@ -259,10 +260,10 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
     """Write the score of every open action of the rule `expected_loss`; masked ones get -inf. Largest is best.
 
     For a rep: the index of each contact (`base_index`), `IDLE_SCORE` for `wait`, so work is never held back. For a
-    waiting contact with a free rep: `assign` where there are reps for all waiting, else the rep is asked and picks by
-    index. Without a free rep: each interruption's gain (the caller's expected loss) less its price, against 0 for
-    `wait`; callbacks are never offered. A non-zero `adjustment` (`agents.rules.compiled.adjustments`) changes these
-    scores; behind the adjustments stands `base_of`.
+    waiting contact with a free rep: `hold` where a reserve keeps reps free of it, `assign` where there are reps for all
+    waiting, else the rep is asked and picks by index. Without a free rep: each interruption's gain (the caller's
+    expected loss) less its price, against 0 for `wait`; callbacks are never offered. A non-zero `adjustment`
+    (`agents.rules.compiled.adjustments`) changes these scores; behind the adjustments stands `base_of`.
     """
     around = see_surroundings(layout, center)
     base = base_of(layout, adjustment)
@@ -279,7 +280,7 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
         if (kind == SERVE or kind == RESUME or kind == ASSIGN) and _is_held(center, row, around, adjustment):
             scores[action] = HELD_SCORE
         elif kind == HOLD:
-            scores[action] = HOLD_SCORE if _is_held(center, row, around, adjustment) else -HOLD_SCORE
+            scores[action] = HOLD_SCORE if _is_held(center, row, around, adjustment) else NO_HOLD_SCORE
         elif kind == SERVE or kind == RESUME:
             scores[action] = base_index(base, row, due_scale_h) * math.exp(_log_factor(row, kind, adjustment))
         elif kind == ASSIGN:

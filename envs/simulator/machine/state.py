@@ -185,7 +185,7 @@ def state_type(sizes: Sizes) -> np.dtype:
             ("now_s", np.float64),
             ("counted_from_s", np.float64),  # the start, or the end of the warm-up
             ("pass_number", np.int64),
-            ("class_news", np.int64),  # how often classes were told something
+            ("class_news", np.int64),  # how often something was news to classes of reps
             ("sequence", np.int64),
             ("next_demand", np.int64),
             ("next_arrival_s", np.float64),

@@ -22,7 +22,7 @@ from envs.simulator.machine.event_list import set_rep_event
 from envs.simulator.machine.state import CONTACT_SUBJECT
 from envs.simulator.router.subjects import class_stamp, contact_stamp, is_particular
 from envs.simulator.service.interruption import suspend, take_suspended
-from envs.simulator.service.queues import tell_classes
+from envs.simulator.service.queues import reopen_classes
 from envs.simulator.service.staffing import leave_free
 from envs.simulator.service.work import start_work
 
@@ -30,15 +30,15 @@ from envs.simulator.service.work import start_work
 @compiled
 def _close_subject(state, parameters, holds):
     """Close the present subject, which was told to wait, until news could change the answer or the review interval has
-    passed; a contact that the router `holds` is not offered to free reps as long."""
+    passed. `holds`, a truth value: a contact is closed to the free reps as well."""
     # What a router of a Markovian center sees does not change by itself.
     review_s = NEVER if parameters.markov else state.now_s + parameters.review_interval_s
     if state.subject_kind == CONTACT_SUBJECT:
         person = state.contacts[state.subject]
         person.closed_at = contact_stamp(state, parameters, state.subject)
         person.review_s = review_s
-        if person.held_at >= 0 and not holds:  # free reps who said `wait` have not been offered it
-            tell_classes(state, parameters, person.queue)
+        if person.held_at >= 0 and not holds:
+            reopen_classes(state, parameters, person.queue, person.held_at)
         person.held_at = state.class_news if holds else -1
         set_waiting_clock(state, parameters, state.subject)
         return
@@ -59,10 +59,8 @@ def apply_action(state, parameters, action):
     kind = parameters.action_kind[action]
     contact = np.int64(state.action_contact[action])
     rep = np.int64(state.action_rep[action])
-    if kind == WAIT:
-        _close_subject(state, parameters, 0)
-    elif kind == HOLD:
-        _close_subject(state, parameters, 1)
+    if kind == WAIT or kind == HOLD:
+        _close_subject(state, parameters, kind == HOLD)
     elif kind == SERVE or kind == ASSIGN:
         leave_free(state, parameters, rep)
         serve_waiting(state, parameters, rep, contact)

@@ -72,7 +72,8 @@ def _is_contact_open(state, parameters, contact):
 
 @compiled
 def class_stamp(state, parameters, k):
-    """Return the stamp, a count, of what is news to `k` (class): a class closed at this stamp is not asked again."""
+    """Return the stamp, the count of all news at the last that concerned `k` (class): a class closed at this stamp is
+    not asked again."""
     return state.pass_number if parameters.every_event else state.classes[k].news
 
 
@@ -84,7 +85,7 @@ def _has_waiting_work(state, parameters, k):
             continue
         if not parameters.queues[q].real_time:
             return True
-        for order in (BY_ARRIVAL, BY_VALUE):  # of all lenses of a real-time queue
+        for order in (BY_ARRIVAL, BY_VALUE):  # whom the lenses of a real-time queue name
             if not is_held(state, parameters, first_in_heap(state, queue_heap(q, order)), k):
                 return True
     return False

@@ -48,6 +48,20 @@ def tell_classes(state, parameters, queue):
 
 
 @compiled
+def reopen_classes(state, parameters, queue, held_at):
+    """Let free reps with the skill for `queue`, a channel's number, be asked again who may have said `wait` when a
+    contact there was held from them: classes without news since the count `held_at`. To whatever else waits that is no
+    news."""
+    for k in range(parameters.n_classes):
+        if parameters.skill[k, queue] and state.classes[k].news <= held_at:
+            state.classes[k].closed_at = -1
+            rep = state.classes[k].first_free
+            while rep != NOBODY:
+                state.reps[rep].closed_at = -1
+                rep = state.reps[rep].next_free
+
+
+@compiled
 def tell_contacts(state, parameters, rep_class):
     """Note that a rep of `rep_class` (class) became a choice for the waiting contacts whom the class can serve."""
     for q in range(parameters.n_queues):
