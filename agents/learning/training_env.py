@@ -31,8 +31,9 @@ class TrainingVecEnv(VecEnv):
       open work is expected to cost (`envs.simulator.open_work`; Ng, Harada, Russell 1999, theorem 1), so that what a
       backlog will cost in hours, and what a caller's hanging up will cost, is felt at once.
 
-    With `starter`, that policy first routes row i until i / n_envs of the horizon, so that training meets every hour
-    and the horizon's end from the start, with backlogs that are warm. Horizons are terminations; nothing is truncated.
+    With `starter`, which may be set before a reset too, that policy first routes row i until i / n_envs of the horizon,
+    so that training meets every hour and the horizon's end from the start, with backlogs that are warm. Horizons are
+    terminations; nothing is truncated.
     `elapsed_s` is the time of each row's last step, in seconds.
     """
 
@@ -57,7 +58,7 @@ class TrainingVecEnv(VecEnv):
         self._without_luck = without_luck
         self._potential_half_life_s = potential_half_life_s
         self._potential_usd = np.zeros(n_envs)
-        self._starter = starter
+        self.starter = starter
         self._next_episode = 0
         self._actions = np.zeros(n_envs, np.int64)
         self._arrived_usd = np.zeros((n_envs, len(scenario.channels)))
@@ -80,10 +81,10 @@ class TrainingVecEnv(VecEnv):
     def reset(self) -> dict[str, NDArray[Any]]:
         """Start an episode in every row, staggered if there is a starter. Returns the observations."""
         self._start(self.rows.all_rows)
-        if self._starter is not None:
+        if self.starter is not None:
             horizon_s = float(self.rows.parameters[0]["horizon_s"])
             until_s = self.rows.all_rows * horizon_s / self.num_envs
-            advance_rows(self.rows, self._starter, self.rows.all_rows, until_s=until_s)
+            advance_rows(self.rows, self.starter, self.rows.all_rows, until_s=until_s)
             self._set_arrival_credit()
             self._arrived_usd = self._read_arrived()
             self._noise_usd = np.where(self.rows.has_stepped, self.rows.states["noise_usd"], 0.0)

@@ -92,9 +92,8 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device, folder: Path) -> MaskablePPO:
-    """Return MaskablePPO as the training configuration states it."""
+    """Return MaskablePPO as the training configuration states it, every row starting at the start."""
     ppo = config.ppo
-    starter = RulePolicy("expected_loss", scenario) if ppo.staggered else None
     env = TrainingVecEnv(
         scenario,
         ppo.environments,
@@ -102,7 +101,6 @@ def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device
         reward_scale_usd=ppo.reward_scale_usd,
         without_luck=ppo.without_luck,
         potential_half_life_s=HOUR_S * ppo.discount_half_life_h if ppo.shaped else 0.0,
-        starter=starter,
     )
     model = MaskablePPO(
         CandidateScoringPolicy,
@@ -205,6 +203,10 @@ def train(
     network = _network_of(model, scenario, config)
     save_weights(network, folder / START_FILE)
     _learn_from_episodes(network, scenario, config, folder, console)
+    if model is not None and config.ppo.staggered:
+        # The backlogs that training meets first are those of the rule from which it begins.
+        starter = RulePolicy("expected_loss", scenario, network.prior.read_settings(), needs=())
+        model.get_env().set_attr("starter", starter)  # type: ignore[union-attr]  # it was made with one
     choice = CheckpointChoice(folder, scenario, config, selection)
     if model is None:
         choice.judge(network, 0)

@@ -18,6 +18,7 @@ from agents.episodes import play_episodes
 from agents.learning import adjustment
 from agents.learning.adjustment import AdjustedPlay
 from agents.learning.learned_policy import load_network
+from agents.learning.training_env import TrainingVecEnv
 from agents.rules.compiled.adjustments import count_adjustments
 from agents.rules.rule_policy import RulePolicy
 from envs.configuration.document import named_files
@@ -96,6 +97,24 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 def validated(folder: Path) -> list[float]:
     """Return what each validation cost, USD/day."""
     return [float(row["validation_usd"]) for row in rows_of(folder) if row["validation_usd"]]
+
+
+def test_gradients_begin_in_the_backlogs_of_the_rule_that_the_search_found(monkeypatch, tmp_path):
+    ship(tmp_path / "tuned", monkeypatch, "reserve_by_stake: 0.5")
+    started = []
+    reset = TrainingVecEnv.reset
+
+    def noted(self):
+        started.append(self.starter.settings)
+        return reset(self)
+
+    monkeypatch.setattr(TrainingVecEnv, "reset", noted)
+    config = TrainingConfig.model_validate(TRAINING | {"steps": 32, "benchmark": None})
+    folder = train(config, experiment="search", runs_folder=tmp_path, device="cpu", progress_bar=False).folder
+    found = load_policy(str(folder / "adjusted.yaml"), load_scenario("bank")).policy.settings
+    assert found.any()
+    assert len(started) == 1
+    np.testing.assert_allclose(started[0], found, rtol=1e-6)
 
 
 def test_every_generation_is_kept_and_validated_as_often_as_asked(run):
