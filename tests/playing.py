@@ -125,6 +125,13 @@ class Center(BlendedCenter):
         return compute_metrics(self.scenario, read_counts(self.record))
 
 
+def value_of_subject(center: Center) -> float:
+    """Return the account value, USD, of the contact that is asked about."""
+    kind, slot = center.subject
+    assert kind == "contact"
+    return float(center.record["contacts"][slot]["value_usd"])
+
+
 def finish(center: Center) -> dict[str, float]:
     """Answer wait until the horizon, and return the metrics."""
     return center.wait_until(np.inf).metrics

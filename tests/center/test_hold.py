@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from playing import EMAIL, VOICE, Center, channel, contact, day, scripted
+from playing import EMAIL, VOICE, Center, channel, contact, day, scripted, value_of_subject
 
 from agents.learning.rollouts import Rollouts
 from agents.rules.rule_policy import RulePolicy
@@ -67,10 +67,6 @@ def test_one_held_caller_stays_held_when_another_is_left_to_the_reps():
     assert value_of_subject(center) == 900
     center.do("wait")
     assert (asked(center), center.open) == ((300, "rep"), {"wait", "serve:voice:most_valuable"})
-
-
-def value_of_subject(center: Center) -> float:
-    return float(center.record["contacts"][center.subject[1]]["value_usd"])
 
 
 def test_new_work_is_a_reason_to_offer_a_held_caller_with_it():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from playing import EMAIL, VOICE, Center, channel, contact, scripted
+from playing import EMAIL, VOICE, Center, channel, contact, scripted, value_of_subject
 
 from envs.interface.units import DAY_S
 
@@ -17,12 +17,6 @@ def questions(center: Center, until_s: float) -> list[tuple[float, str]]:
         asked.append((center.time_s, center.subject[0]))
         center.do("wait")
     return asked
-
-
-def value_of_subject(center: Center) -> float:
-    kind, contact_index = center.subject
-    assert kind == "contact"
-    return float(center.record["contacts"][contact_index]["value_usd"])
 
 
 # --- the pass -----------------------------------------------------------------------------------------------
