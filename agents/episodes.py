@@ -1,4 +1,5 @@
-"""Playing whole episodes: one policy, many episodes side by side, everything compiled but a learned policy's network.
+"""Playing whole episodes: one policy, many episodes side by side, everything compiled where the policy is a rule or a
+network that the compiled loop knows.
 
 Room: `agents`. Touches `CenterRows`, demand and policies.
 """
@@ -41,6 +42,14 @@ class EpisodeRecorder(Protocol):
         ...
 
 
+def compiled_form(policy: Policy, deterministic: bool | NDArray[np.bool_] = True) -> RulePolicy | None:
+    """Return the policy as the compiled loop plays it: a rule itself, and of a policy with an attribute `loop`
+    (`agents.exported_policy`) that, where it acts greedily; else None."""
+    inner = policy.policy if isinstance(policy, CheckedPolicy) else policy
+    form = getattr(inner, "loop", None) if deterministic is True else None
+    return inner if isinstance(inner, RulePolicy) else form if isinstance(form, RulePolicy) else None
+
+
 def advance_rows(
     rows: CenterRows,
     policy: Policy,
@@ -57,8 +66,8 @@ def advance_rows(
     one per observation."""
     actions = np.zeros(rows.n_rows, np.int64)
     limit_s = np.full(rows.n_rows, np.inf) if until_s is None else until_s
-    if isinstance(policy, RulePolicy) and on_step is None:
-        policy.play_until(rows, running, limit_s)
+    if on_step is None and on_choice is None and (form := compiled_form(policy, deterministic)) is not None:
+        form.play_until(rows, running, limit_s)
         return
     running = running[rows.time_s[running] < limit_s[running]]
     while len(running):
@@ -118,7 +127,8 @@ class Episodes:
             policy = CheckedPolicy(type(policy).__name__, policy, None)
         if isinstance(policy, RulePolicy) and policy.hidden_fields and self.scenario.observation == "markov":
             return self._in_full.play(policy, episodes, progress=progress, recorder=recorder)
-        n_shares = self.threads if isinstance(policy, RulePolicy) else 1  # only compiled rules do without Python's lock
+        is_compiled = isinstance(policy, RulePolicy) or (recorder is None and compiled_form(policy, deterministic))
+        n_shares = self.threads if is_compiled else 1  # only the compiled loop does without Python's lock
         size = max(1, min(self._batch, -(-len(episodes) // n_shares)))
         chunks = [episodes[start : start + size] for start in range(0, len(episodes), size)]
 

@@ -14,12 +14,15 @@ be known stands in the file's metadata, each entry text:
 * `fields`: JSON, `{"center": [...], "candidates": [...]}`, each field with name, unit, low, high and scale;
 * `scenario_name`, and `scenario`: JSON, the resolved scenario;
 * `data`: JSON, the SHA-256 of that scenario and of its recorded days (`experiments.provenance`); older files have none;
+* `network`: JSON, prior and layers once more (`agents.network_policy`), from which the compiled loop plays the greedy
+  policy; older files and graphs of another make have none;
 * `mode`: `greedy` or `sampled`, the better one on validation episodes, and `validation_cost_usd`: JSON, the
   cost per day of both there (empty if unknown);
 * `provenance`: JSON: versions, command, seed, date, commit.
 """
 
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +30,12 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from agents.network_policy import NetworkPolicy, read_network
 from agents.policy import MASKED_LOGIT, Observations
+from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
 from envs.interface.fields import field_table
+from envs.interface.units import DAY_S
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
 
@@ -37,6 +43,10 @@ FORMAT_VERSION = 1
 INPUT_TYPES = {"center": np.float32, "candidates": np.float32, "action_mask": np.int8}
 OUTPUT = "masked_logits"
 MODES = ("greedy", "sampled")
+COMPARED_STATES = 128
+"""States, evenly spaced over an episode, in which the graph is compared with the loop."""
+LOGIT_TOLERANCE = 1e-3
+"""More than sums in another order make of float32."""
 
 
 def action_names(scenario: Scenario) -> list[str]:
@@ -90,12 +100,35 @@ class ExportedPolicy:
         self.mode: str = self.metadata["mode"]
         self._actions = _match_actions(self.file, self.metadata, scenario)
         self._fields = _match_fields(self.file, self.metadata["fields"], scenario)
+        self._scenario = scenario
         self._n_actions = len(action_names(scenario))
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
         """Start the generator of sampled actions anew."""
         self._generator = np.random.default_rng(seed)
+
+    @cached_property
+    def loop(self) -> NetworkPolicy | None:
+        """The greedy policy as the compiled loop plays it; None where that does not know the graph."""
+        text = self.metadata.get("network")
+        found = read_network(text, self._scenario, {"actions": self._actions, **self._fields}) if text else None
+        return found if found is not None and self._agrees_with(found) else None
+
+    def _agrees_with(self, loop: NetworkPolicy) -> bool:
+        """Return whether graph and loop give the same logits in states that the loop visits: who changed the graph may
+        have left the entry as it was."""
+        rows = CenterRows(self._scenario, 1)
+        rows.start(rows.all_rows, np.zeros(1, np.int64), np.zeros(1, np.int64))
+        end_s = self._scenario.horizon.days * DAY_S
+        states = []
+        for until_s in np.linspace(0.0, end_s, COMPARED_STATES, endpoint=False):
+            if rows.done.all():
+                break
+            loop.play_until(rows, rows.all_rows, np.array([until_s]))
+            states.append({key: buffer.copy() for key, buffer in rows.observation().items()})
+        batch = {key: np.concatenate([state[key] for state in states]) for key in INPUT_TYPES}
+        return bool(np.allclose(loop.masked_logits(batch), self.masked_logits(batch), rtol=0.0, atol=LOGIT_TOLERANCE))
 
     def masked_logits(self, observations: Observations) -> NDArray[np.float32]:
         """Return the graph's output, float32 (n, actions), `MASKED_LOGIT` for actions that the file does not know."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from agents.action_layout import action_layout
 from agents.exported_policy import MODES
 from agents.learning.network import CandidateScorer
+from agents.network_policy import NetworkPolicy
 from agents.policy import Observations
 from agents.run_files import (
     BEST_FILE,
@@ -71,6 +72,11 @@ class LearnedPolicy:
     def action_probabilities(self, observations: Observations) -> NDArray[np.float64]:
         """Return the probabilities of the actions (n, actions)."""
         return torch.softmax(self._logits(observations).double(), dim=1).numpy()
+
+
+def greedy_policy(network: CandidateScorer, scenario: Scenario) -> NetworkPolicy:
+    """Return `network` as it is now, acting greedily in the compiled loop."""
+    return NetworkPolicy(scenario, network.prior.read_settings(), network.weights())
 
 
 def save_weights(network: CandidateScorer, file: Path) -> None:

@@ -19,6 +19,7 @@ from agents.learning.expected_loss_prior import (
     preferences,
 )
 from agents.policy import MASKED_LOGIT
+from agents.rules.compiled.network import NetworkWeights
 from agents.rules.compiled.reading import ActionLayout
 from envs.interface.fields import FieldTable
 
@@ -115,6 +116,30 @@ class CandidateScorer(nn.Module):
         logits = self.scorer(hidden).squeeze(-1) * self.residual_weight + prior
         blank = torch.full((len(encoded_center), len(self.action_embedding)), MASKED_LOGIT, device=logits.device)
         return blank.index_put((row, action), logits)
+
+    def weights(self) -> NetworkWeights:
+        """Return what the compiled loop needs to act as the network does, copies on the CPU."""
+        layers = {
+            "center_scale": self.center_scale,
+            "candidate_scale": self.candidate_scale,
+            "center_in": self.center_encoder.get_parameter("0.weight").T,
+            "center_in_bias": self.center_encoder.get_parameter("0.bias"),
+            "center_out": self.center_encoder.get_parameter("2.weight").T,
+            "center_out_bias": self.center_encoder.get_parameter("2.bias"),
+            "candidate_in": self.candidate_encoder.weight.T,
+            "candidate_in_bias": self.candidate_encoder.bias,
+            "embedding": self.action_embedding,
+            "hidden": self.scorer.get_parameter("1.weight").T,
+            "hidden_bias": self.scorer.get_parameter("1.bias"),
+            "out": self.scorer.get_parameter("3.weight")[0],
+            "out_bias": self.scorer.get_parameter("3.bias"),
+        }
+        residual_weight = 0.0 if self.is_prior else self.residual_weight
+        return NetworkWeights(
+            np.ones(len(self.action_embedding), np.int8),
+            weights=np.array([self.prior_weight, residual_weight], np.float32),
+            **{name: np.array(layer.detach().cpu().numpy(), order="C") for name, layer in layers.items()},
+        )
 
     def actor_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that the logits depend on; the value has others."""

@@ -17,6 +17,7 @@ from agents.rules.compiled.choice import (
 )
 from agents.rules.compiled.formulas import I_FIRST_BLOCK, N_BLOCK
 from agents.rules.compiled.loop import play_rule
+from agents.rules.compiled.network import NO_NETWORK
 from agents.rules.compiled.priority import N_QUEUE_SETTINGS, P_FIRST_QUEUE
 from agents.rules.markov_needs import hidden_fields
 from envs.center_rows import CenterRows
@@ -71,6 +72,7 @@ class RulePolicy:
         self.name = name
         self.settings = self._check_settings(settings, scenario)
         self.code = WITH_SETTINGS[name] if name in WITH_SETTINGS else BASELINES.index(name)
+        self.network = NO_NETWORK
         self.layout = action_layout(scenario)
         self.hidden_fields = hidden_fields(name, scenario) if needs is None else needs
         self.is_by_order = is_by_order or name in ("fifo", "voice_first", "voice_first_interrupting")
@@ -132,7 +134,7 @@ class RulePolicy:
     def play_until(self, rows: CenterRows, running: NDArray[np.int64], until_s: NDArray[np.float64]) -> None:
         """Route the environments `running` of `rows` until each reaches its horizon, or its first decision at or after
         `until_s[row]` seconds: what choosing and stepping in turn would do, in one compiled loop."""
-        play_rule(self.code, self.layout, self._settings_of(rows.n_rows), rows, running, until_s)
+        play_rule(self.code, self.layout, self._settings_of(rows.n_rows), rows, running, until_s, self.network)
 
     def choose_into(self, rows: NDArray[np.int64], observations: Observations, actions: NDArray[np.int64]) -> None:
         """Write the actions of `rows` of a batch into `actions`, the other entries left alone."""
@@ -140,6 +142,7 @@ class RulePolicy:
             self.code,
             self.layout,
             np.array(self._settings_of(len(actions)), order="C"),  # a copy, as in `play_rule`
+            self.network,
             rows,
             observations["center"],
             observations["candidates"],

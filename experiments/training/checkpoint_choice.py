@@ -14,9 +14,9 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch.utils.tensorboard import SummaryWriter
 
 from agents.catalog import fitting_baselines
-from agents.episodes import advance_rows, play_episodes
+from agents.episodes import Episodes, play_episodes
 from agents.exported_policy import MODES
-from agents.learning.learned_policy import LearnedPolicy, save_weights
+from agents.learning.learned_policy import LearnedPolicy, greedy_policy, save_weights
 from agents.learning.maskable_policy import CandidateScoringPolicy
 from agents.learning.network import CandidateScorer
 from agents.rules.rule_policy import RulePolicy
@@ -27,7 +27,6 @@ from agents.run_files import (
     VALIDATION_FILE,
     checkpoint_file,
 )
-from envs.center_rows import CenterRows
 from envs.counts import add_counts
 from envs.metrics import compute_metrics
 from envs.scenario.scenario import Scenario
@@ -71,15 +70,11 @@ class Selection:
 def validate_network(
     network: CandidateScorer, scenario: Scenario, seed: int, episodes: int
 ) -> dict[str, dict[str, float]]:
-    """Return the metrics over validation episodes by mode; both modes play side by side."""
-    rows = CenterRows(scenario, 2 * episodes)
-    numbers = np.tile(np.arange(episodes), 2)
-    rows.start(rows.all_rows, np.full(2 * episodes, seed), numbers)
-    greedy = rows.all_rows < episodes
-    advance_rows(rows, LearnedPolicy(network, seed), rows.all_rows[~rows.done], deterministic=greedy)
+    """Return the metrics over validation episodes by mode."""
+    shared = Episodes(scenario, seed, batch=episodes)
     metrics = {}
-    for mode, chosen in zip(MODES, (greedy, ~greedy), strict=True):
-        counts = [rows.counts(int(row)) for row in np.flatnonzero(chosen)]
+    for mode, policy in (("greedy", greedy_policy(network, scenario)), ("sampled", LearnedPolicy(network, seed))):
+        counts = shared.play(policy, np.arange(episodes), deterministic=mode == "greedy")
         metrics[mode] = compute_metrics(scenario, add_counts(counts), episodes)
     return metrics
 

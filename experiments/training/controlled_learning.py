@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from agents.episodes import play_episodes
-from agents.learning.learned_policy import LearnedPolicy
+from agents.learning.learned_policy import greedy_policy
 from agents.learning.network import CandidateScorer
 from agents.learning.rollout_classification import classify
 from agents.learning.rollouts import Choices, Rollouts, join
@@ -141,6 +141,6 @@ def _validate(
         return np.array([count["cost_usd"].sum() for count in counts]) / days
 
     prior_usd = costs_usd(RulePolicy("expected_loss", scenario, network.prior.read_settings(), needs=()))
-    difference_usd = costs_usd(LearnedPolicy(network)) - prior_usd
+    difference_usd = costs_usd(greedy_policy(network, scenario)) - prior_usd
     error_usd = float(difference_usd.std(ddof=1)) / math.sqrt(len(episodes))
     return Classified(decisions, float(difference_usd.mean()), error_usd)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agents.episodes import advance_rows
@@ -28,6 +29,8 @@ from agents.exported_policy import (
     action_names,
     fields_as_data,
 )
+from agents.learning.network import CandidateScorer
+from agents.network_policy import network_text
 from agents.policy import MASKED_LOGIT, Observations, Policy
 from agents.rules.rule_policy import RulePolicy
 from agents.run_files import CHOICE_KEYS
@@ -94,6 +97,8 @@ def export_policy(
     """
     file = Path(file)
     texts = _metadata_texts(scenario, metadata or {})
+    if isinstance(module, CandidateScorer):  # which the compiled loop can play
+        texts["network"] = network_text(scenario, module.prior.read_settings(), module.weights())
     if not file.parent.is_dir() or file.is_dir():
         raise ConfigurationError(f"{file}: cannot be written ({'it is a' if file.is_dir() else 'no such'} folder)")
     network = copy.deepcopy(module).cpu().eval()
@@ -126,13 +131,22 @@ def visit_states(
 
 
 def check_parity(module: nn.Module, exported: ExportedPolicy, states: Observations) -> Parity:
-    """Compare file and network on `states`; raises `ParityError` unless they choose the same actions."""
-    n_states = len(states["action_mask"])
-    expected, found = (
-        np.concatenate([logits(_slice(states, start)) for start in range(0, n_states, _BATCH)])
-        for logits in (lambda batch: _torch_logits(module, batch), exported.masked_logits)
-    )
-    is_open = states["action_mask"] != 0
+    """Compare file and network on `states`, and where the file says how, the compiled loop as well; raises
+    `ParityError` unless they choose the same actions."""
+    starts = range(0, len(states["action_mask"]), _BATCH)
+    expected = np.concatenate([_torch_logits(module, _slice(states, start)) for start in starts])
+    loop = exported.loop
+    if loop is not None:
+        _compare(exported, states, expected, loop.masked_logits(states))
+    found = np.concatenate([exported.masked_logits(_slice(states, start)) for start in starts])
+    return _compare(exported, states, expected, found)
+
+
+def _compare(
+    exported: ExportedPolicy, states: Observations, expected: NDArray[np.float32], found: NDArray[np.float32]
+) -> Parity:
+    """Return how well the logits that were `found` agree with those of torch; raises `ParityError` if they do not."""
+    is_open, n_states = states["action_mask"] != 0, len(states["action_mask"])
     if not np.isfinite(found).all():
         raise ParityError(f"{exported.file.name}: the graph returns logits that are not finite")
     if (found[~is_open] != np.float32(MASKED_LOGIT)).any():

@@ -25,7 +25,7 @@ from agents.catalog import NamedPolicy, fitting_baselines, load_policy
 from agents.exported_policy import MODES, ExportedPolicy
 from agents.learning.elapsed_time_buffer import ElapsedTimeBuffer
 from agents.learning.learned_policy import (
-    LearnedPolicy,
+    greedy_policy,
     load_network,
     make_network,
     save_weights,
@@ -288,7 +288,7 @@ def test_policies(
     stages = []
     if config.steps:
         start, _ = load_network(folder, START_FILE)
-        stages.append(NamedPolicy("learned_at_start", LearnedPolicy(start), True))
+        stages.append(NamedPolicy("learned_at_start", greedy_policy(start, scenario), True))
     if (config.steps or config.controlled_learning is not None) and config.adjustment is not None:
         network, _ = load_network(folder, ADJUSTED_FILE)
         rule = RulePolicy("expected_loss", scenario, network.prior.read_settings(), needs=())

@@ -1,7 +1,7 @@
-"""Which rule acts: from the code of a rule to its action.
+"""Which rule or network acts: from its code to its action.
 
-Room: `agents.rules.compiled`. Touches the rules. `choose_rows`, which a baseline's `predict` calls, and the compiled
-loop (`agents.rules.compiled.loop`) both call `choose`.
+Room: `agents.rules.compiled`. Touches the rules and the network. `choose_rows`, which a baseline's `predict` calls, and
+the compiled loop (`agents.rules.compiled.loop`) both call `choose`.
 """
 
 from agents.rules.compiled.baselines import (
@@ -13,6 +13,7 @@ from agents.rules.compiled.baselines import (
 )
 from agents.rules.compiled.expected_loss import expected_loss
 from agents.rules.compiled.index import index_rule
+from agents.rules.compiled.network import choose_by_network
 from agents.rules.compiled.priority import priority
 from envs.interface.actions import WAIT
 from envs.simulator.machine.compilation import compiled, entry_point
@@ -29,11 +30,15 @@ PRIORITY = len(BASELINES)
 """Code of the rule `priority`, whose settings `agents.rules.priority_rule` makes."""
 INDEX_RULE = PRIORITY + 1
 """Code of the index rules, whose settings `agents.rules.index_rule` makes."""
+NETWORK = INDEX_RULE + 1
+"""Code of a network, whose weights `agents.rules.compiled.network` reads; its settings are those of its prior, the rule
+`expected_loss`."""
 
 
 @compiled
-def choose(rule, layout, settings, center, candidates, mask):
-    """Return the index of the action that the rule with code `rule` takes, `WAIT` where it finds no work."""
+def choose(rule, layout, settings, network, center, candidates, mask):
+    """Return the index of the action that the rule with code `rule` takes, `WAIT` where it finds no work; `network`,
+    `NetworkWeights`, is read by `NETWORK` alone."""
     if rule == FIFO:
         return fifo(layout, center, candidates, mask)
     if rule == VOICE_FIRST:
@@ -48,14 +53,17 @@ def choose(rule, layout, settings, center, candidates, mask):
         return expected_loss(layout, center, candidates, mask, settings)
     if rule == PRIORITY:
         return priority(layout, settings, center, candidates, mask)
+    if rule == NETWORK:
+        return choose_by_network(layout, network, settings, center, candidates, mask)
     return index_rule(layout, settings, center, candidates, mask)
 
 
 @entry_point
-def choose_rows(rule, layout, settings, rows, centers, candidates, masks, actions):
-    """Write the index of the action that the rule with code `rule` takes for each observation of `rows` (int64 indices)
-    into int64 `actions`; `settings` has a line for every observation."""
+def choose_rows(rule, layout, settings, network, rows, centers, candidates, masks, actions):
+    """Write the index of the action that `choose` returns for each observation of `rows` (int64 indices) into int64
+    `actions`; `settings` has a line for every observation."""
     for i in range(rows.shape[0]):
         row = rows[i]
         # After the horizon only `wait` is open, and a rule that looks for work finds none.
-        actions[row] = max(choose(rule, layout, settings[row], centers[row], candidates[row], masks[row]), WAIT)
+        action = choose(rule, layout, settings[row], network, centers[row], candidates[row], masks[row])
+        actions[row] = max(action, WAIT)

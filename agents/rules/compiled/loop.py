@@ -1,4 +1,4 @@
-"""The compiled loop of the baselines: a rule and the center take turns without Python in between.
+"""The compiled loop: a rule or a network and the center take turns without Python in between.
 
 Room: `agents.rules.compiled`. Touches the rules, the kernel's one step function and the rows of `CenterRows`.
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.rules.compiled.choice import choose
+from agents.rules.compiled.network import NO_NETWORK, NetworkWeights
 from agents.rules.compiled.reading import ActionLayout
 from envs.center_rows import CenterRows
 from envs.interface.actions import WAIT
@@ -19,19 +20,19 @@ from envs.simulator.step import count_full, step_one
 
 @compiled
 def _play_row(
-    rule, layout, settings, until_s, state, parameters, demand, center, candidates, mask, result, journal
+    rule, layout, settings, network, until_s, state, parameters, demand, center, candidates, mask, result, journal
 ):  # fmt: skip
     """Let the rule with code `rule` route one environment until the horizon, or its first decision at or after
     `until_s` seconds, or as long as its records have room."""
     while not result.done and not result.is_full and result.time_s < until_s:
-        action = choose(rule, layout, settings, center, candidates, mask)
+        action = choose(rule, layout, settings, network, center, candidates, mask)
         step_one(state, parameters, demand, max(action, WAIT), center, candidates, mask, result, journal)
 
 
 @entry_point
 def _play_rows(
-    rule, layout, settings, until_s, rows, states, parameters, demands, demand_counts, centers, candidates, masks,
-    results, journals,
+    rule, layout, settings, network, until_s, rows, states, parameters, demands, demand_counts, centers, candidates,
+    masks, results, journals,
 ):  # fmt: skip
     """Let the rule with code `rule` route each environment of `rows` (int64 indices) as `_play_row` does, one after the
     other; `settings` and `until_s` have a line for every environment. Return how many stopped for want of room."""
@@ -41,6 +42,7 @@ def _play_rows(
             rule,
             layout,
             settings[row],
+            network,
             until_s[row],
             states[row],
             parameters[0],
@@ -61,6 +63,7 @@ def play_rule(
     rows: CenterRows,
     running: NDArray[np.int64],
     until_s: NDArray[np.float64],
+    network: NetworkWeights = NO_NETWORK,
 ) -> None:
     """Let a rule route the environments `running` of `rows` until each reaches its horizon, or its first decision at or
     after its `until_s`, one environment after the other.
@@ -72,6 +75,7 @@ def play_rule(
         rows: `CenterRows`; afterwards as if every action had been a `step`.
         running: int64 indices.
         until_s: float64 (rows,), seconds since the start of the horizon; `inf` is the horizon.
+        network: the weights, where `rule` is `NETWORK`.
 
     Raises `ArgumentError`, before anything moves, if these do not fit each other.
     """
@@ -81,6 +85,7 @@ def play_rule(
         rule,
         layout,
         np.array(settings, order="C"),  # a copy: for an array that is read-only numba would compile anew
+        network,
         np.array(until_s, order="C"),
         running,
         rows.states,
