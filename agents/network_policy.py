@@ -16,7 +16,18 @@ from agents.rules.compiled.adjustments import adjustment_names
 from agents.rules.compiled.choice import NETWORK
 from agents.rules.compiled.network import NO_NETWORK, NetworkWeights, score_rows
 from agents.rules.rule_policy import RulePolicy, n_settings
-from envs.interface.fields import N_CANDIDATE_FIELDS, N_CENTER_FIELDS, N_QUEUE_FIELDS
+from envs.errors import ArgumentError
+from envs.interface.actions import WAIT
+from envs.interface.fields import (
+    C_CHANNEL,
+    C_DISTURBED_CHANNEL,
+    C_REAL_TIME,
+    N_CANDIDATE_FIELDS,
+    N_CENTER_FIELDS,
+    N_QUEUE_FIELDS,
+    Field,
+    field_table,
+)
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
 
@@ -32,10 +43,22 @@ ROWS_OF = {
 
 class NetworkPolicy(RulePolicy):
     """The greedy policy of a network, with the rule `expected_loss` of these `settings` as its prior. It is shown what
-    the scenario shows."""
+    the scenario shows.
+
+    Raises `ArgumentError` if settings or weights do not fit the scenario or each other, since compiled code trusts
+    them.
+    """
 
     def __init__(self, scenario: Scenario, settings: NDArray[np.float64], network: NetworkWeights) -> None:
         super().__init__("expected_loss", scenario, settings, needs=())
+        for name, shape in _shapes(scenario, network).items():
+            array = getattr(network, name)
+            kind = np.int8 if name == "knows_action" else np.float32
+            if array.shape != shape or array.dtype != kind or not np.isfinite(array).all():
+                raise ArgumentError(
+                    f"network.{name} of shape {array.shape}, {array.dtype}: must be of shape {shape}, "
+                    f"{np.dtype(kind)}, and finite numbers"
+                )
         self.name, self.code, self.network = "network", NETWORK, network
 
     def masked_logits(self, observations: Observations) -> NDArray[np.float32]:
@@ -53,6 +76,29 @@ class NetworkPolicy(RulePolicy):
             logits,
         )
         return np.maximum(logits, np.float32(MASKED_LOGIT))
+
+
+def _counts(scenario: Scenario) -> dict[str, int]:
+    """Return how many actions, fields of the center and fields of a candidate there are in `scenario`."""
+    n_center = N_CENTER_FIELDS + len(scenario.channels) * N_QUEUE_FIELDS
+    return {"actions": len(action_table(scenario)), "center": n_center, "candidates": N_CANDIDATE_FIELDS}
+
+
+def _shapes(scenario: Scenario, network: NetworkWeights) -> dict[str, tuple[int, ...]]:
+    """Return the shapes that the weights must have; those of layers that are not read are left out."""
+    shapes: dict[str, tuple[int, ...]] = {"weights": (2,), "knows_action": (_counts(scenario)["actions"],)}
+    if network.weights.shape == (2,) and network.weights[1] == 0.0:
+        return shapes
+    width = len(network.hidden_bias)
+    for name in NetworkWeights._fields:
+        if name in ROWS_OF:
+            rows = _counts(scenario)[ROWS_OF[name]]
+            shapes[name] = (rows,) if name.endswith("_scale") else (rows, width)
+        elif name in ("center_out", "hidden"):
+            shapes[name] = (width, width)
+        elif name not in shapes:
+            shapes[name] = (1,) if name == "out_bias" else (width,)
+    return shapes
 
 
 def network_text(scenario: Scenario, settings: NDArray[np.float64], network: NetworkWeights) -> str:
@@ -83,8 +129,7 @@ def read_network(text: str, scenario: Scenario, places: Mapping[str, NDArray[np.
     `places` has the place in the scenario's tables of each action (`actions`) and field (`center`, `candidates`) of the
     file.
     """
-    counts = {"actions": len(action_table(scenario)), "center": 0, "candidates": N_CANDIDATE_FIELDS}
-    counts["center"] = N_CENTER_FIELDS + len(scenario.channels) * N_QUEUE_FIELDS
+    counts = _counts(scenario)
     knows_action = np.zeros(counts["actions"], np.int8)
     knows_action[places["actions"]] = 1
     try:
@@ -101,9 +146,9 @@ def read_network(text: str, scenario: Scenario, places: Mapping[str, NDArray[np.
                 arrays[name][places[ROWS_OF[name]]] = array
         network = NO_NETWORK._replace(**arrays)
         settings = _read_settings(stated["adjustment"], stated["ranking"], scenario)
-    except (KeyError, TypeError, ValueError):
+        return NetworkPolicy(scenario, settings, network)
+    except (ArgumentError, KeyError, TypeError, ValueError):
         return None
-    return NetworkPolicy(scenario, settings, network)
 
 
 def _read_settings(adjustment: Mapping[str, float], ranking: list[float], scenario: Scenario) -> NDArray[np.float64]:
@@ -112,3 +157,41 @@ def _read_settings(adjustment: Mapping[str, float], ranking: list[float], scenar
     if not set(adjustment) <= set(names) or len(ranking) not in (0, n_settings("index_rule", len(scenario.channels))):
         raise ValueError
     return np.array([*(adjustment.get(name, 0.0) for name in names), *ranking], np.float64)
+
+
+def random_states(scenario: Scenario, count: int) -> Observations:
+    """Return `count` observations that no center need ever show, always the same: every number of the magnitude that
+    matters, flags and channels as they can be, and half of the actions open, so that all parts of a network speak."""
+    generator = np.random.default_rng(0)
+    table, actions = field_table(tuple(channel.name for channel in scenario.channels)), action_table(scenario)
+    center = _random_numbers(table.center, (count,), generator)
+    candidates = _random_numbers(table.candidates, (count, len(actions)), generator)
+    n_channels = len(scenario.channels)
+    queue = generator.integers(n_channels, size=(count, len(actions)))
+    stated = np.array([action.queue for action in actions])
+    queue = np.where(stated >= 0, stated, queue)
+    candidates[..., C_CHANNEL] = 1 + queue
+    candidates[..., C_REAL_TIME] = np.array([channel.is_real_time for channel in scenario.channels])[queue]
+    candidates[..., C_DISTURBED_CHANNEL] = 1 + generator.integers(n_channels, size=queue.shape)
+    mask = generator.integers(2, size=queue.shape).astype(np.int8)
+    mask[:, WAIT] = 1
+    return {"center": center, "candidates": candidates, "action_mask": mask}
+
+
+def _random_numbers(
+    fields: tuple[Field, ...], shape: tuple[int, ...], generator: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return numbers of each of `fields`, float32 (*shape, fields), whole ones where it counts."""
+    numbers = np.empty((*shape, len(fields)), np.float32)
+    for place, field in enumerate(fields):
+        size = field.scale * generator.lognormal(size=shape)
+        if field.low < 0.0:
+            size *= generator.choice((-1.0, 1.0), size=shape)
+        if field.high == 1.0:
+            size = generator.random(size=shape)
+        if field.unit == "0/1":
+            size = np.round(size)
+        elif field.unit in ("reps", "contacts", "channels", "count"):
+            size = np.floor(size)
+        numbers[..., place] = np.clip(size, field.low, field.high)
+    return numbers

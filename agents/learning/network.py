@@ -138,7 +138,7 @@ class CandidateScorer(nn.Module):
         return NetworkWeights(
             np.ones(len(self.action_embedding), np.int8),
             weights=np.array([self.prior_weight, residual_weight], np.float32),
-            **{name: np.array(layer.detach().cpu().numpy(), order="C") for name, layer in layers.items()},
+            **{name: np.array(layer.detach().cpu().numpy(), np.float32, order="C") for name, layer in layers.items()},
         )
 
     def actor_parameters(self) -> list[nn.Parameter]:
