@@ -117,7 +117,11 @@ class ExportedPolicy:
         """Return whether graph and loop give the same logits: who changed the graph may have left the entry as it
         was."""
         states = random_states(self._scenario, COMPARED_STATES)
-        return bool(np.allclose(loop.masked_logits(states), self.masked_logits(states), rtol=LOGIT_TOLERANCE, atol=LOGIT_TOLERANCE))
+        return bool(
+            np.allclose(
+                loop.masked_logits(states), self.masked_logits(states), rtol=LOGIT_TOLERANCE, atol=LOGIT_TOLERANCE
+            )
+        )
 
     def masked_logits(self, observations: Observations) -> NDArray[np.float32]:
         """Return the graph's output, float32 (n, actions), `MASKED_LOGIT` for actions that the file does not know."""

@@ -21,9 +21,9 @@ from envs.metrics import compute_metrics, metric_glossary
 from envs.rendering import render_state
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
-from envs.simulator.machine.growth import enlarge_journals, enlarge_states
+from envs.simulator.machine.growth import RowRecords, enlarge_states
 from envs.simulator.machine.record_types import GROWTH, MAX_NOTES
-from envs.simulator.machine.state import DEMAND, JOURNAL_PER_CONTACT, RESULT, journal_type, state_type
+from envs.simulator.machine.state import DEMAND, RESULT, state_type
 from envs.simulator.step import go_on_rows, reset_rows, step_rows, step_rows_in_parallel
 
 Observation = dict[str, NDArray[Any]]
@@ -74,7 +74,7 @@ class CenterRows:
         self.fields: FieldTable = field_table(tuple(channel.name for channel in scenario.channels))
         self.parameters = build_parameters(scenario)
         self.sizes = choose_sizes(scenario)
-        self.states = np.zeros(n_rows, state_type(self.sizes))
+        self._records = RowRecords(n_rows, self.sizes, journal=journal)
         n_actions = len(self.action_names)
         self.center = np.zeros((n_rows, len(self.fields.center)), np.float32)
         self.candidates = np.zeros((n_rows, n_actions, len(self.fields.candidates)), np.float32)
@@ -86,9 +86,18 @@ class CenterRows:
         self.all_rows = np.arange(n_rows)
         self._were_started = np.zeros(n_rows, bool)
         self._has_journal = journal
-        self.journals = np.zeros(n_rows if journal else 1, journal_type(JOURNAL_PER_CONTACT * self.sizes.contacts))
         self._sampler = DemandSampler(scenario) if sampler is None else sampler
         self._threads = min(check_whole("threads", threads, low=1), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+
+    @property
+    def states(self) -> NDArray[Any]:
+        """The `state_type` record of each row; another array once these have grown."""
+        return self._records.states
+
+    @property
+    def journals(self) -> NDArray[Any]:
+        """The `journal_type` record of each row, or one for all that keep none."""
+        return self._records.journals
 
     @property
     def n_actions(self) -> int:
@@ -128,7 +137,7 @@ class CenterRows:
             state_bytes[row] = 0
             self.states[row]["key"] = self.keys[row]
         self._start_journal(rows)
-        n_full = reset_rows(rows, *self._center_arrays(), *self._seen_arrays())
+        n_full = reset_rows(rows, *self.kernel_arrays(), *self.seen_arrays())
         self._were_started[rows] = True
         if n_full:
             self.make_room()
@@ -142,7 +151,7 @@ class CenterRows:
         """
         rows = self.check_started(rows)
         actions = check_actions(actions, self.n_rows, self.n_actions)
-        arguments = (rows, *self._center_arrays(), actions, *self._seen_arrays())
+        arguments = (rows, *self.kernel_arrays(), actions, *self.seen_arrays())
         if self._threads > 1 and len(rows) > 1:
             numba.set_num_threads(self._threads)
             n_full = step_rows_in_parallel(*arguments)
@@ -151,13 +160,14 @@ class CenterRows:
         if n_full:
             self.make_room()
 
-    def _center_arrays(self) -> tuple[NDArray[Any], ...]:
-        """Return what the kernel's entry points are given first, after the rows."""
-        return self.states, self.parameters, self.demands, self.demand_counts
+    def kernel_arrays(self) -> tuple[NDArray[Any], ...]:
+        """Return what the kernel's entry points are given first, after the rows: states, parameters, demands and their
+        lengths. For compiled code alone: the states look longer than they are."""
+        return self._records.kernel_states, self.parameters, self.demands, self.demand_counts
 
-    def _seen_arrays(self) -> tuple[NDArray[Any], ...]:
+    def seen_arrays(self) -> tuple[NDArray[Any], ...]:
         """Return what they are given last: what is seen of the rows, and what is noted."""
-        return self.center, self.candidates, self.mask, self._results, self.journals
+        return self.center, self.candidates, self.mask, self._results, self._records.kernel_journals
 
     def make_room(self) -> None:
         """Move all rows into larger records, and let those that stopped for want of room go on, until none stops: as if
@@ -170,14 +180,14 @@ class CenterRows:
             if not has_slots.all():
                 self._hold_contacts(GROWTH * self.sizes.contacts, float(self.states["now_s"][rows[~has_slots][0]]))
             if self._has_journal and has_slots.any():
-                self.journals = enlarge_journals(self.journals, GROWTH * self.journals["entries"].shape[1])
-            go_on_rows(rows, *self._center_arrays(), *self._seen_arrays())
+                self._records.hold_notes(GROWTH * self.journals["entries"].shape[1])
+            go_on_rows(rows, *self.kernel_arrays(), *self.seen_arrays())
 
     def _hold_contacts(self, n_contacts: int, now_s: float) -> None:
         """Give all rows room for `n_contacts` contacts, since at `now_s` seconds there was not enough."""
         check_contacts(self.scenario, n_contacts, now_s)
         self.sizes = self.sizes._replace(contacts=n_contacts)
-        self.states = enlarge_states(self.states, self.sizes)
+        self._records.hold_contacts(self.sizes)
         self.parameters["n_contacts"] = n_contacts
 
     def check_started(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -320,9 +330,9 @@ class CenterRows:
     def _fit(self, state: NDArray[Any]) -> NDArray[Any]:
         """Return `state`, of a snapshot, in a record as large as those of these rows, which grow where it is larger; as
         it is if it is a state of another version."""
-        if "unused" not in (state.dtype.names or ()):
+        if "slots" not in (state.dtype.names or ()):
             return state
-        n_contacts = state.dtype["unused"].shape[0]
+        n_contacts = state.dtype["slots"].shape[0]
         if n_contacts == self.sizes.contacts or state.dtype != state_type(self.sizes._replace(contacts=n_contacts)):
             return state
         if n_contacts > self.sizes.contacts:

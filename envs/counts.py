@@ -55,13 +55,15 @@ def _add_running_pick_ups(state: Any, queue_count: NDArray[Any]) -> None:
     reps = state["reps"]
     picking_up = reps[reps["status"] == RESUMING]
     begun_s = np.maximum(picking_up["phase_start_s"], float(state["counted_from_s"]))
-    np.add.at(queue_count["pick_up_s"], state["contacts"]["queue"][picking_up["contact"]], state["now_s"] - begun_s)
+    np.add.at(
+        queue_count["pick_up_s"], state["slots"]["person"]["queue"][picking_up["contact"]], state["now_s"] - begun_s
+    )
 
 
 def _count_left(state: Any) -> NDArray[Any]:
     """Return the `LEFT` record of each queue: contacts that wait, are in the hands of a rep or suspended. What always
     waits at the head of an unlimited list is nobody's contact yet."""
-    contacts, queues = state["contacts"], state["queues"]
+    contacts, queues = state["slots"]["person"], state["queues"]
     left = np.zeros(len(queues), LEFT)
     here = contacts[np.isin(contacts["status"], (WAITING, IN_SERVICE, PICKING_UP, SUSPENDED))]
     is_listed = (queues["end_supply"][here["queue"]] > 0) & (here["status"] == WAITING) & (here["interruptions"] == 0)

@@ -52,7 +52,7 @@ def render_state(scenario: Scenario, parameters: Any, state: Any, open_actions: 
         doing = "absent" if rep["absent"] else _REP_STATES[int(rep["status"])]
         first_seat = int(parameters["first_seat"][i])
         held = [rep, *state["reps"][first_seat : first_seat + max(int(rep["n_held"]) - 1, 0)]]
-        queues = [int(state["contacts"][int(seat["contact"])]["queue"]) for seat in held if seat["contact"] >= 0]
+        queues = [int(state["slots"]["person"][int(seat["contact"])]["queue"]) for seat in held if seat["contact"] >= 0]
         doing = " ".join([doing, *(scenario.channels[queue].name for queue in queues)])
         lines.append(f"  rep {i:<3} {doing}" + (f", {rep['n_suspended']} suspended" if rep["n_suspended"] else ""))
     lines.append("  " + _describe_subject(scenario, state, open_actions))
@@ -64,7 +64,7 @@ def _describe_subject(scenario: Scenario, state: Any, open_actions: Sequence[str
     if state["subject_kind"] == NO_SUBJECT:
         return "the horizon has been reached"
     if state["subject_kind"] == CONTACT_SUBJECT:
-        contact = state["contacts"][int(state["subject"])]
+        contact = state["slots"]["person"][int(state["subject"])]
         channel = scenario.channels[int(contact["queue"])].name
         who = f"a {channel} contact of {contact['value_usd']:,.0f} USD"
     else:

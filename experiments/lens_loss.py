@@ -52,7 +52,13 @@ def measure(name: str, scenario: Scenario, *, seed: int = 0, episodes: int = 2) 
             rule.choose_into(rows.all_rows, rows.observation(), actions)
             if starts[actions[0]] and rows.center[0, G_FREE] == 1:
                 highest, chosen = compare_indices(
-                    rule.layout, rule.settings, rows.states, rows.parameters, rows.center, rows.candidates, actions
+                    rule.layout,
+                    rule.settings,
+                    rows.kernel_arrays()[0],
+                    rows.parameters,
+                    rows.center,
+                    rows.candidates,
+                    actions,
                 )
                 choices += 1
                 missed += highest > chosen + 1e-6 * abs(chosen)

@@ -93,7 +93,7 @@ class Auditor:
         n_slots = int(self.parameters["n_contacts"])
         # Slots are handed out from 0 on, so those beyond the customers met so far were never used.
         n_met = min(n_slots, int(state["next_demand"]) + int(state["queue_count"]["arrived"].sum()) + 1)
-        self.contacts = state["contacts"][:n_met]
+        self.contacts = state["slots"]["person"][:n_met]
         self.status = np.array(self.contacts["status"])
         self.queue = np.array(self.contacts["queue"])
         self.seats = state["reps"][: self.n_seats]
@@ -376,7 +376,7 @@ class Auditor:
                 self._check_heap(state, 4 * q + BY_NEXT_DUE, BY_NEXT_DUE, in_time, None)
         if state["done"]:
             return  # the clocks were taken off
-        clocked = np.flatnonzero(state["heap_place"][: len(self.status), BY_CLOCK] >= 0)
+        clocked = np.flatnonzero(state["slots"]["heap_place"][: len(self.status), BY_CLOCK] >= 0)
         clocked = clocked[self.status[clocked] != UNUSED]
         inside = np.zeros(len(self.status), bool)
         inside[clocked] = True
@@ -389,10 +389,10 @@ class Auditor:
 
     def _check_heap(self, state: Any, heap: int, order: int, members: np.ndarray, keys: np.ndarray | None) -> None:
         size = int(state["heap_size"][heap])
-        items = state["heap_item"][:size, heap]
+        items = state["slots"]["heap_item"][:size, heap]
         assert sorted(items.tolist()) == np.flatnonzero(members).tolist()
-        np.testing.assert_array_equal(state["heap_place"][items, order], np.arange(size))
-        key = state["heap_key"][items, order]
+        np.testing.assert_array_equal(state["slots"]["heap_place"][items, order], np.arange(size))
+        key = state["slots"]["heap_key"][items, order]
         if keys is not None:
             np.testing.assert_array_equal(key, keys[items])
         rank = list(zip(key.tolist(), self.contacts["sequence"][items].tolist(), strict=True))

@@ -15,7 +15,7 @@ from envs.center_rows import CenterRows
 from envs.inputs.demand import DemandSampler
 from envs.inputs.parameters import build_parameters, choose_sizes
 from envs.scenario.scenario import Scenario, load_scenario
-from envs.simulator.machine.state import journal_type
+from envs.simulator.machine.growth import make_journals
 
 EVERYTHING = Path(__file__).parent / "everything.yaml"
 CHANGES = (
@@ -37,7 +37,7 @@ def make_rows(n_contacts: int, n_entries: int) -> CenterRows:
     center_rows.choose_sizes = lambda _: SIZES._replace(contacts=n_contacts)
     center_rows.build_parameters = lambda _: parameters
     rows = CenterRows(SCENARIO, 2, sampler=SAMPLER, journal=True)
-    rows.journals = np.zeros(2, journal_type(n_entries))
+    rows._records._note_in(make_journals(2, n_entries))
     return rows
 
 

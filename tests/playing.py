@@ -129,7 +129,7 @@ def value_of_subject(center: Center) -> float:
     """Return the account value, USD, of the contact that is asked about."""
     kind, slot = center.subject
     assert kind == "contact"
-    return float(center.record["contacts"][slot]["value_usd"])
+    return float(center.record["slots"]["person"][slot]["value_usd"])
 
 
 def finish(center: Center) -> dict[str, float]:
@@ -159,7 +159,7 @@ def starts(scenario: Scenario, policy: Rule) -> list[tuple[float, int]]:
         action = int(made.predict(center._rows.observation())[0])
         if made.layout.kind[action] not in (WAIT, HOLD):
             slot = int(center.record["action_contact"][action])
-            found.append((center.time_s, int(center.record["contacts"]["customer"][slot])))
+            found.append((center.time_s, int(center.record["slots"]["person"]["customer"][slot])))
         center.do(center.action_names[action])
     return found
 

@@ -125,7 +125,7 @@ class TrainingVecEnv(VecEnv):
     def _read_potential(self) -> NDArray[np.float64]:
         estimates_usd = np.zeros(self.num_envs)
         if self._potential_half_life_s > 0.0:
-            estimate_open_work(self.rows.states, self.rows.parameters, estimates_usd)
+            estimate_open_work(self.rows.kernel_arrays()[0], self.rows.parameters, estimates_usd)
         return -estimates_usd
 
     def _shape(self) -> NDArray[np.float64]:

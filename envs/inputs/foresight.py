@@ -50,6 +50,7 @@ from envs.simulator.machine.state import (
     UNUSED,
     WAITING,
     WORKING,
+    for_kernel,
 )
 from envs.simulator.service.expectations import work_done_s
 from envs.simulator.service.work import was_missed
@@ -78,7 +79,7 @@ def redraw(
     known = demand
     demand = sampler.sample_rest(known, int(state["next_demand"]), float(state["now_s"]), seed)
     _move_lists(state, known, len(demand))
-    present = np.flatnonzero(state["contacts"]["status"] != UNUSED)
+    present = np.flatnonzero(state["slots"]["person"]["status"] != UNUSED)
     _redraw_keys(state, present, _generator(seed, "key"))
     _redraw_work(states, demand, parameters, sampler, present, _generator(seed, "work"))
     impatient = _redraw_patience(state, demand, scenario, sampler, _generator(seed, "patience"))
@@ -86,7 +87,7 @@ def redraw(
     returning = _redraw_requests(state, scenario, _generator(seed, "request"))
     due = _redraw_due_times(state, scenario, _generator(seed, "due"))
     after_work_ends_s = _redraw_after_work(state, scenario, _generator(seed, "after_work"))
-    _set_events(states, parameters, demand, np.concatenate([impatient, due]), returning, after_work_ends_s)
+    _set_events(for_kernel(states), parameters, demand, np.concatenate([impatient, due]), returning, after_work_ends_s)
     return states, demand
 
 
@@ -115,7 +116,7 @@ def _move_lists(state: Any, demand: NDArray[Any], new_length: int) -> None:
     n_listed = int(np.isinf(demand["arrival_s"]).sum())
     if n_listed == 0:
         return
-    customers = state["contacts"]["customer"]
+    customers = state["slots"]["person"]["customer"]
     listed = customers >= len(demand) - n_listed
     customers[listed] = customers[listed] % len(demand) + new_length - len(demand)
     for queue in state["queues"]:
@@ -127,13 +128,13 @@ def _move_lists(state: Any, demand: NDArray[Any], new_length: int) -> None:
 def _redraw_keys(state: Any, present: NDArray[np.int64], generator: np.random.Generator) -> None:
     """Give the customers of the contacts `present` (slots) new keys, and the episode one for the luck that belongs to
     no customer."""
-    state["contacts"]["key"][present] = generator.integers(0, 2**64, len(present), dtype=np.uint64)
+    state["slots"]["person"]["key"][present] = generator.integers(0, 2**64, len(present), dtype=np.uint64)
     state["key"] = generator.integers(0, 2**64, dtype=np.uint64)
 
 
 def _redraw_due_times(state: Any, scenario: Scenario, generator: np.random.Generator) -> NDArray[np.int64]:
     """Returns the contacts whose clock has to be set again."""
-    contacts = state["contacts"]
+    contacts = state["slots"]["person"]
     is_here = (contacts["status"] != UNUSED) & (contacts["status"] != SCHEDULED) & (contacts["overdue"] == 0)
     is_here &= np.isfinite(contacts["due_s"])  # a promise that was met by the start is nobody's concern any more
     hidden = np.flatnonzero(is_here & _is_due_hidden(scenario)[contacts["queue"]])
@@ -159,11 +160,11 @@ def _redraw_work(
     generator: np.random.Generator,
 ) -> None:
     """Draw the work of the contacts `present` (slots) anew, given that it exceeds what is done; known work stays."""
-    contacts = states[0]["contacts"]
+    contacts = states[0]["slots"]["person"]
     is_new = contacts["new_work"][present] != 0
     hidden = present[(contacts["handled"][present] == 0) | is_new]
     done_s = np.empty(len(hidden))
-    _write_work_done(states, parameters, hidden, done_s)
+    _write_work_done(for_kernel(states), parameters, hidden, done_s)
     first_laws = _laws_of_needs(demand, sampler, contacts["customer"][hidden])
     laws: list[DurationDistribution | None] = [
         sampler.laws_of_needs(int(contact["new_work"]) - 1, NOBODY)[0] if contact["new_work"] else handle_time
@@ -187,7 +188,7 @@ def _redraw_patience(
     state: Any, demand: NDArray[Any], scenario: Scenario, sampler: DemandSampler, generator: np.random.Generator
 ) -> NDArray[np.int64]:
     """Returns the contacts whose clock has to be set again."""
-    contacts = state["contacts"]
+    contacts = state["slots"]["person"]
     is_real_time = np.array([channel.is_real_time for channel in scenario.channels])
     waiting = np.flatnonzero(contacts["status"] == WAITING)
     waiting = waiting[is_real_time[contacts["queue"][waiting]]]
@@ -205,7 +206,7 @@ def _redraw_pick_ups(
     state: Any, scenario: Scenario, present: NDArray[np.int64], generator: np.random.Generator
 ) -> None:
     """Draw the last pick-up of the contacts `present` (slots) anew, given that it exceeds what was paid of it."""
-    contacts, reps = state["contacts"], state["reps"]
+    contacts, reps = state["slots"]["person"], state["reps"]
     is_picking_up = contacts["status"][present] == PICKING_UP
     hidden = present[is_picking_up | (contacts["pick_up_left_s"][present] > 0.0)]
     mine = contacts[hidden]
@@ -233,7 +234,7 @@ def _redraw_after_work(state: Any, scenario: Scenario, generator: np.random.Gene
 def _redraw_requests(state: Any, scenario: Scenario, generator: np.random.Generator) -> NDArray[np.int64]:
     """Returns the contacts whose return has to be set again: those who come back by themselves, at a time of their own,
     and those whose due time, which nobody tells them, then follows from their new luck."""
-    contacts = state["contacts"]
+    contacts = state["slots"]["person"]
     is_real_time = np.array([channel.is_real_time for channel in scenario.channels])
     scheduled = np.flatnonzero((contacts["status"] == SCHEDULED) & (contacts["request_s"] > state["now_s"]))
     is_unresolved = contacts["return_from"][scheduled] != NOBODY
@@ -266,7 +267,7 @@ def _write_work_done(states, parameters, contacts, done_s):
     for i in range(contacts.shape[0]):
         contact = contacts[i]
         if was_missed(states[0], parameters[0], contact):
-            done_s[i] = states[0].contacts[contact].work_done_s
+            done_s[i] = states[0].slots[contact].person.work_done_s
         else:
             done_s[i] = work_done_s(states[0], contact)
 
@@ -282,16 +283,16 @@ def _set_events(states, parameters, demand, impatient, returning, after_work_end
         person = state.reps[rep]
         contact = np.int64(person.contact)
         if person.status == RESUMING:
-            until_s = person.phase_start_s + state.contacts[contact].pick_up_left_s
+            until_s = person.phase_start_s + state.slots[contact].person.pick_up_left_s
             set_rep_event(state, rep, max(until_s, state.now_s))
         elif person.status == AFTER_WORK:
             set_rep_event(state, rep, after_work_ends_s[rep])
         elif person.status == WORKING and not was_missed(state, fixed, contact):
-            until_s = person.phase_start_s + state.contacts[contact].work_left_s / person.speed
+            until_s = person.phase_start_s + state.slots[contact].person.work_left_s / person.speed
             set_rep_event(state, rep, max(until_s, state.now_s))
     for i in range(impatient.shape[0]):
         set_waiting_clock(state, fixed, impatient[i])
     for i in range(returning.shape[0]):
-        person = state.contacts[returning[i]]
+        person = state.slots[returning[i]].person
         return_s, due_s = window_of_request(state, fixed, returning[i], person.queue)
         expect_return(state, returning[i], return_s, due_s)

@@ -59,9 +59,9 @@ _OF_SIZES = {
 
 
 def choose_sizes(scenario: Scenario) -> Sizes:
-    """Return the first of `SIZES` that hold `scenario`, with room for its initial backlog and as many contacts again;
-    where more are open at once, the rows grow (`CenterRows.make_room`). Raises `ConfigurationError`, with key, number
-    and limit, if none do."""
+    """Return the first of `SIZES` that hold `scenario`, with room for a contact in each hand and one to come after it,
+    or for the initial backlog and as many contacts again; where more are open at once, the rows grow
+    (`CenterRows.make_room`). Raises `ConfigurationError`, with key, number and limit, if none do."""
     needed = {
         "reps": n_seats(scenario),
         "queues": len(scenario.channels),
@@ -81,7 +81,7 @@ def choose_sizes(scenario: Scenario) -> Sizes:
         channel.initial_backlog.mean_contacts for channel in scenario.channels if channel.initial_backlog is not None
     )
     contacts = sizes.contacts
-    while contacts < 2.0 * backlog:
+    while contacts < 2.0 * max(backlog, needed["reps"]):
         contacts *= GROWTH
         check_contacts(scenario, contacts, 0.0)
     return sizes._replace(contacts=contacts)

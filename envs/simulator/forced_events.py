@@ -75,10 +75,10 @@ GAP_S = 1.0
 @compiled
 def _rank(state, contact):
     """Return how many contacts wait in the queue of `contact` (slot) who joined it before."""
-    heap = queue_heap(state.contacts[contact].queue, BY_ARRIVAL)
+    heap = queue_heap(state.slots[contact].person.queue, BY_ARRIVAL)
     rank = 0
     for i in range(state.heap_size[heap]):
-        rank += state.contacts[state.heap_item[i, heap]].sequence < state.contacts[contact].sequence
+        rank += state.slots[state.slots[i].heap_item[heap]].person.sequence < state.slots[contact].person.sequence
     return rank
 
 
@@ -86,7 +86,7 @@ def _rank(state, contact):
 def _contact_code(state, contact):
     """Return the code of `contact` (slot) in a key, from 1 on: its queue, and whether it is overdue, unless its due
     time concerns nobody any more."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     return 1 + 2 * person.queue + (person.overdue != 0 and person.due_s < NEVER)
 
 
@@ -117,7 +117,7 @@ def _rep_code(state, parameters, rep, is_ordered):
         code *= 16
         if contact != NOBODY:
             code += _contact_code(state, contact)
-            contact = state.contacts[contact].next_suspended
+            contact = state.slots[contact].person.next_suspended
     return code
 
 
@@ -134,21 +134,25 @@ def _write_key(state, parameters, is_ordered, key):
         key[K_QUEUES + 4 * q] = state.queues[q].waiting - overdue
         key[K_QUEUES + 4 * q + 1] = overdue
         for i in range(state.heap_size[heap]):
-            contact = np.int64(state.heap_item[i, heap])
-            if is_asked and parameters.queues[q].real_time and state.contacts[contact].closed_at == state.pass_number:
+            contact = np.int64(state.slots[i].heap_item[heap])
+            if (
+                is_asked
+                and parameters.queues[q].real_time
+                and state.slots[contact].person.closed_at == state.pass_number
+            ):
                 key[K_QUEUES + 4 * q + 2] += np.int64(1) << _rank(state, contact)
-                key[K_QUEUES + 4 * q + 3] += np.int64(state.contacts[contact].held_at >= 0) << _rank(state, contact)
+                key[K_QUEUES + 4 * q + 3] += np.int64(state.slots[contact].person.held_at >= 0) << _rank(state, contact)
             if is_ordered:  # sorted below by the number in the order of arrival
-                key[place] = state.contacts[contact].sequence * 64 + _contact_code(state, contact)
+                key[place] = state.slots[contact].person.sequence * 64 + _contact_code(state, contact)
                 place += 1
     if is_ordered:
         key[K_ORDER:place].sort()
         for i in range(K_ORDER, place):
             key[i] %= 64
     arrived = np.int64(state.just_arrived)
-    if is_asked and arrived != NOBODY and state.contacts[arrived].status == WAITING:
-        if state.contacts[arrived].closed_at != state.pass_number:
-            key[K_ARRIVED] = 1 + 64 * state.contacts[arrived].queue + _rank(state, arrived)
+    if is_asked and arrived != NOBODY and state.slots[arrived].person.status == WAITING:
+        if state.slots[arrived].person.closed_at != state.pass_number:
+            key[K_ARRIVED] = 1 + 64 * state.slots[arrived].person.queue + _rank(state, arrived)
     if is_asked:
         for k in range(parameters.n_classes):
             if state.classes[k].closed_at == state.pass_number:
@@ -184,10 +188,10 @@ def _force(state, parameters, customers, is_ordered, kind, who):
         customers[who].arrival_s = state.now_s
         admit(state, parameters, customers[who])
     elif kind == ABANDONMENT:
-        state.contacts[who].abandon_s = state.now_s
+        state.slots[who].person.abandon_s = state.now_s
         strike_clock(state, parameters, who)
     elif kind == DUE:
-        state.contacts[who].due_s = state.now_s
+        state.slots[who].person.due_s = state.now_s
         strike_clock(state, parameters, who)
     else:
         end_rep_phase(state, parameters, who)
@@ -271,7 +275,7 @@ def _list_due(state, parameters, q, rate, is_ordered, events, count):
     size = state.heap_size[heap]
     if is_ordered:
         for i in range(size):
-            count = _add(events, count, DUE, state.heap_item[i, heap], rate)
+            count = _add(events, count, DUE, state.slots[i].heap_item[heap], rate)
     elif size > 0:
         count = _add(events, count, DUE, first_contact(state, heap), size * rate)
     if parameters.queues[q].met_by_start:
@@ -279,13 +283,13 @@ def _list_due(state, parameters, q, rate, is_ordered, events, count):
     for rep in range(parameters.n_reps):
         worker = state.reps[rep]
         if worker.status == WORKING or worker.status == RESUMING:
-            if state.contacts[worker.contact].queue == q and not state.contacts[worker.contact].overdue:
+            if state.slots[worker.contact].person.queue == q and not state.slots[worker.contact].person.overdue:
                 count = _add(events, count, DUE, worker.contact, rate)
         contact = worker.suspended
         while contact != NOBODY:
-            if state.contacts[contact].queue == q and not state.contacts[contact].overdue:
+            if state.slots[contact].person.queue == q and not state.slots[contact].person.overdue:
                 count = _add(events, count, DUE, contact, rate)
-            contact = state.contacts[contact].next_suspended
+            contact = state.slots[contact].person.next_suspended
     return count
 
 
@@ -296,10 +300,10 @@ def _list_rep_events(state, parameters, rates, events, count):
     for rep in range(parameters.n_reps):
         worker = state.reps[rep]
         if worker.status == WORKING:
-            rate = rates[state.contacts[worker.contact].queue, COMPLETION] * worker.speed
+            rate = rates[state.slots[worker.contact].person.queue, COMPLETION] * worker.speed
             count = _add(events, count, COMPLETION, rep, rate)
         elif worker.status == RESUMING:
-            count = _add(events, count, PICK_UP_END, rep, rates[state.contacts[worker.contact].queue, PICK_UP_END])
+            count = _add(events, count, PICK_UP_END, rep, rates[state.slots[worker.contact].person.queue, PICK_UP_END])
         elif worker.status == AFTER_WORK:
             rate = rates[worker.after_work_of, AFTER_WORK_END] * worker.speed
             count = _add(events, count, AFTER_WORK_END, rep, rate)
@@ -319,7 +323,7 @@ def _list_events(state, parameters, rates, is_ordered, events):
             size = state.heap_size[heap]
             if is_ordered:
                 for i in range(size):
-                    count = _add(events, count, ABANDONMENT, state.heap_item[i, heap], rates[q, ABANDONMENT])
+                    count = _add(events, count, ABANDONMENT, state.slots[i].heap_item[heap], rates[q, ABANDONMENT])
             elif size > 0:  # all alike
                 count = _add(events, count, ABANDONMENT, first_contact(state, heap), size * rates[q, ABANDONMENT])
         if not parameters.queues[q].real_time and rates[q, DUE] > 0.0:

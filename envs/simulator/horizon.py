@@ -66,15 +66,15 @@ def settle(state, parameters, journal):
     for q in range(parameters.n_queues):
         queue = state.queues[q]
         state.queue_count[q].open_at_end = queue.waiting + queue.in_service + queue.suspended
-    cut_line_time(state, 1.0)
+    cut_line_time(state, parameters, 1.0)
     for rep in range(parameters.n_reps):
         if state.reps[rep].status == RESUMING:
             pay_pick_up(state, parameters, rep)
             move_notes(state, journal)
     state.heap_size[CLOCK_HEAP] = 0
     for contact in range(parameters.n_contacts):
-        person = state.contacts[contact]
-        state.heap_place[contact, BY_CLOCK] = NOBODY
+        person = state.slots[contact].person
+        state.slots[contact].heap_place[BY_CLOCK] = NOBODY
         if person.status == UNUSED:
             continue
         queue = person.queue
@@ -97,7 +97,7 @@ def settle(state, parameters, journal):
 @compiled
 def _charge_conclusion(state, parameters, contact):
     """Charge the technology of the open `contact` (slot), and its expected cost of ending unresolved."""
-    limits = parameters.queues[state.contacts[contact].queue]
+    limits = parameters.queues[state.slots[contact].person.queue]
     if limits.technology_usd > 0.0:
         charge(state, parameters, contact, TERM_HANDLING, limits.technology_usd, 0.0)
     if limits.resolution_prob < 1.0:
@@ -114,7 +114,7 @@ def _charge_open_work(state, parameters, journal):
     contact = first_contact(state, CLOCK_HEAP)
     while contact != NOBODY:
         remove_contact(state, CLOCK_HEAP, BY_CLOCK, contact)
-        person = state.contacts[contact]
+        person = state.slots[contact].person
         queue = np.int64(person.queue)
         limits = parameters.queues[queue]
         work_s = remaining_work_s(state, parameters, contact)

@@ -58,7 +58,7 @@ def work_off(parameters, start_s, work_s):
 def remaining_work_s(state, parameters, contact):
     """Return the expected work, seconds, still to be done on the open `contact` (slot), with the pick-up that it needs
     and, unless it is in service, its after-contact work."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     work_s = expected_remaining_s(parameters, person.queue, work_done_s(state, contact))
     if person.status != IN_SERVICE:
         work_s += parameters.queues[person.queue].after_work_mean_s
@@ -74,7 +74,7 @@ def _lateness_usd(state, parameters, contact, met_s):
     overdue_s = met_s - expected_due_s(state, parameters, contact)
     if overdue_s <= 0.0:
         return 0.0
-    rise = overdue_rise(parameters, state.contacts[contact].queue, overdue_s)
+    rise = overdue_rise(parameters, state.slots[contact].person.queue, overdue_s)
     return broken_promise_usd(state, parameters, contact) + account_loss_usd(state, parameters, contact, rise)
 
 
@@ -95,14 +95,14 @@ def _expected_lateness_usd(state, parameters):
         if not parameters.queues[q].real_time:
             heap = queue_heap(q, BY_ARRIVAL)
             for i in range(state.heap_size[heap]):
-                contacts[found] = state.heap_item[i, heap]
+                contacts[found] = state.slots[i].heap_item[heap]
                 found += 1
     for rep in range(parameters.n_reps):
         contact = state.reps[rep].suspended
         while contact != NOBODY:
             contacts[found] = contact
             found += 1
-            contact = state.contacts[contact].next_suspended
+            contact = state.slots[contact].person.next_suspended
     for i in range(n_open):
         due_s[i] = expected_due_s(state, parameters, contacts[i])
     total_usd = 0.0
@@ -111,7 +111,7 @@ def _expected_lateness_usd(state, parameters):
         contact = contacts[i]
         work_s = remaining_work_s(state, parameters, contact)
         end_s = work_off(parameters, end_s, work_s)
-        is_met_by_start = parameters.queues[state.contacts[contact].queue].met_by_start
+        is_met_by_start = parameters.queues[state.slots[contact].person.queue].met_by_start
         met_s = max(end_s - work_s, state.now_s) if is_met_by_start else end_s
         total_usd += _lateness_usd(state, parameters, contact, met_s)
     return total_usd
@@ -130,8 +130,10 @@ def _expected_abandonment_usd(state, parameters):
         share_per_hour = max(rate / n_waiting, 1e-6)
         heap = queue_heap(q, BY_ARRIVAL)
         for i in range(n_waiting):
-            contact = np.int64(state.heap_item[i, heap])
-            abandon_per_hour = abandonment_rate_per_hour(parameters, q, state.now_s - state.contacts[contact].arrival_s)
+            contact = np.int64(state.slots[i].heap_item[heap])
+            abandon_per_hour = abandonment_rate_per_hour(
+                parameters, q, state.now_s - state.slots[contact].person.arrival_s
+            )
             loss_usd = broken_promise_usd(state, parameters, contact) * abandon_per_hour
             loss_usd += loss_usd_per_hour(state, parameters, contact)
             total_usd += loss_usd / (abandon_per_hour + share_per_hour)
@@ -142,7 +144,7 @@ def _expected_abandonment_usd(state, parameters):
 def estimate_open_work(states, parameters, estimates_usd):
     """Write for each state what its waiting and suspended work is expected to be charged, USD; 0 for a state that has
     reached its horizon."""
-    for row in range(states.shape[0]):
+    for row in range(estimates_usd.shape[0]):
         estimates_usd[row] = 0.0
         if not states[row].done:
             estimates_usd[row] = _expected_lateness_usd(states[row], parameters[0])

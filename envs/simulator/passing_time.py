@@ -75,7 +75,7 @@ def clear_counts(state, parameters):
         state.queue_count[q] = state.no_queue_count
         state.queue_count[q].open_at_start = queue.waiting + queue.in_service + queue.suspended
         state.wait_count[q] = 0
-    cut_line_time(state, -1.0)
+    cut_line_time(state, parameters, -1.0)
     for band in range(parameters.n_bands):
         state.band_count[band] = state.no_band_count
     state.center_count = state.no_center_count

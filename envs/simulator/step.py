@@ -35,7 +35,7 @@ def _is_full(state, parameters, journal):
         return False
     n_open = parameters.n_contacts - state.n_unused
     wanted = 2 * MAX_NOTES + JOURNAL_PER_CONTACT * (n_open + parameters.n_seats)
-    return journal.entries.shape[0] - journal.n_entries < wanted
+    return journal.n_room - journal.n_entries < wanted
 
 
 @compiled
@@ -96,7 +96,7 @@ def set_up(state, parameters):
     n_contacts = parameters.n_contacts
     state.n_unused = n_contacts
     for i in range(n_contacts):
-        state.unused[i] = n_contacts - 1 - i
+        state.slots[i].unused = n_contacts - 1 - i
     state.just_arrived = NOBODY
     state.warm = 1 if parameters.warm_up_s <= 0.0 else 0
 

@@ -11,7 +11,7 @@ from envs.inputs.parameters import choose_sizes
 from envs.interface.units import DAY_S, HOUR_S
 from envs.scenario.channel import Channel
 from envs.scenario.scenario import Scenario
-from envs.simulator.machine.record_types import MAX_CONTACTS, SIZES
+from envs.simulator.machine.record_types import GROWTH, MAX_CONTACTS
 from envs.simulator.machine.state import state_type
 from experiments.description.offered_load import (
     DistinctDay,
@@ -22,6 +22,8 @@ from experiments.description.offered_load import (
 )
 from experiments.texts import duration_text
 
+MANY_CONTACTS = 4096
+"""Open contacts that are worth a warning: from there on an episode takes megabytes."""
 CLOSED_SHARE = 0.05
 """From this share of arrivals on a warning says that they are due before anybody with the skill is there."""
 
@@ -57,9 +59,8 @@ def _overload(
 
 
 def many_contacts(scenario: Scenario, load: OfferedLoad) -> Iterator[str]:
-    """Yield a warning if more contacts may be open at once than the simulator has room for at first: the initial
-    backlog, or what the reps, who do nothing else, cannot do within the horizon of the contacts that do not leave
-    before its end. Or if there is room from the start, which takes memory and is compiled anew."""
+    """Yield a warning if `MANY_CONTACTS` or more may be open at once, which takes memory: the initial backlog, or what
+    the reps, who do nothing else, cannot do within the horizon of the contacts that do not leave before its end."""
     deferred = [q for q, channel in enumerate(scenario.channels) if _stays(scenario, channel)]
     hours = load.length_h @ load.queue_load_reps[:, deferred]
     hours += load.backlog_rep_hours[deferred] + load.returning_rep_hours[deferred]
@@ -69,18 +70,14 @@ def many_contacts(scenario: Scenario, load: OfferedLoad) -> Iterator[str]:
     left = contacts * max(1.0 - staffed / float(hours.sum()), 0.0) if hours.sum() > 0.0 else 0.0
     backlogs = (channel.initial_backlog for channel in scenario.channels)
     expected = max(left, sum(backlog.mean_contacts for backlog in backlogs if backlog is not None))
-    sizes = choose_sizes(scenario)
-    if expected < sizes.contacts:
-        if sizes.contacts not in {usual.contacts for usual in SIZES}:
-            megabytes = state_type(sizes).itemsize / 1e6
-            yield (
-                f"many open contacts: room for {sizes.contacts:,} from the start takes {megabytes:,.0f} MB for each of "
-                "the episodes that are played side by side, and is compiled anew for a minute or more"
-            )
+    if expected < MANY_CONTACTS:
         return
+    sizes = choose_sizes(scenario)
+    while sizes.contacts < min(expected, MAX_CONTACTS):
+        sizes = sizes._replace(contacts=GROWTH * sizes.contacts)
     text = (
-        f"many open contacts: about {expected:,.0f} contacts may be open at once; the simulator begins with room for "
-        f"{sizes.contacts:,} and grows in mid-run, which compiles it anew for a minute or more"
+        f"many open contacts: about {expected:,.0f} contacts may be open at once; room for {sizes.contacts:,} takes "
+        f"{state_type(sizes).itemsize / 1e6:,.0f} MB for each of the episodes that are played side by side"
     )
     if expected >= MAX_CONTACTS:
         text += f"; more than {MAX_CONTACTS:,} end the run with an error"

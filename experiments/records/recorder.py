@@ -227,7 +227,7 @@ class BatchRecord:
 
     def _numbers(self, running: NDArray[np.int64], slots: NDArray[Any]) -> NDArray[np.int64]:
         """Return the numbers of the contacts in `slots`, one per row of `running`; -1 where there is none."""
-        return np.where(slots == NOBODY, NOBODY, self._rows.states["contacts"]["number"][running, slots])
+        return np.where(slots == NOBODY, NOBODY, self._rows.states["slots"]["person"]["number"][running, slots])
 
     def _reps(self, seats: NDArray[Any]) -> NDArray[np.int64]:
         """Return the reps whose seats these are; -1 where there is none."""

@@ -41,10 +41,7 @@ HIDDEN_FIELDS = {
     "queues",
     "rep_event_s",
     "block_event_s",
-    "contacts",
-    "heap_item",
-    "heap_key",
-    "heap_place",
+    "slots",
 }
 HIDDEN_OF_CONTACTS = {"key", "abandon_s", "handle_s", "work_left_s", "pick_up_left_s", "pick_up_s", "customer"}
 PLACES_IN_DEMAND = {"first_supply", "next_supply", "end_supply"}
@@ -55,7 +52,7 @@ def assert_same_but_for_what_is_hidden(snapshot: RowSnapshot, rows: CenterRows) 
     before, after = snapshot.state[0], rows.states[0]
     for name in set(before.dtype.names) - HIDDEN_FIELDS:
         assert before[name].tobytes() == after[name].tobytes(), name
-    known, drawn = before["contacts"], after["contacts"]
+    known, drawn = before["slots"]["person"], after["slots"]["person"]
     is_scheduled = known["status"] == SCHEDULED
     due_is_hidden = rows.parameters[0]["queues"]["hidden_due"][known["queue"]] & (known["overdue"] == 0)
     for name in set(before["queues"].dtype.names) - PLACES_IN_DEMAND:
@@ -67,8 +64,10 @@ def assert_same_but_for_what_is_hidden(snapshot: RowSnapshot, rows: CenterRows) 
         np.testing.assert_array_equal(known[name][compared], drawn[name][compared], name)
     # Of the heaps, only that of the clocks may have another order, of the same contacts.
     for name in ("heap_key", "heap_place"):
-        np.testing.assert_array_equal(before[name][:, BY_CLOCK + 1 :], after[name][:, BY_CLOCK + 1 :])
-    np.testing.assert_array_equal(before["heap_item"][:, 1:], after["heap_item"][:, 1:])
+        here, there = (state["slots"][name][:, BY_CLOCK + 1 :] for state in (before, after))
+        np.testing.assert_array_equal(here, there)
+    np.testing.assert_array_equal(before["slots"]["heap_item"][:, 1:], after["slots"]["heap_item"][:, 1:])
+    np.testing.assert_array_equal(before["slots"]["unused"], after["slots"]["unused"])
     came = int(before["next_demand"])
     demand = rows.demands[0, : rows.demand_counts[0]]
     assert demand[:came].tobytes() == snapshot.demand[:came].tobytes()
@@ -110,7 +109,7 @@ def assert_none_is_lost_and_nothing_lies_in_the_past(snapshot: RowSnapshot, rows
             if part is rest:
                 kept_now = kept
         np.testing.assert_array_equal(kept_now, kept)
-    contacts = state["contacts"]
+    contacts = state["slots"]["person"]
     is_real_time = np.array([entry.is_real_time for entry in scenario.channels])
     waiting = (contacts["status"] == WAITING) & is_real_time[contacts["queue"]]
     assert (contacts["abandon_s"][waiting] >= now_s - 1e-6).all()
@@ -199,7 +198,7 @@ def restore(center: Center, snapshot: Snapshot, **fresh: int) -> None:
 
 
 def of_status(center: Center, status: int, channel_name: str = "") -> np.ndarray:
-    contacts = center.record["contacts"]
+    contacts = center.record["slots"]["person"]
     queues = [i for i, entry in enumerate(center.scenario.channels) if entry.name == channel_name]
     is_there = (contacts["status"] == status) & (np.isin(contacts["queue"], queues) if channel_name else True)
     return np.flatnonzero(is_there & (contacts["queue"] != len(center.scenario.channels) - 1))
@@ -221,7 +220,7 @@ def assert_mean(values: np.ndarray, expected: float) -> None:
 
 def fresh_work_s(center: Center, count: int) -> np.ndarray:
     """Return the seconds until each service under way would end."""
-    reps = center.record["contacts"]["rep"][of_status(center, IN_SERVICE)]
+    reps = center.record["slots"]["person"]["rep"][of_status(center, IN_SERVICE)]
     assert len(reps) > 0
     return fresh_values(center, count, lambda record: record["rep_event_s"][reps] - record["now_s"])
 
@@ -242,15 +241,15 @@ def test_the_rest_of_lognormal_work_has_the_mean_residual_time_at_the_work_done(
     assert_mean(fresh_work_s(center, 200), expected_s / speed)
     record = center.record
     hidden = of_status(center, IN_SERVICE)
-    work_s = fresh_values(center, 20, lambda record: record["contacts"]["handle_s"][hidden])
+    work_s = fresh_values(center, 20, lambda record: record["slots"]["person"]["handle_s"][hidden])
     assert (work_s >= done_s).all()
-    assert (record["contacts"]["work_done_s"][hidden] == 0).all()
+    assert (record["slots"]["person"]["work_done_s"][hidden] == 0).all()
 
 
 def test_waiting_work_that_nobody_has_begun_is_drawn_from_the_whole_law():
     center = watched([channel(EMAIL, handle_time=LOGNORMAL)], *[contact(0, "email")] * 20).wait_until(500)
     waiting = of_status(center, WAITING)
-    handle_s = fresh_values(center, 100, lambda record: record["contacts"]["handle_s"][waiting])
+    handle_s = fresh_values(center, 100, lambda record: record["slots"]["person"]["handle_s"][waiting])
     law = stats.lognorm(s=np.sqrt(np.log1p(1.5**2)), scale=600 / np.sqrt(1 + 1.5**2))
     assert stats.kstest(handle_s.ravel(), law.cdf).pvalue > 1e-4
 
@@ -260,8 +259,8 @@ def test_suspended_work_exceeds_what_was_done_of_it():
     center = watched(channels, contact(0, "email"), contact(300), reps=1)
     when_open(when_open(center, "serve:email:oldest"), "interrupt:least_value_at_stake")
     (suspended,) = of_status(center, SUSPENDED)
-    assert center.record["contacts"]["work_done_s"][suspended] == 300
-    left_s = fresh_values(center, 600, lambda record: record["contacts"]["work_left_s"][suspended])
+    assert center.record["slots"]["person"]["work_done_s"][suspended] == 300
+    left_s = fresh_values(center, 600, lambda record: record["slots"]["person"]["work_left_s"][suspended])
     assert_mean(left_s, LOGNORMAL_LAW.mean_residual_s(np.array([300.0]))[0])
 
 
@@ -275,7 +274,7 @@ def test_a_scripted_contact_and_a_callback_keep_the_law_they_came_with():
         center.do("offer_callback")
     assert of_status(center, WAITING, "email").size == 2
     everybody = np.sort(np.concatenate([of_status(center, IN_SERVICE), of_status(center, WAITING)]))
-    handle_s = fresh_values(center, 50, lambda record: record["contacts"]["handle_s"][everybody])
+    handle_s = fresh_values(center, 50, lambda record: record["slots"]["person"]["handle_s"][everybody])
     by_kind = sorted(handle_s.T.tolist(), key=lambda drawn: len(set(drawn)))
     assert sorted([by_kind[0][0], by_kind[1][0]]) == [500, 700]
     assert [len(set(drawn)) for drawn in by_kind] == [1, 1, 50]
@@ -287,7 +286,7 @@ def test_the_rest_of_patience_is_that_of_those_who_have_waited_so_long(law, expe
     center = play(watched([voice], contact(0), *[contact(100)] * 30, reps=1), 300)
     waiting = of_status(center, WAITING)
     assert len(waiting) > 10
-    left_s = fresh_values(center, 100, lambda record: record["contacts"]["abandon_s"][waiting] - record["now_s"])
+    left_s = fresh_values(center, 100, lambda record: record["slots"]["person"]["abandon_s"][waiting] - record["now_s"])
     if expected is None:
         assert stats.kstest(left_s.ravel(), stats.expon(scale=600).cdf).pvalue > 1e-4
     else:
@@ -301,7 +300,7 @@ def test_a_caller_hangs_up_when_the_fresh_patience_ends():
     snapshot = center.snapshot()
     for fresh_seed in range(5):
         restore(center, snapshot, fresh_seed=fresh_seed)
-        abandon_s = center.record["contacts"]["abandon_s"][waiting]
+        abandon_s = center.record["slots"]["person"]["abandon_s"][waiting]
         while center.record["queue_count"]["abandoned"][0] == 0:
             assert center.time_s <= abandon_s
             center.do("wait")
@@ -352,7 +351,7 @@ def test_new_work_of_those_who_will_come_back_is_drawn_from_the_law_of_their_cha
     center = play(returned_with_new_work(), 150)
     scheduled = of_status(center, SCHEDULED, "second")
     assert len(scheduled) == 10
-    handle_s = fresh_values(center, 200, lambda record: record["contacts"]["handle_s"][scheduled])
+    handle_s = fresh_values(center, 200, lambda record: record["slots"]["person"]["handle_s"][scheduled])
     law = stats.lognorm(s=np.sqrt(np.log1p(1.5**2)), scale=600 / np.sqrt(1 + 1.5**2))
     assert stats.kstest(handle_s.ravel(), law.cdf).pvalue > 1e-4
 
@@ -369,7 +368,7 @@ def test_new_work_stays_unknown_when_it_is_put_off_to_a_callback():
     while of_status(center, WAITING, "email").size < 10:
         center.do("offer_callback" if "offer_callback" in center.open else "wait")
     waiting = of_status(center, WAITING, "email")
-    handle_s = fresh_values(center, 200, lambda record: record["contacts"]["handle_s"][waiting])
+    handle_s = fresh_values(center, 200, lambda record: record["slots"]["person"]["handle_s"][waiting])
     law = stats.lognorm(s=np.sqrt(np.log1p(1.5**2)), scale=600 / np.sqrt(1 + 1.5**2))
     assert stats.kstest(handle_s.ravel(), law.cdf).pvalue > 1e-4
 
@@ -402,14 +401,14 @@ def test_the_rest_of_a_pick_up_is_that_of_one_that_has_taken_so_long(mode):
     (picking_up,) = of_status(center, PICKING_UP)
     left_s = fresh_values(center, 600, lambda record: record["rep_event_s"][0] - record["now_s"])
     assert_mean(left_s, LOGNORMAL_LAW.mean_residual_s(np.array([center.time_s - began_s]))[0])
-    assert center.record["contacts"]["handle_s"][picking_up] == 5000
+    assert center.record["slots"]["person"]["handle_s"][picking_up] == 5000
 
 
 def test_the_unpaid_rest_of_an_interrupted_pick_up_is_that_of_one_that_has_taken_so_long():
     center = interrupted(LOGNORMAL, 100, 200, resumed=False)  # picked up from 150 to 200 s
     (suspended,) = of_status(center, SUSPENDED)
     center.restore(center.snapshot(), fresh_seed=9)  # what is drawn anew can be drawn anew again
-    left_s = fresh_values(center, 600, lambda record: record["contacts"]["pick_up_left_s"][suspended])
+    left_s = fresh_values(center, 600, lambda record: record["slots"]["person"]["pick_up_left_s"][suspended])
     assert_mean(left_s, LOGNORMAL_LAW.mean_residual_s(np.array([50.0]))[0])
 
 
@@ -422,7 +421,7 @@ def test_the_rests_of_interrupted_pick_ups_add_up_as_before():
         center.wait_until(until_s)
         ends_s = fresh_values(center, 3, lambda record: record["rep_event_s"][0])
         assert ends_s.tolist() == [550, 550, 550]
-        left_s = fresh_values(center, 3, lambda record: record["contacts"]["pick_up_left_s"][picking_up])
+        left_s = fresh_values(center, 3, lambda record: record["slots"]["person"]["pick_up_left_s"][picking_up])
         assert left_s.tolist() == [250, 250, 250]
 
 
@@ -434,7 +433,9 @@ def test_who_dials_again_does_so_at_a_fresh_time():
     center = watched([voice], *[contact(0)] * 20).wait_until(300)
     scheduled = of_status(center, SCHEDULED)
     assert len(scheduled) > 5
-    left_s = fresh_values(center, 200, lambda record: record["contacts"]["return_s"][scheduled] - record["now_s"])
+    left_s = fresh_values(
+        center, 200, lambda record: record["slots"]["person"]["return_s"][scheduled] - record["now_s"]
+    )
     assert_mean(left_s, LOGNORMAL_LAW.mean_residual_s(np.array([center.time_s - 60]))[0])
 
 
@@ -445,8 +446,8 @@ def test_who_dials_again_after_a_return_does_so_by_the_law_of_dialling_again():
     center = play(watched([voice], *[contact(0)] * 2, reps=2), 310).wait_until(1500)
     scheduled = of_status(center, SCHEDULED)
     assert center.record["queue_count"]["redialled"][0] == len(scheduled) == 2
-    fresh = fresh_values(center, 3, lambda record: record["contacts"]["return_s"][scheduled])
-    assert (fresh == center.record["contacts"]["abandon_s"][scheduled] + 5000).all()
+    fresh = fresh_values(center, 3, lambda record: record["slots"]["person"]["return_s"][scheduled])
+    assert (fresh == center.record["slots"]["person"]["abandon_s"][scheduled] + 5000).all()
 
 
 def returning(**due: float) -> Center:
@@ -461,19 +462,19 @@ def test_unresolved_customers_come_back_at_a_fresh_time_with_the_work_that_is_kn
     center = play(returning(), 900)
     scheduled = of_status(center, SCHEDULED)
     assert len(scheduled) > 5
-    contacts = fresh_values(center, 100, lambda record: record["contacts"][scheduled])
+    contacts = fresh_values(center, 100, lambda record: record["slots"]["person"][scheduled])
     assert stats.kstest((contacts["return_s"] - center.time_s).ravel(), stats.expon(scale=2000).cdf).pvalue > 1e-4
     assert contacts["due_s"] == pytest.approx(contacts["return_s"] + 7200)
-    assert (contacts["handle_s"] == center.record["contacts"]["handle_s"][scheduled]).all()
+    assert (contacts["handle_s"] == center.record["slots"]["person"]["handle_s"][scheduled]).all()
 
 
 def test_who_has_asked_and_waits_for_the_window_is_in_the_books():
     center = play(returning(opens_after_s=1500), 2000)
     scheduled = of_status(center, SCHEDULED)
-    record = center.record["contacts"][scheduled].copy()
+    record = center.record["slots"]["person"][scheduled].copy()
     has_asked = record["request_s"] <= center.time_s
     assert 0 < has_asked.sum() < len(scheduled)
-    contacts = fresh_values(center, 50, lambda record: record["contacts"][scheduled])
+    contacts = fresh_values(center, 50, lambda record: record["slots"]["person"][scheduled])
     assert (contacts["return_s"][:, has_asked] == record["return_s"][has_asked]).all()
     asked_s = contacts["request_s"][:, ~has_asked]
     assert (asked_s > center.time_s).all()
@@ -493,8 +494,8 @@ def test_follow_ups_and_rework_keep_their_time_and_work(keys):
     scheduled = of_status(center, SCHEDULED)
     assert len(scheduled) > 2
     for name in ("return_s", "due_s", "handle_s"):
-        fresh = fresh_values(center, 3, lambda record, name=name: record["contacts"][name][scheduled])
-        assert (fresh == center.record["contacts"][name][scheduled]).all()
+        fresh = fresh_values(center, 3, lambda record, name=name: record["slots"]["person"][name][scheduled])
+        assert (fresh == center.record["slots"]["person"][name][scheduled]).all()
 
 
 def test_an_attempt_under_way_ends_as_it_will_and_the_next_one_has_fresh_luck():
@@ -502,22 +503,22 @@ def test_an_attempt_under_way_ends_as_it_will_and_the_next_one_has_fresh_luck():
     outbound = channel(EMAIL, handle_time=EXPONENTIAL, interruptible=False, reach=reach, due={"after_s": 40_000})
     center = play(watched([outbound], *[contact(0, "email")] * 20, review_interval_s=100), 100)
     in_service = of_status(center, IN_SERVICE)
-    contacts = center.record["contacts"][in_service]
+    contacts = center.record["slots"]["person"][in_service]
     is_reached = contacts["reached"] == 1
     ends_s = fresh_values(center, 200, lambda record: record["rep_event_s"][contacts["rep"]])
     assert (ends_s[:, ~is_reached] == 200).all()
     assert stats.kstest((ends_s[:, is_reached] - center.time_s).ravel(), stats.expon(scale=600).cdf).pvalue > 1e-4
     # Work on those who were not reached has not begun: it is not taken as longer than the ringing.
-    handle_s = fresh_values(center, 200, lambda record: record["contacts"]["handle_s"][in_service[~is_reached]])
+    handle_s = fresh_values(center, 200, lambda record: record["slots"]["person"]["handle_s"][in_service[~is_reached]])
     assert stats.kstest(handle_s.ravel(), stats.expon(scale=600).cdf).pvalue > 1e-4
     play(center, 250)
     scheduled = of_status(center, SCHEDULED)
-    assert (fresh_values(center, 3, lambda record: record["contacts"]["return_s"][scheduled]) == 1200).all()
+    assert (fresh_values(center, 3, lambda record: record["slots"]["person"]["return_s"][scheduled]) == 1200).all()
     snapshot, reached = center.snapshot(), []
     for seed in range(100):
         restore(center, snapshot, fresh_seed=seed)
         play(center, 1201)
-        reached.append(int(center.record["contacts"]["reached"][scheduled].sum()))
+        reached.append(int(center.record["slots"]["person"]["reached"][scheduled].sum()))
     n = len(scheduled)
     assert np.mean(reached) == pytest.approx(0.5 * n, abs=4 * np.sqrt(0.25 * n / 100))
 
@@ -580,13 +581,13 @@ def test_a_hidden_due_time_exceeds_the_wait_so_far_and_follows_its_law():
     center.wait_until(400)
     snapshot = center.snapshot()
     hidden = np.flatnonzero(
-        (center.record["contacts"]["queue"] == 1) & (center.record["contacts"]["status"] == WAITING)
+        (center.record["slots"]["person"]["queue"] == 1) & (center.record["slots"]["person"]["status"] == WAITING)
     )
-    hidden = hidden[center.record["contacts"]["overdue"][hidden] == 0]
+    hidden = hidden[center.record["slots"]["person"]["overdue"][hidden] == 0]
     left_s = []
     for seed in range(20):
         center.restore(snapshot, fresh_seed=seed)
-        left_s.append(center.record["contacts"]["due_s"][hidden] - 400)
+        left_s.append(center.record["slots"]["person"]["due_s"][hidden] - 400)
     assert np.min(left_s) > 0
     # Without memory what is left has the law itself.
     assert stats.kstest(np.concatenate(left_s), "expon", args=(0, 600)).pvalue > 1e-4

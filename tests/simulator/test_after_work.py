@@ -128,7 +128,7 @@ def test_a_contact_that_returns_at_once_stands_at_the_end_of_the_line():
     center = Center(day([call], contact(0), contact(10), horizon={"days": 0.004}))  # 345.6 s
     served = []
     while not center.is_done:
-        served.append((center.time_s, int(center.record["contacts"]["customer"][center.subject_contact()])))
+        served.append((center.time_s, int(center.record["slots"]["person"]["customer"][center.subject_contact()])))
         center.do("assign:longest_idle" if "assign:longest_idle" in center.open else "serve:voice:oldest")
     assert served == [(0, 0), (100, 1), (200, 0), (300, 1)]
 
@@ -139,7 +139,7 @@ def test_new_work_is_drawn_by_the_law_of_the_channel_and_the_same_work_is_not():
         center = Center(scenario)
         durations = []
         while not center.is_done:
-            durations.append(float(center.record["contacts"]["handle_s"][center.subject_contact()]))
+            durations.append(float(center.record["slots"]["person"]["handle_s"][center.subject_contact()]))
             center.do("assign:longest_idle" if "assign:longest_idle" in center.open else "serve:voice:oldest")
         if not new_work:
             assert set(durations) == {durations[0]}

@@ -189,8 +189,8 @@ def test_a_list_that_was_worked_through_starts_over_with_fresh_luck(monkeypatch)
     center = Center(day([survey(handle_time=60)]))
     keys = []
     while not center.is_done:
-        slots = np.flatnonzero(center.record["contacts"]["status"][:10] == 1)  # waiting
-        keys.append(int(center.record["contacts"]["key"][slots[0]]))
+        slots = np.flatnonzero(center.record["slots"]["person"]["status"][:10] == 1)  # waiting
+        keys.append(int(center.record["slots"]["person"]["key"][slots[0]]))
         center.do("serve:survey:oldest")
     assert len(keys) == len(set(keys)) == 1440
 

@@ -443,8 +443,8 @@ def test_work_left_is_never_negative():
     assert center.time_s == 0.1 + 0.2
     assert center.open == {"wait", "interrupt:least_value_at_stake"}
     center.do("interrupt:least_value_at_stake")
-    assert (center.record["contacts"]["work_left_s"] >= 0.0).all()
-    assert np.count_nonzero(center.record["contacts"]["interruptions"]) == 1
+    assert (center.record["slots"]["person"]["work_left_s"] >= 0.0).all()
+    assert np.count_nonzero(center.record["slots"]["person"]["interruptions"]) == 1
 
 
 def test_customers_without_patience_leave_unless_taken_at_once():

@@ -28,7 +28,7 @@ def seen(center: Center, action: str, field: str) -> float:
 
 def test_the_slack_shown_is_an_expectation_until_the_due_time_has_passed():
     center = Center(day([VOICE, email(MEMORYLESS)], contact(0, "email"), review_interval_s=100))
-    due_s = float(center.record["contacts"]["due_s"][0])
+    due_s = float(center.record["slots"]["person"]["due_s"][0])
     while center.time_s < due_s:
         # Without memory the mean time left is the mean; less the expected work.
         assert seen(center, "serve:email:oldest", "slack_s") == pytest.approx(3600 - 600, rel=1e-3)
@@ -55,7 +55,7 @@ def test_what_the_router_sees_does_not_depend_on_the_draw():
     for seed in range(2):
         _, center.info = center.reset(seed=seed)
         center.wait_until(10)
-        dues_s.append(center.record["contacts"]["due_s"][:2].tolist())
+        dues_s.append(center.record["slots"]["person"]["due_s"][:2].tolist())
         assert min(dues_s[-1]) > 10
         views.append(np.concatenate([center._observe()["center"], center._observe()["candidates"].ravel()]))
     assert dues_s[0] != dues_s[1]
@@ -69,7 +69,7 @@ def test_the_most_urgent_is_the_one_that_showed_to_be_overdue_then_the_oldest():
         center = Center(scenario)
         _, center.info = center.reset(seed=seed)
         center.wait_until(3)
-        dues_s = center.record["contacts"]["due_s"][:3]
+        dues_s = center.record["slots"]["person"]["due_s"][:3]
         if dues_s.min() <= 3:
             continue
         assert "serve:email:most_urgent" not in center.open  # the same as the oldest
@@ -101,7 +101,7 @@ def test_those_who_come_back_have_a_hidden_due_time_of_their_own():
         _, center.info = center.reset(seed=seed)
         center.do("assign:longest_idle")  # until 300; back at 400
         assert center.time_s == 400
-        dues_s.append(float(center.record["contacts"]["due_s"][0]) - 400)
+        dues_s.append(float(center.record["slots"]["person"]["due_s"][0]) - 400)
     # Mean of 200 exponentials: standard error 3600 / sqrt(200) = 255.
     assert np.mean(dues_s) == pytest.approx(3600, abs=4 * 255)
     assert min(dues_s) > 0

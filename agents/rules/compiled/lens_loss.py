@@ -24,7 +24,7 @@ def _highest_index(layout, settings, state, parameters, center, rep, row):
             continue
         heap = queue_heap(q, BY_ARRIVAL)
         for i in range(state.heap_size[heap]):
-            contact = np.int64(state.heap_item[i, heap])
+            contact = np.int64(state.slots[i].heap_item[heap])
             row[:] = 0.0
             write_contact(state, parameters, contact, row)
             write_rep(state, parameters, rep, contact, row)

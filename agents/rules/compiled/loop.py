@@ -88,14 +88,7 @@ def play_rule(
         network,
         np.array(until_s, order="C"),
         running,
-        rows.states,
-        rows.parameters,
-        rows.demands,
-        rows.demand_counts,
-        rows.center,
-        rows.candidates,
-        rows.mask,
-        rows.results,
-        rows.journals,
+        *rows.kernel_arrays(),
+        *rows.seen_arrays(),
     ):
         rows.make_room()

@@ -53,9 +53,9 @@ def take_slot(state, parameters, demanded, customer, arrival_s):
     """Return the slot that now holds the customer `demanded`, a DEMAND record, who arrives at `arrival_s` seconds;
     `customer` is its place in the demand, counted on over the rounds of a list."""
     state.n_unused -= 1
-    contact = np.int64(state.unused[state.n_unused])
-    state.contacts[contact] = state.new_contact
-    person = state.contacts[contact]
+    contact = np.int64(state.slots[state.n_unused].unused)
+    state.slots[contact].person = state.new_contact
+    person = state.slots[contact].person
     person.key = demanded.key
     person.customer = customer
     person.queue = demanded.queue
@@ -71,7 +71,7 @@ def take_slot(state, parameters, demanded, customer, arrival_s):
     person.preferred = demanded.preferred
     number_contact(state, contact)
     for order in range(N_ORDERS):
-        state.heap_place[contact, order] = NOBODY
+        state.slots[contact].heap_place[order] = NOBODY
     return contact
 
 
@@ -79,8 +79,8 @@ def take_slot(state, parameters, demanded, customer, arrival_s):
 def free_slot(state, contact):
     """Forget `contact` (slot): its customer has no further business with the center."""
     set_clock(state, contact, NEVER)
-    state.contacts[contact].status = UNUSED
-    state.unused[state.n_unused] = contact
+    state.slots[contact].person.status = UNUSED
+    state.slots[state.n_unused].unused = contact
     state.n_unused += 1
 
 
@@ -119,7 +119,7 @@ def _is_full(state, parameters, queue):
 def _turn_away(state, parameters, contact):
     """Count `contact` (slot) as arrived and blocked, charge the harm and the income forgone, and forget its
     customer."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     limits = parameters.queues[person.queue]
     state.queue_count[person.queue].arrived += 1
     state.band_count[person.band].arrived += 1
@@ -134,7 +134,7 @@ def _turn_away(state, parameters, contact):
 @compiled
 def join(state, parameters, contact):
     """Let `contact` (slot) join its queue, its clock set; real-time contacts become the one that just arrived."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     state.sequence += 1
     person.sequence = state.sequence
     person.review_s = NEVER
@@ -152,7 +152,7 @@ def join(state, parameters, contact):
 @compiled
 def set_waiting_clock(state, parameters, contact):
     """Set the clock of the open `contact` (slot): due time, or threshold, patience and review."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     limits = parameters.queues[person.queue]
     if limits.real_time:
         time_s = min(person.abandon_s, person.review_s)
@@ -168,7 +168,7 @@ def set_waiting_clock(state, parameters, contact):
 @compiled
 def return_scheduled(state, parameters, contact):
     """Let the scheduled `contact` (slot) join its queue, or be turned away from a full real-time one."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     queue = person.queue
     state.queues[queue].scheduled -= 1
     person.arrival_s = state.now_s
@@ -188,7 +188,7 @@ def return_scheduled(state, parameters, contact):
 @compiled
 def start_over(state, contact, work_s):
     """Give the next contact of the customer of `contact` (slot) `work_s` seconds of work, none of it done."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     person.handle_s = work_s
     person.work_left_s = work_s
     person.work_done_s = 0.0
@@ -224,7 +224,7 @@ def keep_supplied(state, parameters, demand):
             continue
         customer = queue.next_supply + queue.supply_round * demand.shape[0]
         contact = take_slot(state, parameters, demand[queue.next_supply], customer, state.now_s)
-        state.contacts[contact].key += np.uint64(queue.supply_round)
+        state.slots[contact].person.key += np.uint64(queue.supply_round)
         queue.next_supply += 1
         if queue.next_supply == queue.end_supply:
             queue.next_supply = queue.first_supply

@@ -82,7 +82,7 @@ def complete(state, parameters, rep):
     """End the work of `rep` (seat) on the contact in hand. After-contact work begins if there is any; else the rep
     comes free, or leaves if break or shift end have come."""
     contact = state.reps[rep].contact
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     queue = person.queue
     limits = parameters.queues[queue]
     person.served_s += state.now_s - state.reps[rep].phase_start_s
@@ -107,7 +107,7 @@ def complete(state, parameters, rep):
 @compiled
 def _after_work_s(state, parameters, rep, contact):
     """Return how long the after-contact work of `contact` (slot), which `rep` (seat) ends now, will take, seconds."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     if parameters.queues[person.queue].after_work_mean_s <= 0.0 or was_missed(state, parameters, contact):
         return 0.0
     note(state, NOTE_AFTER_WORK, contact, rep, 0)
@@ -126,7 +126,7 @@ def finish_after_work(state, parameters, rep):
 def _try_again(state, parameters, contact):
     """Schedule another attempt to reach the customer of `contact` (slot), who keeps the due time, or give up: after the
     last attempt, or if the client recalls the contact."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     queue = person.queue
     limits = parameters.queues[queue]
     state.queue_count[queue].unreached += 1
@@ -150,7 +150,7 @@ def _try_again(state, parameters, contact):
 @compiled
 def _count_end(state, parameters, contact):
     """Count the handled `contact` (slot), and whether its promise was kept, and charge its technology."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     person.handled = 1
     queue = person.queue
     count = state.queue_count[queue]
@@ -174,7 +174,7 @@ def _count_end(state, parameters, contact):
 def _defer(state, parameters, contact):
     """Schedule the follow-up of `contact` (slot), which ended deferred: its window opens after a delay of the
     customer's own."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     queue = person.queue
     limits = parameters.queues[queue]
     target = limits.follow_up_to
@@ -192,7 +192,7 @@ def _defer(state, parameters, contact):
 def _conclude(state, parameters, rep, contact):
     """Draw error and resolution of `contact` (slot), which `rep` (seat) has completed, and let the customer go on with
     what follows."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     if parameters.queues[person.queue].collection:
         collect(state, parameters, contact)
     expect_error(state, parameters, contact)
@@ -220,7 +220,7 @@ def _conclude(state, parameters, rep, contact):
 def _go_on_unresolved(state, parameters, contact):
     """Let the customer of `contact` (slot), which ended unresolved, return by itself, be escalated, or give up, as the
     customer's luck has it."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     queue = person.queue
     limits = parameters.queues[queue]
     luck = uniform(person.key, LUCK_UNRESOLVED, person.attempt)
@@ -252,7 +252,7 @@ def _go_on_unresolved(state, parameters, contact):
 def _draw_work(state, parameters, contact, queue):
     """Give the next contact of the customer of `contact` (slot) work of its own, by the law of `queue`, the channel's
     number."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     luck = uniform(person.key, LUCK_WORK, person.attempt)
     person.handle_s = look_up_quantile(parameters.handle_quantile_s[queue], luck)
     person.work_left_s = person.handle_s
@@ -263,7 +263,7 @@ def _draw_work(state, parameters, contact, queue):
 def _err(state, parameters, contact):
     """Count and charge the error in `contact` (slot), and schedule its rework, or forget the customer where there is
     none."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     queue = person.queue
     limits = parameters.queues[queue]
     state.queue_count[queue].first_contacts += person.attempt == 0
@@ -300,7 +300,7 @@ def finish_contact(state, parameters, rep):
 @compiled
 def collect(state, parameters, contact):
     """Let the debtor of `contact` (slot), who was reached, pay a part of what is owed, or nothing."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     limits = parameters.queues[person.queue]
     if uniform(person.key, LUCK_PAYMENT, person.attempt) < limits.pay_prob:
         paid_usd = person.owed_usd * limits.recovery_frac

@@ -43,7 +43,7 @@ from envs.simulator.service.queues import (
 @compiled
 def is_recalled(state, parameters, contact):
     """Return True if the client recalls `contact` (slot), whose due time passes now: nobody has it in hand."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     if not parameters.queues[person.queue].collection:
         return False
     return person.status == WAITING or person.status == SCHEDULED
@@ -52,7 +52,7 @@ def is_recalled(state, parameters, contact):
 @compiled
 def recall(state, parameters, contact):
     """Let the client recall the overdue `contact` (slot); the caller forgets the customer."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     queue = person.queue
     state.queues[queue].overdue -= 1
     state.queue_count[queue].recalled += 1
@@ -69,7 +69,7 @@ def recall(state, parameters, contact):
 def meet_promise(state, parameters, contact):
     """Let the due time of `contact` (slot), whose promise is met by its start, concern nobody any more; if it has
     passed, charge the hours overdue."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     if person.overdue:
         end_overdue(state, parameters, contact)
     person.due_s = NEVER
@@ -79,7 +79,7 @@ def meet_promise(state, parameters, contact):
 @compiled
 def end_overdue(state, parameters, contact):
     """Charge the hours for which `contact` (slot) is overdue, which end now."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     state.queues[person.queue].overdue -= 1
     rise = overdue_rise(parameters, person.queue, state.now_s - person.due_s)
     charge_lateness(state, parameters, contact, rise, 0.0)
@@ -89,7 +89,7 @@ def end_overdue(state, parameters, contact):
 def pass_due(state, parameters, contact):
     """Let the due time of the open `contact` (slot) pass: it is overdue from now on, is charged, and may be
     recalled."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     queue = person.queue
     person.overdue = 1
     set_clock(state, contact, person.return_s if person.status == SCHEDULED else NEVER)
@@ -114,7 +114,7 @@ def pass_due(state, parameters, contact):
 def schedule_attempt(state, parameters, contact, queue, delay_s):
     """Let the customer of `contact` (slot) ask for a next contact `delay_s` seconds from now: it joins `queue`, the
     channel's number, when its window opens."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     person.attempt += 1
     person.left_s = state.now_s
     person.request_s = state.now_s + delay_s
@@ -126,7 +126,7 @@ def schedule_attempt(state, parameters, contact, queue, delay_s):
 def window_of_request(state, parameters, contact, queue):
     """Return when `contact` (slot) joins `queue`, the channel's number, for which it asks at its `request_s`, and when
     it is due, both in seconds."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     limits = parameters.queues[queue]
     request_s = person.request_s
     if limits.real_time:
@@ -141,7 +141,7 @@ def window_of_request(state, parameters, contact, queue):
 def schedule(state, contact, queue, return_s, due_s):
     """Let `contact` (slot) be no one's business until it joins `queue`, the channel's number, at `return_s`, due at
     `due_s`, both in seconds."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     person.status = SCHEDULED
     state.queues[queue].scheduled += 1
     person.queue = queue
@@ -155,7 +155,7 @@ def schedule(state, contact, queue, return_s, due_s):
 def expect_return(state, contact, return_s, due_s):
     """Set when the scheduled `contact` (slot) joins its queue, `return_s`, and when it is due, `due_s`, both in
     seconds."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     person.return_s = return_s
     person.due_s = due_s
     set_clock(state, contact, return_s if person.overdue else min(return_s, due_s))

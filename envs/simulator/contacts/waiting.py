@@ -57,7 +57,7 @@ from envs.simulator.service.work import start_work
 def strike_clock(state, parameters, contact):
     """Handle the timed event of `contact` (slot) that has come. Returns False if it changes nothing that a router of a
     Markovian center sees: a threshold passes."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     if person.status == SCHEDULED and state.now_s >= person.return_s:
         return_scheduled(state, parameters, contact)
     elif not parameters.queues[person.queue].real_time:
@@ -102,7 +102,7 @@ def _count_wait(state, queue, wait_s, has_waited):
 @compiled
 def serve_waiting(state, parameters, rep, contact):
     """Let `rep` (seat), which is not in the list of free reps any more, start the waiting `contact` (slot)."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     queue = person.queue
     dequeue(state, parameters, contact)
     state.queues[queue].in_service += 1
@@ -132,7 +132,7 @@ def serve_waiting(state, parameters, rep, contact):
 def _abandon(state, parameters, contact):
     """Let the customer of the waiting `contact` (slot) hang up, at a charge, and dial again after a while or be
     gone."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     queue = person.queue
     limits = parameters.queues[queue]
     count = state.queue_count[queue]
@@ -167,7 +167,7 @@ def _abandon(state, parameters, contact):
 def offer_callback(state, parameters, contact):
     """Offer the waiting `contact` (slot) a callback; if the customer accepts, the call becomes deferred work (D5), or,
     where the callback is not approved, a promise that is broken."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     queue = person.queue
     target = parameters.queues[queue].offer_to
     person.offered = 1

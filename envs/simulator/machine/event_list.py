@@ -31,51 +31,51 @@ def queue_heap(queue, order):
 def _is_before(state, order, first, second):
     """Return True if the contact `first` (slot) stands before the contact `second` (slot) in `order`, a BY_ code: by
     key, the lower sequence number among equals."""
-    first_key = state.heap_key[first, order]
-    second_key = state.heap_key[second, order]
+    first_key = state.slots[first].heap_key[order]
+    second_key = state.slots[second].heap_key[order]
     if first_key != second_key:
         return first_key < second_key
-    return state.contacts[first].sequence < state.contacts[second].sequence
+    return state.slots[first].person.sequence < state.slots[second].person.sequence
 
 
 @compiled
 def _sift_up(state, heap, order, place):
     """Move the contact at `place` of `heap`, its index, up to where it belongs in `order`, the heap's BY_ code."""
-    contact = state.heap_item[place, heap]
+    contact = state.slots[place].heap_item[heap]
     while place > 0:
         parent_place = (place - 1) // 2
-        parent = state.heap_item[parent_place, heap]
+        parent = state.slots[parent_place].heap_item[heap]
         if not _is_before(state, order, contact, parent):
             break
-        state.heap_item[place, heap] = parent
-        state.heap_place[parent, order] = place
+        state.slots[place].heap_item[heap] = parent
+        state.slots[parent].heap_place[order] = place
         place = parent_place
-    state.heap_item[place, heap] = contact
-    state.heap_place[contact, order] = place
+    state.slots[place].heap_item[heap] = contact
+    state.slots[contact].heap_place[order] = place
 
 
 @compiled
 def _sift_down(state, heap, order, place):
     """Move the contact at `place` of `heap`, its index, down to where it belongs in `order`, the heap's BY_ code."""
     size = state.heap_size[heap]
-    contact = state.heap_item[place, heap]
+    contact = state.slots[place].heap_item[heap]
     while True:
         child_place = 2 * place + 1
         if child_place >= size:
             break
-        child = state.heap_item[child_place, heap]
+        child = state.slots[child_place].heap_item[heap]
         if child_place + 1 < size:
-            other = state.heap_item[child_place + 1, heap]
+            other = state.slots[child_place + 1].heap_item[heap]
             if _is_before(state, order, other, child):
                 child = other
                 child_place += 1
         if not _is_before(state, order, child, contact):
             break
-        state.heap_item[place, heap] = child
-        state.heap_place[child, order] = place
+        state.slots[place].heap_item[heap] = child
+        state.slots[child].heap_place[order] = place
         place = child_place
-    state.heap_item[place, heap] = contact
-    state.heap_place[contact, order] = place
+    state.slots[place].heap_item[heap] = contact
+    state.slots[contact].heap_place[order] = place
 
 
 @compiled
@@ -84,9 +84,9 @@ def insert_contact(state, heap, order, contact, key):
     first; it must not be in a heap of that order."""
     place = state.heap_size[heap]
     state.heap_size[heap] = place + 1
-    state.heap_key[contact, order] = key
-    state.heap_item[place, heap] = contact
-    state.heap_place[contact, order] = place
+    state.slots[contact].heap_key[order] = key
+    state.slots[place].heap_item[heap] = contact
+    state.slots[contact].heap_place[order] = place
     _sift_up(state, heap, order, place)
 
 
@@ -94,18 +94,18 @@ def insert_contact(state, heap, order, contact, key):
 def remove_contact(state, heap, order, contact):
     """Take `contact` (slot) out of `heap`, its index, which is kept in `order`, a BY_ code; nothing happens if it is in
     no heap of that order."""
-    place = state.heap_place[contact, order]
+    place = state.slots[contact].heap_place[order]
     if place == NOBODY:
         return
     last_place = state.heap_size[heap] - 1
     state.heap_size[heap] = last_place
-    state.heap_place[contact, order] = NOBODY
+    state.slots[contact].heap_place[order] = NOBODY
     if place != last_place:
-        moved = state.heap_item[last_place, heap]
-        state.heap_item[place, heap] = moved
-        state.heap_place[moved, order] = place
+        moved = state.slots[last_place].heap_item[heap]
+        state.slots[place].heap_item[heap] = moved
+        state.slots[moved].heap_place[order] = place
         _sift_up(state, heap, order, place)
-        _sift_down(state, heap, order, state.heap_place[moved, order])
+        _sift_down(state, heap, order, state.slots[moved].heap_place[order])
 
 
 @compiled
@@ -113,13 +113,13 @@ def first_contact(state, heap):
     """Return the slot of the first contact of `heap`, its index; NOBODY if it is empty."""
     if state.heap_size[heap] == 0:
         return NOBODY
-    return np.int64(state.heap_item[0, heap])
+    return np.int64(state.slots[0].heap_item[heap])
 
 
 @compiled
 def set_clock(state, contact, time_s):
     """Set the time in seconds of the next own event of `contact` (slot); NEVER takes it off the event list."""
-    if state.heap_place[contact, BY_CLOCK] != NOBODY:
+    if state.slots[contact].heap_place[BY_CLOCK] != NOBODY:
         remove_contact(state, CLOCK_HEAP, BY_CLOCK, contact)
     if time_s < NEVER:
         insert_contact(state, CLOCK_HEAP, BY_CLOCK, contact, time_s)
@@ -130,7 +130,7 @@ def next_clock_s(state):
     """Return the time in seconds of the earliest event of a contact, NEVER if there is none."""
     if state.heap_size[CLOCK_HEAP] == 0:
         return NEVER
-    return state.heap_key[state.heap_item[0, CLOCK_HEAP], BY_CLOCK]
+    return state.slots[state.slots[0].heap_item[CLOCK_HEAP]].heap_key[BY_CLOCK]
 
 
 @compiled

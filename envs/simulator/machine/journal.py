@@ -79,7 +79,7 @@ def _write(state, kind, contact, queue, rep, detail, amount_usd, loss_usd):
         entry.due_s = NEVER
         entry.opens_s = NEVER
         return
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     entry.contact = person.number
     entry.customer = person.customer
     entry.attempt = person.attempt
@@ -93,7 +93,7 @@ def note(state, kind, contact, rep, detail):
     """Note that `kind`, a NOTE_ code, happened to `contact` (slot) by `rep` (seat), NOBODY where there is none;
     `detail` is what the kind says it is."""
     if state.journaling:
-        queue = NOBODY if contact == NOBODY else state.contacts[contact].queue
+        queue = NOBODY if contact == NOBODY else state.slots[contact].person.queue
         _write(state, kind, contact, queue, rep, detail, 0.0, 0.0)
 
 
@@ -118,14 +118,14 @@ def note_charge(state, contact, queue, term, amount_usd, loss_usd):
 def note_payment(state, contact, paid_usd, commission_usd):
     """Note that the debtor of `contact` (slot) paid `paid_usd`, of which the provider keeps `commission_usd`."""
     if state.journaling:
-        queue = state.contacts[contact].queue
+        queue = state.slots[contact].person.queue
         _write(state, NOTE_PAID, contact, queue, NOBODY, 0, paid_usd, commission_usd)
 
 
 @compiled
 def number_contact(state, contact):
     """Give the visit to a queue that begins in `contact` (slot) the episode's next number."""
-    state.contacts[contact].number = state.n_numbered
+    state.slots[contact].person.number = state.n_numbered
     state.n_numbered += 1
 
 
@@ -134,7 +134,7 @@ def move_notes(state, journal):
     """Move the notes of the state to the end of the environment's `journal`; what has no room in either is lost, and
     counted."""
     for i in range(state.n_notes):
-        if i < MAX_NOTES and journal.n_entries < journal.entries.shape[0]:
+        if i < MAX_NOTES and journal.n_entries < journal.n_room:
             journal.entries[journal.n_entries] = state.notes[i]
             journal.n_entries += 1
         else:

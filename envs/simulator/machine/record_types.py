@@ -27,7 +27,8 @@ MAX_NOTES = 128
 
 
 class Sizes(NamedTuple):
-    """Capacities of the records. A scenario takes the first of `SIZES` that hold it."""
+    """Capacities of the records. A scenario takes the first of `SIZES` that hold it, and of contacts as many as it
+    seems to need (`envs.inputs.parameters.choose_sizes`)."""
 
     reps: int
     queues: int
@@ -38,20 +39,39 @@ class Sizes(NamedTuple):
 
 
 SIZES = (
-    Sizes(reps=32, queues=8, contacts=4096, actions=64, classes=16, shift_changes=2048),
-    Sizes(reps=256, queues=16, contacts=16384, actions=128, classes=64, shift_changes=16384),
-    Sizes(reps=1024, queues=32, contacts=32768, actions=256, classes=128, shift_changes=65536),
+    Sizes(reps=32, queues=8, contacts=64, actions=64, classes=16, shift_changes=2048),
+    Sizes(reps=256, queues=16, contacts=64, actions=128, classes=64, shift_changes=16384),
+    Sizes(reps=1024, queues=32, contacts=64, actions=256, classes=128, shift_changes=65536),
 )
-GROWTH = 4
-"""Where more contacts are open than there is room for, records become so many times as large. Each size is compiled by
-itself, which takes a minute or more."""
+GROWTH = 2
+"""Where more contacts are open than there is room for, there becomes room for so many times as many."""
 MAX_CONTACTS = 2**20
 """Contacts that one environment may hold, waiting, in service, suspended or still to come back."""
 
 
 def record_type(fields: list[Any]) -> np.dtype[Any]:
-    """Return an aligned record type whose fields plain Python, too, may write as attributes."""
-    return np.dtype((np.record, np.dtype(fields, align=True)))
+    """Return an aligned record type whose fields plain Python, too, may write as attributes.
+
+    Offsets are reckoned here: a type that `np.record` wraps forgets its alignment, and stood anywhere in another.
+    """
+    names = [name for name, *_ in fields]
+    kinds = [np.dtype((kind, *shape)) if shape else np.dtype(kind) for _, kind, *shape in fields]
+    offsets, end = [], 0
+    for kind in kinds:
+        offsets.append(_round_up(end, _alignment(kind)))
+        end = offsets[-1] + kind.itemsize
+    size = _round_up(end, max(map(_alignment, kinds)))
+    layout = {"names": names, "formats": kinds, "offsets": offsets, "itemsize": size}
+    return np.dtype((np.record, np.dtype(layout, align=True)))
+
+
+def _alignment(kind: np.dtype[Any]) -> int:
+    """Return of how many bytes a field of this type must begin at a multiple."""
+    return max((_alignment(kind.base[name]) for name in kind.base.names or ()), default=kind.base.alignment)
+
+
+def _round_up(size: int, unit: int) -> int:
+    return -(-size // unit) * unit
 
 
 QUEUE_COUNT = record_type(

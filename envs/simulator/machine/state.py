@@ -3,12 +3,17 @@
 Room: `envs.simulator.machine`. Touches numpy only. Everything that happens in one environment is in one `State`
 record: a snapshot is a copy of it, a checkpoint its bytes. What a scenario fixes is in one `Parameters` record. What
 an episode brings is an array of `DEMAND` records. Sizes come in steps (`SIZES`), so that all scenarios of a step share
-the compiled code.
+the compiled code; the slots for contacts stand last in the record, so that it serves any number of them
+(`for_kernel`).
 
 Times are seconds since the start of the horizon, money is USD, -1 stands for "no contact", "no rep", "no queue".
 """
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from envs.interface.cost_terms import N_TERMS
 from envs.simulator.machine.record_types import (
@@ -17,6 +22,7 @@ from envs.simulator.machine.record_types import (
     CENTER_COUNT,
     MAX_BANDS,
     MAX_CENSUSES,
+    MAX_CONTACTS,
     MAX_NOTES,
     QUEUE_COUNT,
     WAIT_CELLS,
@@ -233,12 +239,22 @@ def state_type(sizes: Sizes) -> np.dtype:
             ("action_rep", np.int32, (sizes.actions,)),
             ("action_mask", np.int8, (sizes.actions,)),
             ("heap_size", np.int32, (1 + 4 * sizes.queues,)),
-            ("heap_item", np.int32, (sizes.contacts, 1 + 4 * sizes.queues)),
-            ("heap_key", np.float64, (sizes.contacts, N_ORDERS)),
-            ("heap_place", np.int32, (sizes.contacts, N_ORDERS)),
-            ("unused", np.int32, (sizes.contacts,)),
-            ("contacts", CONTACT, (sizes.contacts,)),
             ("notes", ENTRY, (MAX_NOTES,)),
+            ("slots", _slot_type(sizes), (sizes.contacts,)),
+        ]
+    )
+
+
+def _slot_type(sizes: Sizes) -> np.dtype:
+    """Return the record type of one slot: a contact with its keys and places in the heaps, and of each heap the entry
+    of that number."""
+    return record_type(
+        [
+            ("person", CONTACT),
+            ("heap_key", np.float64, (N_ORDERS,)),
+            ("heap_place", np.int32, (N_ORDERS,)),
+            ("heap_item", np.int32, (1 + 4 * sizes.queues,)),
+            ("unused", np.int32),  # of the stack of slots without a contact, the entry of that number
         ]
     )
 
@@ -249,7 +265,34 @@ JOURNAL_PER_CONTACT = 16
 
 def journal_type(n_entries: int) -> np.dtype:
     """Return the record type of what was noted in one environment, with room for `n_entries` notes."""
-    return record_type([("n_entries", np.int64), ("n_lost", np.int64), ("entries", ENTRY, (n_entries,))])
+    counts = [(name, np.int64) for name in ("n_room", "n_entries", "n_lost")]
+    return record_type([*counts, ("entries", ENTRY, (n_entries,))])
+
+
+LONGEST = {"slots": MAX_CONTACTS, "entries": JOURNAL_PER_CONTACT * MAX_CONTACTS}
+"""How long the last field of a state or a journal can be."""
+
+
+@lru_cache
+def _longest_type(kind: np.dtype) -> np.dtype:
+    """Return the record type `kind`, of states or journals, with its last field as long as it can be."""
+    *others, last = kind.names or ()
+    element, _ = kind[last].subdtype or (kind[last], ())
+    return record_type([*((name, kind[name]) for name in others), (last, element, (LONGEST[last],))])
+
+
+def for_kernel(records: NDArray[Any]) -> NDArray[Any]:
+    """Return `records`, states or journals, as compiled code takes them: the same memory, said to be of the type whose
+    last field is as long as can be, so that records of all lengths share the compiled code. Only compiled code may read
+    the view, which keeps to the room that parameters and journals tell it of.
+
+    The view claims a record more than there is: numpy calls a single one contiguous, and numba would compile for that
+    anew.
+    """
+    longest = _longest_type(records.dtype)
+    first = np.lib.stride_tricks.as_strided(records.view(np.uint8), (longest.itemsize,), (1,))
+    stretched = np.ndarray((1,), longest, buffer=first)
+    return np.lib.stride_tricks.as_strided(stretched, (len(records) + 1,), (records.dtype.itemsize,))
 
 
 RESULT = record_type(

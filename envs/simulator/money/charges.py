@@ -34,7 +34,7 @@ def add_cost(state, parameters, term, amount_usd):
 def charge(state, parameters, contact, term, amount_usd, loss_usd):
     """Charge `amount_usd`, before the scenario's weight, for `contact` (slot) to `term`, a code of the cost terms;
     `loss_usd` of it is the loss of its account."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     state.queue_count[person.queue].account_loss_usd += loss_usd
     state.band_count[person.band].account_loss_usd += loss_usd
     weighted_usd = add_cost(state, parameters, term, amount_usd)
@@ -54,7 +54,7 @@ def raise_for_risk(parameters, at_risk, rise):
 def account_loss_usd(state, parameters, contact, rise):
     """Return what a `rise` of the chance to leave, before the at-risk multiplier, costs with the customer of `contact`
     (slot), USD as an expectation: account value x retention x rise (DESIGN section 3)."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     return person.value_usd * person.retention_prob * raise_for_risk(parameters, person.at_risk, rise)
 
 
@@ -62,7 +62,7 @@ def account_loss_usd(state, parameters, contact, rise):
 def charge_harm(state, parameters, contact, term, rise, direct_usd):
     """Charge one harm to the customer of `contact` (slot) to `term`, a code of the cost terms: `rise` of the chance to
     leave, 0 to 1 before the at-risk multiplier, plus `direct_usd`."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     raised = raise_for_risk(parameters, person.at_risk, rise)
     loss_usd = 0.0
     if raised > 0.0:
@@ -81,7 +81,7 @@ def charge_harm(state, parameters, contact, term, rise, direct_usd):
 def income_usd(state, parameters, contact):
     """Return what handling `contact` (slot) in its present queue earns, USD: the client's fee (D7), and the commission
     to be expected from a debtor who is reached (D6)."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     limits = parameters.queues[person.queue]
     return limits.fee_usd + person.owed_usd * limits.commission_per_owed
 
@@ -91,7 +91,7 @@ def broken_promise_usd(state, parameters, contact):
     """Return what breaking the promise to `contact` (slot) costs now, USD: its abandonment, with the fee forgone, or
     missing its due time, at which a work list's contact is taken back; 0 where that promise was kept by the start or is
     broken already."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     limits = parameters.queues[person.queue]
     if limits.real_time:
         loss_usd = account_loss_usd(state, parameters, contact, limits.abandonment_rise)
@@ -108,14 +108,14 @@ def broken_promise_usd(state, parameters, contact):
 @compiled
 def error_usd(state, parameters, contact):
     """Return what an error costs whose customer is that of `contact` (slot), USD, as an expectation."""
-    limits = parameters.queues[state.contacts[contact].queue]
+    limits = parameters.queues[state.slots[contact].person.queue]
     return account_loss_usd(state, parameters, contact, limits.error_rise) + limits.error_usd
 
 
 @compiled
 def error_prob(state, parameters, contact):
     """Return the chance, 0 to 1, that the work on `contact` (slot), completed now, holds an error."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     limits = parameters.queues[person.queue]
     return min(limits.error_prob + limits.error_per_interruption_prob * person.interruptions, 1.0)
 
@@ -123,7 +123,7 @@ def error_prob(state, parameters, contact):
 @compiled
 def charge_wait(state, parameters, contact):
     """Charge the wait beyond the threshold of the real-time `contact` (slot), whose wait ends now."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     limits = parameters.queues[person.queue]
     excess_s = state.now_s - person.arrival_s - limits.threshold_s
     if excess_s > 0.0 and limits.wait_rise_per_s > 0.0:
@@ -135,7 +135,7 @@ def charge_wait(state, parameters, contact):
 def charge_lateness(state, parameters, contact, rise, direct_usd):
     """Charge a missed due time of `contact` (slot) to the term that the channel's promise belongs to: `rise` of the
     chance to leave, 0 to 1 before the at-risk multiplier, plus `direct_usd`."""
-    promised = parameters.queues[state.contacts[contact].queue].promised
+    promised = parameters.queues[state.slots[contact].person.queue].promised
     term = TERM_BROKEN_PROMISE if promised else TERM_LATENESS
     charge_harm(state, parameters, contact, term, rise, direct_usd)
 
@@ -151,7 +151,7 @@ def overdue_rise(parameters, queue, overdue_s):
 @compiled
 def value_at_stake_usd(state, parameters, contact):
     """Return the account value, USD, that the customer of `contact` (slot) still stands for, weighted by the risk."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     weight = parameters.at_risk_multiplier if person.at_risk else 1.0
     return person.value_usd * person.retention_prob * weight
 
@@ -159,7 +159,7 @@ def value_at_stake_usd(state, parameters, contact):
 @compiled
 def loss_usd_per_hour(state, parameters, contact):
     """Return what `contact` (slot) loses by each further hour once its promise is broken, USD per hour."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     limits = parameters.queues[person.queue]
     rise_per_s = limits.wait_rise_per_s if limits.real_time else limits.late_rise_per_s
     loss_usd = account_loss_usd(state, parameters, contact, rise_per_s * HOUR_S)

@@ -53,7 +53,7 @@ def _cumulative_hazard(parameters, queue, waited_s):
 def expect_abandonment(state, parameters, contact):
     """Take the compensator of abandonment off the noise, as the wait of the real-time `contact` (slot) ends; to be
     called after the charge of the wait and before that of the abandonment."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     if parameters.queues[person.queue].smooth_patience:
         hazard = _cumulative_hazard(parameters, person.queue, state.now_s - person.arrival_s)
         add_noise(state, parameters, TERM_ABANDONMENT, -hazard * broken_promise_usd(state, parameters, contact))
@@ -63,7 +63,7 @@ def expect_abandonment(state, parameters, contact):
 def expect_error_of_interruption(state, parameters, contact, sign):
     """Take what one interruption of `contact` (slot) adds to the expected cost of an error off the noise (`sign` -1),
     or put back (`sign` +1 for each) what was taken off at the interruptions so far."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     added = parameters.queues[person.queue].error_per_interruption_prob
     if added > 0.0:
         add_noise(state, parameters, TERM_ERROR, sign * added * error_usd(state, parameters, contact))
@@ -76,4 +76,4 @@ def expect_error(state, parameters, contact):
     chance = error_prob(state, parameters, contact)
     if chance > 0.0:
         add_noise(state, parameters, TERM_ERROR, -chance * error_usd(state, parameters, contact))
-        expect_error_of_interruption(state, parameters, contact, state.contacts[contact].interruptions)
+        expect_error_of_interruption(state, parameters, contact, state.slots[contact].person.interruptions)

@@ -34,7 +34,7 @@ def _close_subject(state, parameters, holds):
     # What a router of a Markovian center sees does not change by itself.
     review_s = NEVER if parameters.markov else state.now_s + parameters.review_interval_s
     if state.subject_kind == CONTACT_SUBJECT:
-        person = state.contacts[state.subject]
+        person = state.slots[state.subject].person
         person.closed_at = contact_stamp(state, parameters, state.subject)
         person.review_s = review_s
         if person.held_at >= 0 and not holds:
@@ -67,7 +67,7 @@ def apply_action(state, parameters, action):
     elif kind == RESUME:
         leave_free(state, parameters, rep)
         take_suspended(state, rep, contact)
-        state.queues[state.contacts[contact].queue].in_service += 1
+        state.queues[state.slots[contact].person.queue].in_service += 1
         start_work(state, parameters, rep, contact)
     elif kind == INTERRUPT:
         suspend(state, parameters, rep)

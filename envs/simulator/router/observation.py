@@ -127,7 +127,7 @@ _CANDIDATE_IS_MARKOV = np.array([field.markov for field in CANDIDATE_FIELDS])
 @compiled
 def write_contact(state, parameters, contact, row):
     """Write the attributes of `contact` (slot) into `row`, a row of `candidates` that was 0."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     queue = person.queue
     limits = parameters.queues[queue]
     expected_s = expected_remaining_s(parameters, queue, person.work_done_s)
@@ -174,8 +174,8 @@ def write_rep(state, parameters, rep, contact, row):
         row[C_REP_IDLE] = state.now_s - worker.idle_since_s
     row[C_REP_SKILLS] = parameters.skill_count[k]
     if contact != NOBODY:
-        row[C_REP_AT_HOME] = 1.0 if parameters.class_home[k] == state.contacts[contact].queue else 0.0
-        row[C_REP_IS_PREFERRED] = 1.0 if state.contacts[contact].preferred == parameters.owner[rep] else 0.0
+        row[C_REP_AT_HOME] = 1.0 if parameters.class_home[k] == state.slots[contact].person.queue else 0.0
+        row[C_REP_IS_PREFERRED] = 1.0 if state.slots[contact].person.preferred == parameters.owner[rep] else 0.0
     row[C_REP_SHIFT_LEFT] = clip_time_s(owner.shift_end_s - state.now_s)
     row[C_REP_SUSPENDED] = owner.n_suspended
     row[C_REP_HOLDS] = owner.n_held
@@ -186,7 +186,7 @@ def _write_disturbed(state, parameters, rep, row):
     """Write the attributes of the work that interrupting `rep` (seat) suspends, and the action's price, into `row`, a
     row of `candidates`."""
     contact = np.int64(state.reps[rep].contact)
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     queue = person.queue
     limits = parameters.queues[queue]
     done_s = work_done_s(state, contact)
@@ -218,11 +218,11 @@ def _write_queue(state, parameters, queue, interval, later_interval, passed_h, c
     least_slack_s = FAR_S
     if waiting.waiting > 0:
         oldest = first_contact(state, queue_heap(queue, BY_ARRIVAL))
-        center[start + Q_OLDEST_WAIT] = clip_time_s(state.now_s - state.contacts[oldest].arrival_s)
+        center[start + Q_OLDEST_WAIT] = clip_time_s(state.now_s - state.slots[oldest].person.arrival_s)
         dearest = first_contact(state, queue_heap(queue, BY_VALUE))
-        center[start + Q_MOST_VALUE] = state.contacts[dearest].value_usd
+        center[start + Q_MOST_VALUE] = state.slots[dearest].person.value_usd
         urgent = oldest if parameters.queues[queue].real_time else first_contact(state, queue_heap(queue, BY_URGENCY))
-        expected_s = expected_remaining_s(parameters, queue, state.contacts[urgent].work_done_s)
+        expected_s = expected_remaining_s(parameters, queue, state.slots[urgent].person.work_done_s)
         least_slack_s = slack_s(state, parameters, urgent, expected_s)
     center[start + Q_LEAST_SLACK] = least_slack_s
     rate_per_hour = parameters.forecast_per_hour[interval, queue]
@@ -324,7 +324,7 @@ def write_observation(state, parameters, center, candidates, mask):
         if kind == INTERRUPT:
             _write_disturbed(state, parameters, rep, row)
         elif kind == OFFER_CALLBACK:
-            queue = state.contacts[contact].queue
+            queue = state.slots[contact].person.queue
             row[C_ACCEPT] = parameters.queues[queue].accept_prob
             row[C_ACTION_COST] = parameters.queues[queue].accept_prob * parameters.callback_usd
     _write_center(state, parameters, center)

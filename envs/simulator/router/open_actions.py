@@ -100,7 +100,7 @@ def _list_assignments(state, parameters, contact, queue):
     if not _is_named(state.action_rep, start, stop, rep):
         _allow(state, assign[FEWEST_SKILLS], contact, rep)
     if assign[ASSIGN_PREFERRED] != NOBODY:
-        rep = np.int64(state.contacts[contact].preferred)
+        rep = np.int64(state.slots[contact].person.preferred)
         if rep != NOBODY:
             rep = np.int64(free_seat_of(state, rep))
         if rep != NOBODY and parameters.skill[state.reps[rep].seat_class, queue]:
@@ -140,7 +140,7 @@ def _list_interruptions(state, parameters, contact, queue):
         progress = work_done_s(state, victim)
         pick_up = 0.0
         if not picking_up:
-            pick_up = parameters.queues[state.contacts[victim].queue].pick_up_mean_s
+            pick_up = parameters.queues[state.slots[victim].person.queue].pick_up_mean_s
         begun_s = state.reps[rep].phase_start_s
         ties = 0
         if parameters.markov:
@@ -172,7 +172,7 @@ def _list_interruptions(state, parameters, contact, queue):
     if latest_rep != NOBODY and not _is_named(state.action_rep, start, stop, latest_rep):
         _allow(state, interrupt[LATEST_PICK_UP], contact, latest_rep)
     if interrupt[INTERRUPT_PREFERRED] != NOBODY:
-        rep = np.int64(state.contacts[contact].preferred)
+        rep = np.int64(state.slots[contact].person.preferred)
         if rep != NOBODY and parameters.skill[state.reps[rep].seat_class, queue]:
             if is_interruptible(state, parameters, rep) and not _is_named(state.action_rep, start, stop, rep):
                 _allow(state, interrupt[INTERRUPT_PREFERRED], contact, rep)
@@ -194,7 +194,7 @@ def list_actions(state, parameters):
         _allow(state, WAIT, NOBODY, rep)
     else:
         contact = np.int64(state.subject)
-        queue = state.contacts[contact].queue
+        queue = state.slots[contact].person.queue
         has_free = has_free_rep(state, parameters, queue)
         if has_free:
             _list_assignments(state, parameters, contact, queue)
@@ -202,6 +202,6 @@ def list_actions(state, parameters):
         if (not has_free or parameters.markov) and has_interruptible_rep(state, parameters, queue):
             _list_interruptions(state, parameters, contact, queue)
         if not has_free:
-            if parameters.queues[queue].offer_to != NOBODY and not state.contacts[contact].offered:
+            if parameters.queues[queue].offer_to != NOBODY and not state.slots[contact].person.offered:
                 _allow(state, parameters.offer_action, contact, NOBODY)
         _allow(state, WAIT, contact, NOBODY)

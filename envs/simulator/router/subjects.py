@@ -39,24 +39,24 @@ from envs.simulator.service.staffing import has_free_rep, has_interruptible_rep
 def _has_choice(state, parameters, contact):
     """Return True if more than `wait` is open to the waiting real-time `contact` (slot): a rep who is free or may be
     interrupted, or a callback to be offered."""
-    queue = state.contacts[contact].queue
+    queue = state.slots[contact].person.queue
     if has_free_rep(state, parameters, queue) or has_interruptible_rep(state, parameters, queue):
         return True
-    return parameters.queues[queue].offer_to != NOBODY and not state.contacts[contact].offered
+    return parameters.queues[queue].offer_to != NOBODY and not state.slots[contact].person.offered
 
 
 @compiled
 def contact_stamp(state, parameters, contact):
     """Return the stamp, a count, of what is news to the waiting real-time `contact` (slot): closed at this stamp, it is
     not asked about again."""
-    return state.pass_number if parameters.every_event else state.queues[state.contacts[contact].queue].news
+    return state.pass_number if parameters.every_event else state.queues[state.slots[contact].person.queue].news
 
 
 @compiled
 def is_held(state, parameters, contact, k):
     """Return True if the waiting `contact` (slot) is kept from the free reps of `k` (class): the router said `hold`,
     and since then nothing was news to either."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     if person.held_at < 0 or person.closed_at != contact_stamp(state, parameters, contact):
         return False
     return parameters.every_event != 0 or state.classes[k].news <= person.held_at
@@ -66,7 +66,7 @@ def is_held(state, parameters, contact, k):
 def _is_contact_open(state, parameters, contact):
     """Return True if the router is to be asked about the waiting real-time `contact` (slot): there has been news since
     its last `wait`, and there is a choice."""
-    is_closed = state.contacts[contact].closed_at == contact_stamp(state, parameters, contact)
+    is_closed = state.slots[contact].person.closed_at == contact_stamp(state, parameters, contact)
     return not is_closed and _has_choice(state, parameters, contact)
 
 
@@ -127,8 +127,10 @@ def _open_rep_of_class(state, parameters, k):
 def find_subject(state, parameters):
     """Set the state's subject to the next one of the pass; return False if nobody is left to be asked about."""
     contact = np.int64(state.just_arrived)
-    if contact != NOBODY and state.contacts[contact].status == WAITING:
-        if parameters.queues[state.contacts[contact].queue].real_time and _is_contact_open(state, parameters, contact):
+    if contact != NOBODY and state.slots[contact].person.status == WAITING:
+        if parameters.queues[state.slots[contact].person.queue].real_time and _is_contact_open(
+            state, parameters, contact
+        ):
             state.subject_kind = CONTACT_SUBJECT
             state.subject = contact
             return True

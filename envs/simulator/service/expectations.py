@@ -33,9 +33,9 @@ def abandonment_rate_per_hour(parameters, queue, waited_s):
 def work_done_s(state, contact):
     """Return the work done on `contact` (slot) so far, seconds at speed 1, with what the rep who works on it now has
     done since the phase began."""
-    done_s = state.contacts[contact].work_done_s
-    rep = state.contacts[contact].rep
-    if state.contacts[contact].status == IN_SERVICE:
+    done_s = state.slots[contact].person.work_done_s
+    rep = state.slots[contact].person.rep
+    if state.slots[contact].person.status == IN_SERVICE:
         done_s += (state.now_s - state.reps[rep].phase_start_s) * state.reps[rep].speed
     return done_s
 
@@ -51,7 +51,7 @@ def _expected_due_in_s(parameters, queue, waited_s):
 def slack_s(state, parameters, contact, expected_s):
     """Return the slack of `contact` (slot), whose expected remaining work is `expected_s` seconds: until its threshold
     if it is real-time, else until the due time less that work; expected, where the due time is hidden."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     if parameters.queues[person.queue].real_time:
         return person.arrival_s + parameters.queues[person.queue].threshold_s - state.now_s
     if parameters.queues[person.queue].hidden_due and not person.overdue and person.due_s < NEVER:
@@ -82,7 +82,7 @@ def expected_remaining_s(parameters, queue, work_done_s):
 def expected_due_s(state, parameters, contact):
     """Return the due time of `contact` (slot), seconds, as far as the router knows it: of a hidden one that has not
     passed, the mean."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     if parameters.queues[person.queue].hidden_due and not person.overdue and person.due_s < NEVER:
         return person.arrival_s + parameters.queues[person.queue].due_after_s
     return person.due_s
@@ -92,7 +92,7 @@ def expected_due_s(state, parameters, contact):
 def urgency_of(state, parameters, contact):
     """Return the key of `contact` (slot) in the order of urgency: expected due time less expected remaining work,
     seconds."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     if parameters.markov and person.overdue:
         return person.arrival_s - AGES_S
     remaining_s = expected_remaining_s(parameters, person.queue, person.work_done_s)

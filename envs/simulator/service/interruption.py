@@ -33,28 +33,28 @@ from envs.simulator.service.work import pay_pick_up
 def _keep_suspended(state, parameters, rep, contact):
     """Add `contact` (slot) to the suspended work of `rep` (seat), which is kept by slack: the least first, the latest
     among equals."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     urgency_s = urgency_of(state, parameters, contact)
-    state.heap_key[contact, BY_URGENCY] = urgency_s
+    state.slots[contact].heap_key[BY_URGENCY] = urgency_s
     after = state.reps[rep].suspended
     before = NOBODY
-    while after != NOBODY and state.heap_key[after, BY_URGENCY] < urgency_s:
+    while after != NOBODY and state.slots[after].heap_key[BY_URGENCY] < urgency_s:
         before = after
-        after = state.contacts[after].next_suspended
+        after = state.slots[after].person.next_suspended
     person.next_suspended = after
     if before == NOBODY:
         state.reps[rep].suspended = contact
     else:
-        state.contacts[before].next_suspended = contact
+        state.slots[before].person.next_suspended = contact
     state.reps[rep].n_suspended += 1
 
 
 @compiled
 def rank_suspended(state, parameters, contact):
     """Put the suspended `contact` (slot), whose due time has shown, in its place among the rep's suspended work."""
-    rep = state.contacts[contact].rep
+    rep = state.slots[contact].person.rep
     take_suspended(state, rep, contact)
-    state.queues[state.contacts[contact].queue].suspended += 1
+    state.queues[state.slots[contact].person.queue].suspended += 1
     _keep_suspended(state, parameters, rep, contact)
 
 
@@ -62,7 +62,7 @@ def rank_suspended(state, parameters, contact):
 def suspend(state, parameters, rep):
     """Suspend what the interruptible `rep` (seat) works on or picks up; the rep is left without work."""
     contact = state.reps[rep].contact
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     if state.reps[rep].status == RESUMING:
         pay_pick_up(state, parameters, rep)
         rest_s = max(state.rep_event_s[rep] - state.now_s, 0.0)  # times of a second are rounded
@@ -87,15 +87,15 @@ def take_suspended(state, rep, contact):
     """Take `contact` (slot) out of the suspended work of `rep` (seat)."""
     worker = state.reps[rep]
     if worker.suspended == contact:
-        worker.suspended = state.contacts[contact].next_suspended
+        worker.suspended = state.slots[contact].person.next_suspended
     else:
         before = worker.suspended
-        while state.contacts[before].next_suspended != contact:
-            before = state.contacts[before].next_suspended
-        state.contacts[before].next_suspended = state.contacts[contact].next_suspended
-    state.contacts[contact].next_suspended = NOBODY
+        while state.slots[before].person.next_suspended != contact:
+            before = state.slots[before].person.next_suspended
+        state.slots[before].person.next_suspended = state.slots[contact].person.next_suspended
+    state.slots[contact].person.next_suspended = NOBODY
     worker.n_suspended -= 1
-    state.queues[state.contacts[contact].queue].suspended -= 1
+    state.queues[state.slots[contact].person.queue].suspended -= 1
 
 
 @compiled
@@ -105,5 +105,5 @@ def release_suspended(state, parameters, rep):
         contact = state.reps[rep].suspended
         take_suspended(state, rep, contact)
         note(state, NOTE_RELEASED, contact, rep, 0)
-        state.contacts[contact].rep = NOBODY
+        state.slots[contact].person.rep = NOBODY
         enqueue(state, parameters, contact)

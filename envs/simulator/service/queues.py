@@ -79,7 +79,7 @@ def count_overdue_waiting(state, queue):
 def _insert_by_arrival_and_value(state, parameters, contact):
     """Give `contact` (slot) its place in its queue's orders by arrival and by value; in a Markovian center the overdue
     stand behind the others, by value among equals only."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     arrival_s, negative_usd = person.arrival_s, -person.value_usd
     if parameters.markov and person.overdue:
         arrival_s += AGES_S
@@ -91,7 +91,7 @@ def _insert_by_arrival_and_value(state, parameters, contact):
 @compiled
 def rank_overdue(state, parameters, contact):
     """Give the waiting deferred `contact` (slot), whose due time has passed, its place in the orders of its queue."""
-    queue = state.contacts[contact].queue
+    queue = state.slots[contact].person.queue
     remove_contact(state, queue_heap(queue, BY_NEXT_DUE), BY_NEXT_DUE, contact)
     if parameters.queues[queue].hidden_due:
         remove_contact(state, queue_heap(queue, BY_URGENCY), BY_URGENCY, contact)
@@ -106,38 +106,38 @@ def rank_overdue(state, parameters, contact):
 @compiled
 def _join_preferring(state, contact):
     """Add the waiting `contact` (slot) to those who prefer its rep, oldest first."""
-    rep = state.contacts[contact].preferred
+    rep = state.slots[contact].person.preferred
     before = state.reps[rep].last_preferring
     after = NOBODY
-    while before != NOBODY and state.contacts[before].arrival_s > state.contacts[contact].arrival_s:
+    while before != NOBODY and state.slots[before].person.arrival_s > state.slots[contact].person.arrival_s:
         after = before
-        before = state.contacts[before].previous_preferring
-    state.contacts[contact].previous_preferring = before
-    state.contacts[contact].next_preferring = after
+        before = state.slots[before].person.previous_preferring
+    state.slots[contact].person.previous_preferring = before
+    state.slots[contact].person.next_preferring = after
     if before == NOBODY:
         state.reps[rep].first_preferring = contact
     else:
-        state.contacts[before].next_preferring = contact
+        state.slots[before].person.next_preferring = contact
     if after == NOBODY:
         state.reps[rep].last_preferring = contact
     else:
-        state.contacts[after].previous_preferring = contact
+        state.slots[after].person.previous_preferring = contact
 
 
 @compiled
 def _leave_preferring(state, contact):
     """Take `contact` (slot), which waits no longer, out of those who prefer its rep."""
-    rep = state.contacts[contact].preferred
-    before = state.contacts[contact].previous_preferring
-    after = state.contacts[contact].next_preferring
+    rep = state.slots[contact].person.preferred
+    before = state.slots[contact].person.previous_preferring
+    after = state.slots[contact].person.next_preferring
     if before == NOBODY:
         state.reps[rep].first_preferring = after
     else:
-        state.contacts[before].next_preferring = after
+        state.slots[before].person.next_preferring = after
     if after == NOBODY:
         state.reps[rep].last_preferring = before
     else:
-        state.contacts[after].previous_preferring = before
+        state.slots[after].person.previous_preferring = before
 
 
 @compiled
@@ -146,16 +146,16 @@ def oldest_preferring(state, parameters, rep):
     NOBODY if there is none."""
     contact = state.reps[parameters.owner[rep]].first_preferring
     while contact != NOBODY:
-        if parameters.skill[state.reps[rep].seat_class, state.contacts[contact].queue]:
+        if parameters.skill[state.reps[rep].seat_class, state.slots[contact].person.queue]:
             return np.int64(contact)
-        contact = state.contacts[contact].next_preferring
+        contact = state.slots[contact].person.next_preferring
     return NOBODY
 
 
 @compiled
 def enqueue(state, parameters, contact):
     """Let `contact` (slot) wait in its queue, in every order that the queue keeps."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     queue = person.queue
     person.status = WAITING
     person.closed_at = -1
@@ -174,11 +174,11 @@ def enqueue(state, parameters, contact):
 
 
 @compiled
-def cut_line_time(state, sign):
+def cut_line_time(state, parameters, sign):
     """Add `sign` times what all waiting contacts have stood in line so far to the counters: -1 where the counting
     begins, +1 where it ends, so that both count the same stretch of every contact."""
-    for contact in range(state.contacts.shape[0]):
-        person = state.contacts[contact]
+    for contact in range(parameters.n_contacts):
+        person = state.slots[contact].person
         if person.status == WAITING:
             state.queue_count[person.queue].line_time_s += sign * (state.now_s - person.queued_s)
 
@@ -186,12 +186,12 @@ def cut_line_time(state, sign):
 @compiled
 def dequeue(state, parameters, contact):
     """Take the waiting `contact` (slot) out of its queue; the caller sets the new status."""
-    queue = state.contacts[contact].queue
+    queue = state.slots[contact].person.queue
     state.queues[queue].waiting -= 1
-    state.queue_count[queue].line_time_s += state.now_s - state.contacts[contact].queued_s
+    state.queue_count[queue].line_time_s += state.now_s - state.slots[contact].person.queued_s
     remove_contact(state, queue_heap(queue, BY_ARRIVAL), BY_ARRIVAL, contact)
     remove_contact(state, queue_heap(queue, BY_VALUE), BY_VALUE, contact)
-    if state.contacts[contact].preferred != NOBODY:
+    if state.slots[contact].person.preferred != NOBODY:
         _leave_preferring(state, contact)
     if not parameters.queues[queue].real_time:
         remove_contact(state, queue_heap(queue, BY_URGENCY), BY_URGENCY, contact)

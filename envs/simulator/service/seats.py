@@ -50,7 +50,8 @@ def shared_speed_of(state, parameters, seat, contact):
     """Return how many seconds of the work on `contact` (slot) a second in the free `seat` will do."""
     n_held = state.reps[parameters.owner[seat]].n_held
     return (
-        speed_of(state, parameters, seat, contact) * parameters.shared_speed[state.contacts[contact].queue, n_held + 1]
+        speed_of(state, parameters, seat, contact)
+        * parameters.shared_speed[state.slots[contact].person.queue, n_held + 1]
     )
 
 
@@ -79,7 +80,7 @@ def fastest_rep(state, parameters, contact):
     most = 0.0
     for k in range(parameters.n_classes):
         seat = state.classes[k].first_free
-        if seat != NOBODY and parameters.skill[k, state.contacts[contact].queue]:
+        if seat != NOBODY and parameters.skill[k, state.slots[contact].person.queue]:
             speed = shared_speed_of(state, parameters, seat, contact)
             if speed > most or (speed == most and is_idle_longer(state, seat, found)):
                 found = np.int64(seat)
@@ -91,7 +92,7 @@ def fastest_rep(state, parameters, contact):
 def book_work(state, seat):
     """Add what was done in `seat`, whose phase began at the seat's speed, to the work of the contact in it."""
     worker = state.reps[seat]
-    person = state.contacts[worker.contact]
+    person = state.slots[worker.contact].person
     served_s = state.now_s - worker.phase_start_s
     done_s = served_s * worker.speed
     person.served_s += served_s
@@ -108,7 +109,7 @@ def _change_speed(state, parameters, seat, speed):
     book_work(state, seat)
     worker.phase_start_s = state.now_s
     worker.speed = speed
-    set_rep_event(state, seat, state.now_s + state.contacts[worker.contact].work_left_s / speed)
+    set_rep_event(state, seat, state.now_s + state.slots[worker.contact].person.work_left_s / speed)
 
 
 @compiled
@@ -134,7 +135,7 @@ def divide_attention(state, parameters, rep):
     for place in range(n_held):
         seat = seat_at(parameters, rep, place)
         contact = state.reps[seat].contact
-        queue = state.contacts[contact].queue
+        queue = state.slots[contact].person.queue
         units = parameters.queues[queue].units
         units_left = units_left - units if units > 0 else 0
         if state.reps[seat].status == WORKING:
@@ -184,7 +185,7 @@ def _move_up(state, parameters, seat, to):
     """Move the contact in `seat` to the seat `to` of the same rep, whose phase has ended."""
     worker = state.reps[to]
     before = state.reps[seat]
-    state.contacts[before.contact].rep = to
+    state.slots[before.contact].person.rep = to
     worker.contact = before.contact
     worker.status = WORKING
     worker.phase_start_s = before.phase_start_s

@@ -147,7 +147,7 @@ def is_interruptible(state, parameters, rep):
     if worker.status == RESUMING:
         return True
     if worker.status == WORKING:
-        queue = state.contacts[worker.contact].queue
+        queue = state.slots[worker.contact].person.queue
         return parameters.queues[queue].interruptible != 0
     return False
 
@@ -227,7 +227,7 @@ def send_away(state, rep):
 def speed_of(state, parameters, rep, contact):
     """Return how many seconds of the work on `contact` (slot) the `rep` (seat) does in a second, if it holds nothing
     else (D10, D11)."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     speed = parameters.speed[state.reps[rep].seat_class, person.queue]
     if person.preferred == parameters.owner[rep]:
         speed *= parameters.preferred_speed
@@ -237,7 +237,7 @@ def speed_of(state, parameters, rep, contact):
 @compiled
 def resolution_of(state, parameters, rep, contact):
     """Return by what the `rep` (seat) multiplies the chance that `contact` (slot) is resolved (D10, D11)."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     factor = parameters.resolution[state.reps[rep].seat_class, person.queue]
     if person.preferred == parameters.owner[rep]:
         factor *= parameters.preferred_resolution

@@ -33,7 +33,7 @@ from envs.simulator.service.staffing import (
 @compiled
 def start_work(state, parameters, rep, contact):
     """Let `rep` (seat) start `contact` (slot), after a pick-up if the contact was ever interrupted."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     person.rep = rep
     take_seat(state, parameters, rep)
     state.reps[rep].speed = speed_of(state, parameters, rep, contact)
@@ -54,7 +54,7 @@ def start_work(state, parameters, rep, contact):
 @compiled
 def _work(state, parameters, rep, contact, duration_s):
     """Let `rep` (seat) work on `contact` (slot) for `duration_s` seconds from now."""
-    state.contacts[contact].status = IN_SERVICE
+    state.slots[contact].person.status = IN_SERVICE
     set_busy(state, parameters, rep, contact, WORKING, state.now_s + duration_s)
 
 
@@ -65,7 +65,7 @@ def pay_pick_up(state, parameters, rep):
     begun_s = state.reps[rep].phase_start_s
     paid_s = state.now_s - begun_s
     contact = state.reps[rep].contact
-    state.queue_count[state.contacts[contact].queue].pick_up_s += state.now_s - max(begun_s, state.counted_from_s)
+    state.queue_count[state.slots[contact].person.queue].pick_up_s += state.now_s - max(begun_s, state.counted_from_s)
     charge(state, parameters, contact, TERM_INTERRUPTION, paid_s * parameters.pick_up_usd_per_s, 0.0)
 
 
@@ -75,7 +75,7 @@ def finish_pick_up(state, parameters, rep):
     contact = state.reps[rep].contact
     pay_pick_up(state, parameters, rep)
     end_phase(state, parameters, rep)
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     person.pick_up_left_s = 0.0
     _work(state, parameters, rep, contact, person.work_left_s / state.reps[rep].speed)
 
@@ -92,7 +92,7 @@ def reach_prob(state, parameters, queue):
 def is_reached(state, parameters, contact):
     """Return True if the rep who starts `contact` (slot) now has the customer, whom an outbound call may fail to
     reach."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     limits = parameters.queues[person.queue]
     if not limits.outbound or person.reached:
         return True
@@ -108,5 +108,5 @@ def is_reached(state, parameters, contact):
 @compiled
 def was_missed(state, parameters, contact):
     """Return True if the service of `contact` (slot) that ends now was an attempt that did not reach the customer."""
-    person = state.contacts[contact]
+    person = state.slots[contact].person
     return parameters.queues[person.queue].outbound != 0 and not person.reached
