@@ -21,9 +21,9 @@ from envs.metrics import compute_metrics, metric_glossary
 from envs.rendering import render_state
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
-from envs.simulator.machine.growth import RowRecords, enlarge_states
+from envs.simulator.machine.growth import RowRecords, count_slots, enlarge_states
 from envs.simulator.machine.record_types import GROWTH, MAX_NOTES
-from envs.simulator.machine.state import DEMAND, RESULT, state_type
+from envs.simulator.machine.state import DEMAND, RESULT
 from envs.simulator.step import go_on_rows, reset_rows, step_rows, step_rows_in_parallel
 
 Observation = dict[str, NDArray[Any]]
@@ -330,15 +330,10 @@ class CenterRows:
     def _fit(self, state: NDArray[Any]) -> NDArray[Any]:
         """Return `state`, of a snapshot, in a record as large as those of these rows, which grow where it is larger; as
         it is if it is a state of another version."""
-        if "slots" not in (state.dtype.names or ()):
-            return state
-        n_contacts = state.dtype["slots"].shape[0]
-        if n_contacts == self.sizes.contacts or state.dtype != state_type(self.sizes._replace(contacts=n_contacts)):
-            return state
+        n_contacts = count_slots(state, self.sizes)
         if n_contacts > self.sizes.contacts:
             self._hold_contacts(n_contacts, float(state["now_s"][0]))
-            return state
-        return enlarge_states(state, self.sizes)
+        return enlarge_states(state, self.sizes) if 0 < n_contacts < self.sizes.contacts else state
 
     @property
     def results(self) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from agents.learning.learned_policy import LearnedPolicy, make_network
 from agents.rules.compiled.adjustments import count_adjustments
 from agents.rules.compiled.choice import EXPECTED_LOSS, choose_rows
 from agents.rules.compiled.expected_loss import HELD_SCORE
+from agents.rules.compiled.network import NO_NETWORK
 from agents.rules.expected_loss_rule import ExpectedLossRule, Ranking
 from agents.rules.registry import default_rule
 from agents.rules.rule_policy import RulePolicy
@@ -97,7 +98,7 @@ def test_a_network_with_adjustments_acts_as_the_compiled_rule_with_them(
             chance = generator.integers(0, 2, observation["action_mask"].shape)
             observation["candidates"][:, :, field] = chance * observation["action_mask"]
         settings = np.repeat(line[None], n_rows, axis=0)
-        choose_rows(EXPECTED_LOSS, layout, settings, rows.all_rows, *observation.values(), actions)
+        choose_rows(EXPECTED_LOSS, layout, settings, NO_NETWORK, rows.all_rows, *observation.values(), actions)
         with torch.no_grad():
             scores = network.prior.scores(*(torch.as_tensor(value) for value in observation.values()))
         held |= set(layout.kind[np.flatnonzero((scores == HELD_SCORE).any(dim=0).numpy())].tolist())

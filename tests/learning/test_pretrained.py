@@ -11,7 +11,7 @@ import yaml
 
 from agents import catalog
 from agents.catalog import PRETRAINED_FOLDER, load_policy
-from agents.episodes import play_episodes
+from agents.episodes import compiled_form, play_episodes
 from envs.configuration.document import load_yaml, validate
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import load_scenario
@@ -162,6 +162,7 @@ def test_a_shipped_policy_is_small_fits_its_scenario_and_has_a_card(name):
     card = load_card(name)
     assert card.scenario == name
     assert policy.deterministic == (card.mode == "greedy")
+    assert compiled_form(policy.policy, policy.deterministic) is not None
     assert {"learned", BEST_TUNED, "fifo", "value_first"} <= set(card.policies)
     n_bands = len(scenario.value_bands_usd) + 1 if scenario.value_bands_usd else 0
     assert {len(row.bands) for row in card.policies.values()} == {n_bands}

@@ -60,8 +60,8 @@ def choose(rule, layout, settings, network, center, candidates, mask):
 
 @entry_point
 def choose_rows(rule, layout, settings, network, rows, centers, candidates, masks, actions):
-    """Write the index of the action that `choose` returns for each observation of `rows` (int64 indices) into int64
-    `actions`; `settings` has a line for every observation."""
+    """Write the index of the action that the rule with code `rule` takes (`choose`) for each observation of `rows`
+    (int64 indices) into int64 `actions`; `settings` has a line for every observation."""
     for i in range(rows.shape[0]):
         row = rows[i]
         # After the horizon only `wait` is open, and a rule that looks for work finds none.

@@ -1,4 +1,4 @@
-"""Room for as much as it takes: states and journals, moved into larger records as if these had been there from the start.
+"""Room for as much as it takes: states and journals, moved into larger records as if they had been so from the start.
 
 Room: `envs.simulator.machine`. Reads and writes whole records, between two events; compiles nothing.
 
@@ -20,11 +20,17 @@ from envs.simulator.machine.state import (
 )
 
 
+def count_slots(states: NDArray[Any], sizes: Sizes) -> int:
+    """Return for how many contacts `states` have room; 0 if they are no states of `sizes`, whatever their room."""
+    n_contacts = int(states.dtype["slots"].shape[0]) if "slots" in (states.dtype.names or ()) else 0
+    return n_contacts if states.dtype == state_type(sizes._replace(contacts=n_contacts)) else 0
+
+
 def enlarge_states(states: NDArray[Any], sizes: Sizes) -> NDArray[Any]:
     """Return `states`, records of `state_type`, with room for the contacts of `sizes`, not fewer than they have room
     for."""
     larger = np.zeros(len(states), state_type(sizes))
-    n_before = states.dtype["slots"].shape[0]
+    n_before = count_slots(states, sizes)
     for name in states.dtype.names or ():
         if states.dtype[name] == larger.dtype[name]:
             larger[name] = states[name]

@@ -61,7 +61,7 @@ def record_type(fields: list[Any]) -> np.dtype[Any]:
         offsets.append(_round_up(end, _alignment(kind)))
         end = offsets[-1] + kind.itemsize
     size = _round_up(end, max(map(_alignment, kinds)))
-    layout = {"names": names, "formats": kinds, "offsets": offsets, "itemsize": size}
+    layout: Any = {"names": names, "formats": kinds, "offsets": offsets, "itemsize": size}
     return np.dtype((np.record, np.dtype(layout, align=True)))
 
 
