@@ -65,6 +65,14 @@ class RowRecords:
         n_entries = 2 * MAX_NOTES + JOURNAL_PER_CONTACT * (sizes.contacts + sizes.reps)
         self._note_in(make_journals(n_rows, n_entries) if journal else make_journals(1, 1))
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Not the views: whoever copies or pickles one reads beyond its memory.
+        return {"states": self.states, "journals": self.journals}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self._hold(kept["states"])
+        self._note_in(kept["journals"])
+
     def _hold(self, states: NDArray[Any]) -> None:
         self.states, self.kernel_states = states, for_kernel(states)
 
