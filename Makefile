@@ -47,8 +47,8 @@ format: $(INSTALLED)  ## Mend style where ruff can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(INSTALLED)  ## Measure the speed of the center and of training
-	$(BIN)/python -m experiments.speed
+bench: $(INSTALLED)  ## Measure speed and size, of another commit too (JSON=FILE, BASE=COMMIT)
+	$(BIN)/python -m experiments.speed $(if $(BASE),--base $(BASE)) $(if $(JSON),--json $(JSON))
 
 validate: $(INSTALLED)  ## Hold the simulator against every known value of queueing theory
 	$(BIN)/blended validate --tier full

@@ -1,0 +1,1 @@
+"""How fast and how small: the figures of `make bench`."""

@@ -1,0 +1,100 @@
+"""Speed and size, for `make bench`: a table, with `--json` a file too; with `--base` also another commit's, and ratios.
+
+Room: `experiments.speed`. Prints, and writes the file it is asked for. Figures of different machines and days tell
+little about each other: those of one run do, taken in turns, each in a process of its own.
+"""
+
+import argparse
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from envs.configuration.document import REPOSITORY_FOLDER
+from experiments.run_folder import write_json
+from experiments.speed.measures import MEASURES, median_of
+
+SCRIPT = Path(__file__).with_name("measures.py")
+ROUNDS = 3
+"""How often each figure is taken; the table has the median."""
+ONCE = ("cold_start_s",)
+"""Figures that take minutes, and are taken once."""
+
+
+def measure(key: str, root: Path) -> float:
+    """Return the figure `key` of the code below `root`; raises `CalledProcessError` if that cannot tell."""
+    environment = os.environ | {"PYTHONPATH": str(root), "NUMBA_NUM_THREADS": str(max(2, os.cpu_count() or 1))}
+    run = subprocess.run(
+        [sys.executable, str(SCRIPT), key], cwd=root, env=environment, check=True, capture_output=True, text=True
+    )
+    return float(run.stdout.splitlines()[-1])
+
+
+def compare(keys: list[str], base: Path | None, console: Console) -> dict[str, dict[str, float]]:
+    """Return the figures of this code, those of the code below `base`, and their ratios, each by key; `base` and here
+    take turns."""
+    figures: dict[str, dict[str, float]] = {"figures": {}}
+    if base is not None:
+        figures |= {"base": {}, "ratios": {}}
+    for key in keys:
+        console.print(f"{key} …", highlight=False)
+        here, there = [], []
+        for _ in range(1 if key in ONCE else ROUNDS):
+            if base is not None:
+                there.append(measure(key, base))
+            here.append(measure(key, REPOSITORY_FOLDER))
+        figures["figures"][key] = median_of(here)
+        if base is not None:
+            figures["base"][key] = median_of(there)
+            figures["ratios"][key] = figures["figures"][key] / figures["base"][key]
+    return figures
+
+
+def show(figures: dict[str, dict[str, float]], console: Console) -> None:
+    """Print the figures as a table."""
+    table = Table(title="speed and size, medians; ratios: here / base")
+    for column in ("figure", *figures, "unit"):
+        table.add_column(column, justify="left" if column in ("figure", "unit") else "right")
+    for key in figures["figures"]:
+        cells = (
+            f"{figures[part][key]:,.4g}" if figures[part][key] < 1000 else f"{figures[part][key]:,.0f}"
+            for part in figures
+        )
+        table.add_row(f"{MEASURES[key].meaning}", *cells, MEASURES[key].unit)
+    console.print(table)
+
+
+def check_out(commit: str, folder: Path) -> None:
+    """Write the files of `commit` below `folder`."""
+    archive = subprocess.run(["git", "archive", commit], cwd=REPOSITORY_FOLDER, check=True, capture_output=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        files.extractall(folder, filter="data")
+
+
+def main() -> None:
+    """Measure, print, and write the file that was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.speed", description=__doc__)
+    parser.add_argument("--base", metavar="COMMIT", help="measure that commit beside this code, in turns")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write figures and ratios by key")
+    parser.add_argument("--keys", metavar="KEY", nargs="+", choices=list(MEASURES), default=list(MEASURES))
+    arguments = parser.parse_args()
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder:
+        base = None
+        if arguments.base:
+            base = Path(folder)
+            check_out(arguments.base, base)
+        figures = compare(arguments.keys, base, console)
+    show(figures, console)
+    if arguments.json is not None:
+        write_json(arguments.json, figures)
+
+
+if __name__ == "__main__":
+    main()

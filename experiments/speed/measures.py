@@ -1,0 +1,223 @@
+"""What `make bench` measures, one figure a call, each in a process of its own.
+
+Room: `experiments.speed`. Plays and trains; writes nothing. One thread unless the figure is about two; everything is
+compiled before the clock starts, but for the cold start.
+
+The file also runs by itself, as `python measures.py KEY`, with the packages of another commit on the path: it imports
+of the project only what that had too.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+TRAINING_STEPS = 60_000
+EPISODES = 16
+REPEATS = 3
+
+
+class Measure(NamedTuple):
+    """One figure: what it is, its unit, and whether more of it is better."""
+
+    meaning: str
+    unit: str
+    find: Callable[[], float]
+    more_is_better: bool = True
+
+
+def decisions_per_second(batch: int, scenario: str = "bank") -> float:
+    """Return decisions a second of the vector environment, until every row has finished a whole episode.
+
+    Observations are full; actions are random among the open ones, at least two, and their sampling is not timed.
+    Drawing the next episode's demand is part of `step`.
+    """
+    import gymnasium
+
+    import envs  # noqa: F401 (registers the environment)
+
+    env = gymnasium.make_vec(
+        "BlendedCenter-v0",
+        num_envs=batch,
+        vectorization_mode="vector_entry_point",
+        scenario=scenario,
+        copy_observations=False,
+    )
+    generator = np.random.default_rng(0)
+    env.reset(seed=0)
+    seconds, decisions, finished = 0.0, 0, np.zeros(batch, np.int64)
+    while finished.min() < 1:
+        mask = env.unwrapped.rows.mask  # type: ignore[attr-defined]
+        actions = (generator.random(mask.shape) * (mask != 0)).argmax(axis=1)
+        start = time.perf_counter()
+        _, _, terminated, _, _ = env.step(actions)
+        seconds += time.perf_counter() - start
+        decisions += batch
+        finished += terminated
+    return decisions / seconds
+
+
+def episodes_per_second(policy: str, scenario: str = "bank", threads: int = 1) -> float:
+    """Return episodes a second of a policy by its name, or of the tuned form of `expected_loss` for `tuned`, their
+    demand included; the best of `REPEATS`."""
+    from agents.catalog import load_policy
+    from agents.episodes import Episodes
+    from agents.policy import Policy
+    from envs.scenario.scenario import load_scenario
+    from experiments.comparison.tuned_rules import load_tuned
+
+    center = load_scenario(scenario)
+    tuned = {rule.rule: rule for rule in load_tuned(scenario).rules}
+    is_tuned = policy == "tuned"
+    player: Policy = tuned["expected_loss"].make(center) if is_tuned else load_policy(policy, center).policy
+    times = []
+    for repeat in range(1 + REPEATS):  # the first compiles
+        start = time.perf_counter()
+        Episodes(center, 1 + repeat, threads=threads).play(player, np.arange(EPISODES))
+        times.append(time.perf_counter() - start)
+    return EPISODES / min(times[1:])
+
+
+def state_bytes(scenario: str = "bank") -> float:
+    """Return the bytes of the state of one environment after a week of the rule `expected_loss`."""
+    from agents.rules.rule_policy import RulePolicy
+    from envs.center_rows import CenterRows
+    from envs.scenario.scenario import load_scenario
+
+    center = load_scenario(scenario)
+    rows = CenterRows(center, 1)
+    rows.start(rows.all_rows, np.zeros(1, np.int64), np.zeros(1, np.int64))
+    RulePolicy("expected_loss", center).play_until(rows, rows.all_rows, np.array([np.inf]))
+    return float(rows.states.dtype.itemsize)
+
+
+def training_steps_per_second(scenario: str = "bank", *, is_stock: bool = False) -> float:
+    """Return steps a second of MaskablePPO with the settings of `configs/training/<scenario>.yaml`; `is_stock`: with
+    `MultiInputPolicy` and SB3's own buffer, on the same rows, batch and epochs."""
+    import torch
+    from sb3_contrib import MaskablePPO
+
+    from agents.learning.training_env import TrainingVecEnv
+    from envs.scenario.scenario import load_scenario
+    from experiments.training.train import build_model
+    from experiments.training.training_config import load_training
+
+    config = load_training(scenario, ("threads=1", "ppo.staggered=false"))
+    center, ppo = load_scenario(config.scenario), config.ppo
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        if is_stock:
+            model = MaskablePPO(
+                "MultiInputPolicy",
+                TrainingVecEnv(center, ppo.environments, 0, reward_scale_usd=ppo.reward_scale_usd),
+                n_steps=ppo.rollout_steps,
+                batch_size=ppo.batch_size,
+                n_epochs=ppo.epochs,
+                learning_rate=ppo.learning_rate,
+                device="cpu",
+            )
+        else:
+            model = build_model(center, config, torch.device("cpu"), Path(folder))
+        model.learn(1, log_interval=None)  # type: ignore[arg-type]
+        start = time.perf_counter()
+        model.learn(TRAINING_STEPS, log_interval=None)  # type: ignore[arg-type]
+        return model.num_timesteps / (time.perf_counter() - start)
+
+
+def crowded_ns(reps: int, waiting: int) -> float:
+    """Return nanoseconds a decision of the rule `fifo` in a center of so many reps with so many e-mails waiting at the
+    start, and a call every 20 seconds for each 20 reps; the best of `REPEATS`."""
+    from agents.rules.rule_policy import RulePolicy
+    from envs.center_rows import CenterRows
+    from envs.scenario.scenario import Scenario
+
+    voice = {"name": "voice", "kind": "real_time", "handle_time": 300, "arrivals": {"rate_per_hour": 9 * reps}}
+    email = {"name": "email", "kind": "deferred", "handle_time": 600, "arrivals": {"rate_per_hour": reps}}
+    email["initial_backlog"] = {"mean_contacts": waiting, "max_age_s": 3600}
+    center = Scenario.model_validate(
+        {
+            "name": "crowded",
+            "horizon": {"days": 0.1},
+            "account_value": 1000,
+            "channels": [voice, email],
+            "groups": [{"name": "all", "count": reps, "skills": ["voice", "email"]}],
+        }
+    )
+    rows, rule = CenterRows(center, 1), RulePolicy("fifo", center)
+    times = []
+    for repeat in range(1 + REPEATS):
+        rows.start(rows.all_rows, np.array([repeat]), np.zeros(1, np.int64))
+        start = time.perf_counter()
+        rule.play_until(rows, rows.all_rows, np.array([np.inf]))
+        times.append((time.perf_counter() - start) / float(rows.counts(0)["center_count"]["decisions"]))
+    return 1e9 * min(times[1:])
+
+
+def cold_start_s() -> float:
+    """Return the seconds from nothing compiled to the first table of `blended benchmark bank`."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"BLENDED_CACHE_FOLDER": folder}
+        code = "from experiments.cli.main import main; main()"
+        arguments = ("benchmark", "bank", "--policies", "fifo,expected_loss", "--episodes", "1")
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code, *arguments], env=environment, check=True, capture_output=True)
+        return time.perf_counter() - start
+
+
+MEASURES = {
+    "decisions_per_second_per_core": Measure(
+        "decisions, bank, 256 rows, full observation", "1/s", lambda: decisions_per_second(256)
+    ),
+    "decisions_per_second_16_rows": Measure("the same, 16 rows", "1/s", lambda: decisions_per_second(16)),
+    "rule_episodes_per_second": Measure(
+        "weeks of bank, tuned expected_loss", "1/s", lambda: episodes_per_second("tuned")
+    ),
+    "rule_episodes_per_second_retail_peak": Measure(
+        "episodes of retail_peak, tuned expected_loss", "1/s", lambda: episodes_per_second("tuned", "retail_peak")
+    ),
+    "network_episodes_per_second": Measure(
+        "weeks of bank, exported policy", "1/s", lambda: episodes_per_second("pretrained")
+    ),
+    "two_thread_speedup": Measure(
+        "weeks of bank, tuned rule, two threads against one",
+        "",
+        lambda: episodes_per_second("tuned", threads=2) / episodes_per_second("tuned"),
+    ),
+    "state_bytes": Measure("state of one environment, bank", "bytes", state_bytes, False),
+    "state_bytes_retail_peak": Measure("the same, retail_peak", "bytes", lambda: state_bytes("retail_peak"), False),
+    "state_bytes_tiny": Measure("the same, tiny", "bytes", lambda: state_bytes("tiny"), False),
+    "training_steps_per_second": Measure("steps of MaskablePPO, bank", "1/s", training_steps_per_second),
+    "training_speedup_over_stock": Measure(
+        "the same against stock MaskablePPO with MultiInputPolicy",
+        "",
+        lambda: training_steps_per_second() / training_steps_per_second(is_stock=True),
+    ),
+    "growth_reps": Measure(
+        "time of a decision, 1,000 reps against 20", "", lambda: crowded_ns(1000, 0) / crowded_ns(20, 0), False
+    ),
+    "growth_backlog": Measure(
+        "the same, 100,000 e-mails waiting against 100",
+        "",
+        lambda: crowded_ns(20, 100_000) / crowded_ns(20, 100),
+        False,
+    ),
+    "cold_start_s": Measure("nothing compiled to the first table of bank", "s", cold_start_s, False),
+}
+"""The figures, by key."""
+
+
+def median_of(values: list[float]) -> float:
+    """Return the median of figures of the same key."""
+    return statistics.median(values)
+
+
+if __name__ == "__main__":
+    print(json.dumps(MEASURES[sys.argv[1]].find()))
