@@ -43,11 +43,14 @@ class EpisodeRecorder(Protocol):
 
 
 def compiled_form(policy: Policy, deterministic: bool | NDArray[np.bool_] = True) -> RulePolicy | None:
-    """Return the policy as the compiled loop plays it: a rule itself, and of a policy with an attribute `loop`
-    (`agents.exported_policy`) that, where it acts greedily; else None."""
+    """Return the policy as the compiled loop plays it: a rule itself, and of an exported policy its `loop`, where it
+    acts greedily; else None. A class with a `predict` of its own has no other form."""
     inner = policy.policy if isinstance(policy, CheckedPolicy) else policy
-    form = getattr(inner, "loop", None) if deterministic is True else None
-    return inner if isinstance(inner, RulePolicy) else form if isinstance(form, RulePolicy) else None
+    if isinstance(inner, RulePolicy):
+        return inner
+    has_both = {"loop", "predict"} <= vars(type(inner)).keys()
+    form = inner.loop if has_both and deterministic is True else None  # type: ignore[attr-defined]
+    return form if isinstance(form, RulePolicy) else None
 
 
 def advance_rows(
@@ -95,8 +98,8 @@ def _take(observations: Observation, rows: NDArray[np.int64], n_rows: int) -> Ob
 class Episodes:
     """Episodes of one scenario under one demand seed that several policies play one after the other.
 
-    Their demand is drawn once, and rows are used again. At most `batch` episodes run side by side, those of a baseline
-    on `threads` threads; no result depends on either, or on what was played before.
+    Their demand is drawn once, and rows are used again. At most `batch` episodes run side by side, those of a policy
+    that is compiled (`compiled_form`) on `threads` threads; no result depends on either, or on what was played before.
     """
 
     def __init__(self, scenario: Scenario, seed: int, *, threads: int = 1, batch: int = 64) -> None:
@@ -127,21 +130,22 @@ class Episodes:
             policy = CheckedPolicy(type(policy).__name__, policy, None)
         if isinstance(policy, RulePolicy) and policy.hidden_fields and self.scenario.observation == "markov":
             return self._in_full.play(policy, episodes, progress=progress, recorder=recorder)
-        is_compiled = isinstance(policy, RulePolicy) or (recorder is None and compiled_form(policy, deterministic))
-        n_shares = self.threads if is_compiled else 1  # only the compiled loop does without Python's lock
+        form = compiled_form(policy, deterministic)
+        player = policy if form is None else form
+        n_shares = 1 if form is None else self.threads  # only the compiled loop does without Python's lock
         size = max(1, min(self._batch, -(-len(episodes) // n_shares)))
         chunks = [episodes[start : start + size] for start in range(0, len(episodes), size)]
 
         def play_chunk(chunk: NDArray[np.int64]) -> list[Counts]:
             if recorder is not None:
-                counts = self._play_recorded(policy, chunk, deterministic, recorder)
+                counts = self._play_recorded(player, chunk, deterministic, recorder)
                 if progress is not None:
                     progress(len(chunk))
                 return counts
             rows = self._take_rows(size)
             used = rows.all_rows[: len(chunk)]
             rows.start(used, np.full(len(chunk), self.seed), chunk)
-            advance_rows(rows, policy, used[~rows.done[used]], deterministic=deterministic)
+            advance_rows(rows, player, used[~rows.done[used]], deterministic=deterministic)
             counts = [rows.counts(row) for row in used.tolist()]
             self._free_rows.append(rows)
             if progress is not None:

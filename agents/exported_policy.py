@@ -1,7 +1,7 @@
-"""Exported policies: one ONNX file each, run by onnxruntime alone.
+"""Exported policies: one ONNX file each, run by onnxruntime, or from what its metadata say by the compiled loop.
 
-Room: `agents`. Touches onnxruntime and numpy; never torch or Stable-Baselines3, so a policy is evaluated
-where neither is installed.
+Room: `agents`. Touches onnxruntime, numpy and `agents.network_policy`; never torch or Stable-Baselines3, so a policy is
+evaluated where neither is installed.
 
 The graph takes an observation batch in natural units, `center` float32 [batch, center fields], `candidates`
 float32 [batch, actions, candidate fields] and `action_mask` int8 [batch, actions], and returns

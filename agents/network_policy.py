@@ -113,14 +113,13 @@ def network_text(scenario: Scenario, settings: NDArray[np.float64], network: Net
             for name, array in network._asdict().items()
             if name not in ("knows_action", "weights")
         }
-    return json.dumps(
-        {
-            "weights": network.weights.tolist(),
-            "adjustment": dict(zip(names, settings[: len(names)].tolist(), strict=True)),
-            "ranking": settings[len(names) :].tolist(),
-            "layers": layers,
-        }
-    )
+    stated = {
+        "weights": network.weights.tolist(),
+        "adjustment": dict(zip(names, settings[: len(names)].tolist(), strict=True)),
+        "ranking": list(map(str, settings[len(names) :].tolist())),  # texts: JSON has no infinity
+        "layers": layers,
+    }
+    return json.dumps(stated, allow_nan=False)
 
 
 def read_network(text: str, scenario: Scenario, places: Mapping[str, NDArray[np.int64]]) -> NetworkPolicy | None:
@@ -141,22 +140,22 @@ def read_network(text: str, scenario: Scenario, places: Mapping[str, NDArray[np.
         for name, layer in stated["layers"].items():
             array = np.frombuffer(base64.b64decode(layer["base64"]), np.float32).reshape(layer["shape"])
             arrays[name] = array.copy()  # what is compiled takes no array that is read-only
-            if name in ROWS_OF:  # what the file does not know has no weight
-                arrays[name] = np.zeros((counts[ROWS_OF[name]], *array.shape[1:]), np.float32)
+            if name in ROWS_OF:  # what the file does not know has no weight, and whatever scale
+                arrays[name] = np.full((counts[ROWS_OF[name]], *array.shape[1:]), name.endswith("_scale"), np.float32)
                 arrays[name][places[ROWS_OF[name]]] = array
         network = NO_NETWORK._replace(**arrays)
         settings = _read_settings(stated["adjustment"], stated["ranking"], scenario)
         return NetworkPolicy(scenario, settings, network)
-    except (ArgumentError, KeyError, TypeError, ValueError):
+    except (ArgumentError, AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
         return None
 
 
-def _read_settings(adjustment: Mapping[str, float], ranking: list[float], scenario: Scenario) -> NDArray[np.float64]:
+def _read_settings(adjustment: Mapping[str, float], ranking: list[str], scenario: Scenario) -> NDArray[np.float64]:
     """Return the settings of the prior; raises `ValueError` for what this version does not know."""
     names = adjustment_names(tuple(channel.name for channel in scenario.channels))
     if not set(adjustment) <= set(names) or len(ranking) not in (0, n_settings("index_rule", len(scenario.channels))):
         raise ValueError
-    return np.array([*(adjustment.get(name, 0.0) for name in names), *ranking], np.float64)
+    return np.array([*(adjustment.get(name, 0.0) for name in names), *map(float, ranking)], np.float64)
 
 
 def random_states(scenario: Scenario, count: int) -> Observations:

@@ -259,7 +259,7 @@ class CenterRows:
 
     def _start_journal(self, rows: NDArray[np.int64]) -> None:
         """Let `rows` keep a journal from now on, with nothing noted yet, or not, as this object does."""
-        self.states["journaling"][rows] = self._has_journal
+        self.states["journaling"][rows], self.states["n_notes"][rows] = self._has_journal, 0
         if self._has_journal:
             self.journals["n_entries"][rows] = 0
             self.journals["n_lost"][rows] = 0

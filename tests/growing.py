@@ -1,6 +1,6 @@
 """A program for tests: plays a crowded center in records that are too small at first, and in large ones, and compares.
 
-Run without numba's compiler (NUMBA_DISABLE_JIT=1), which would compile every size anew.
+Run without numba's compiler (NUMBA_DISABLE_JIT=1): in Python a place beyond an array's end is an error.
 """
 
 import sys

@@ -17,7 +17,7 @@ from envs.simulator.machine.compilation import (
     entry_point,
     parallel_entry_point,
 )
-from envs.simulator.machine.journal import move_notes
+from envs.simulator.machine.journal import journal_of, move_notes
 from envs.simulator.machine.record_types import MAX_NOTES
 from envs.simulator.machine.state import JOURNAL_PER_CONTACT, NO_SUBJECT
 from envs.simulator.router.answers import apply_action
@@ -168,7 +168,7 @@ def _step_row(row, states, parameters, demands, demand_counts, actions, centers,
         candidates[row],
         masks[row],
         results[row],
-        journals[min(row, journals.shape[0] - 1)],
+        journal_of(journals, row),
     )
 
 
@@ -219,7 +219,7 @@ def reset_rows(rows, states, parameters, demands, demand_counts, centers, candid
             candidates[row],
             masks[row],
             results[row],
-            journals[min(row, journals.shape[0] - 1)],
+            journal_of(journals, row),
         )
     return count_full(rows, results)
 
@@ -238,6 +238,6 @@ def go_on_rows(rows, states, parameters, demands, demand_counts, centers, candid
             candidates[row],
             masks[row],
             results[row],
-            journals[min(row, journals.shape[0] - 1)],
+            journal_of(journals, row),
         )
     return count_full(rows, results)

@@ -6,7 +6,9 @@ little about each other: those of one run do, taken in turns, each in a process 
 
 import argparse
 import io
+import math
 import os
+import statistics
 import subprocess
 import sys
 import tarfile
@@ -17,8 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from envs.configuration.document import REPOSITORY_FOLDER
+from envs.errors import ConfigurationError
 from experiments.run_folder import write_json
-from experiments.speed.measures import MEASURES, median_of
+from experiments.speed.measures import MEASURES
+from experiments.texts import digits_text
 
 SCRIPT = Path(__file__).with_name("measures.py")
 ROUNDS = 3
@@ -28,12 +32,11 @@ ONCE = ("cold_start_s",)
 
 
 def measure(key: str, root: Path) -> float:
-    """Return the figure `key` of the code below `root`; raises `CalledProcessError` if that cannot tell."""
+    """Return the figure `key` of the code below `root`; NaN if that cannot tell, whose error is then on stderr."""
     environment = os.environ | {"PYTHONPATH": str(root), "NUMBA_NUM_THREADS": str(max(2, os.cpu_count() or 1))}
-    run = subprocess.run(
-        [sys.executable, str(SCRIPT), key], cwd=root, env=environment, check=True, capture_output=True, text=True
-    )
-    return float(run.stdout.splitlines()[-1])
+    command = [sys.executable, str(SCRIPT), key]
+    run = subprocess.run(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    return float(run.stdout.splitlines()[-1]) if run.returncode == 0 else math.nan
 
 
 def compare(keys: list[str], base: Path | None, console: Console) -> dict[str, dict[str, float]]:
@@ -49,9 +52,9 @@ def compare(keys: list[str], base: Path | None, console: Console) -> dict[str, d
             if base is not None:
                 there.append(measure(key, base))
             here.append(measure(key, REPOSITORY_FOLDER))
-        figures["figures"][key] = median_of(here)
-        if base is not None:
-            figures["base"][key] = median_of(there)
+        figures["figures"][key] = statistics.median(here)
+        if there:
+            figures["base"][key] = statistics.median(there)
             figures["ratios"][key] = figures["figures"][key] / figures["base"][key]
     return figures
 
@@ -62,18 +65,21 @@ def show(figures: dict[str, dict[str, float]], console: Console) -> None:
     for column in ("figure", *figures, "unit"):
         table.add_column(column, justify="left" if column in ("figure", "unit") else "right")
     for key in figures["figures"]:
-        cells = (
-            f"{figures[part][key]:,.4g}" if figures[part][key] < 1000 else f"{figures[part][key]:,.0f}"
-            for part in figures
-        )
-        table.add_row(f"{MEASURES[key].meaning}", *cells, MEASURES[key].unit)
+        cells = (digits_text(part[key]) for part in figures.values())
+        table.add_row(MEASURES[key].meaning, *cells, MEASURES[key].unit)
     console.print(table)
 
 
 def check_out(commit: str, folder: Path) -> None:
-    """Write the files of `commit` below `folder`."""
-    archive = subprocess.run(["git", "archive", commit], cwd=REPOSITORY_FOLDER, check=True, capture_output=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+    """Write the files of `commit` below `folder`; raises `ConfigurationError` if git knows no such commit."""
+    command = ["git", "archive", commit]
+    run = subprocess.run(command, cwd=REPOSITORY_FOLDER, check=False, capture_output=True)
+    if run.returncode != 0:
+        said = run.stderr.decode(errors="replace").strip().splitlines()
+        raise ConfigurationError(
+            f"--base {commit}: must be a commit of this repository ({said[-1] if said else 'git'})"
+        )
+    with tarfile.open(fileobj=io.BytesIO(run.stdout)) as files:
         files.extractall(folder, filter="data")
 
 
@@ -89,7 +95,10 @@ def main() -> None:
         base = None
         if arguments.base:
             base = Path(folder)
-            check_out(arguments.base, base)
+            try:
+                check_out(arguments.base, base)
+            except ConfigurationError as error:
+                parser.error(str(error))
         figures = compare(arguments.keys, base, console)
     show(figures, console)
     if arguments.json is not None:

@@ -35,4 +35,5 @@ def export_run(run_folder: str | Path, out: str | Path | None = None) -> tuple[P
         f"same action as torch in {parity.states} visited states"
         f"{f', {parity.ties} of them ties' if parity.ties else ''}; "
         f"largest difference of a logit {parity.largest_logit_difference:.1e}"
+        f"{'' if parity.is_in_loop else '; played by onnxruntime, since the compiled loop would have other logits'}"
     )

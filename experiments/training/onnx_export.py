@@ -60,11 +60,13 @@ class Parity:
         states: states compared.
         ties: states where the actions differ, and torch's two best logits by less than `TIE_TOLERANCE`.
         largest_logit_difference: over all open actions.
+        is_in_loop: whether the compiled loop knows the file, and was compared too.
     """
 
     states: int
     ties: int
     largest_logit_difference: float
+    is_in_loop: bool
 
 
 def export_policy(
@@ -163,7 +165,7 @@ def _compare(
             f"the graph chooses another action than torch in {wrong.sum()} of {n_states} visited states "
             f"(largest difference of a logit: {largest:.3g}); nothing was exported"
         )
-    return Parity(n_states, int(differs.sum()), largest)
+    return Parity(n_states, int(differs.sum()), largest, exported.loop is not None)
 
 
 def _metadata_texts(scenario: Scenario, metadata: Mapping[str, Any]) -> dict[str, str]:

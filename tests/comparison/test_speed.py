@@ -1,6 +1,8 @@
 """`make bench`: the keys of its figures, taking turns with another commit, ratios, and the file."""
 
 import json
+import math
+import subprocess
 import sys
 from pathlib import Path
 
@@ -47,6 +49,31 @@ def test_with_a_base_both_take_turns_and_the_ratios_are_here_over_base(calls, mo
     assert "state of one environment, bank" in " ".join(capsys.readouterr().out.split())
 
 
-def test_a_figure_is_taken_in_a_process_of_its_own_from_the_code_it_is_told(tmp_path):
-    # The 64 slots of a small center, 464 bytes each, and less than 64 KiB in all.
+def test_the_state_of_a_small_center_is_small():
+    # 64 slots of 464 bytes each, and less than 64 KiB in all.
     assert 64 * 464 < speed.measure("state_bytes_tiny", REPOSITORY_FOLDER) <= 65_536
+
+
+def test_a_figure_is_taken_from_the_code_it_is_told_and_missing_where_that_cannot_tell(tmp_path, capfd):
+    for package in ("agents", "agents/rules"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    (tmp_path / "agents" / "rules" / "rule_policy.py").write_text("raise SystemExit('an older commit')")
+    assert math.isnan(speed.measure("state_bytes_tiny", tmp_path))
+    assert "an older commit" in capfd.readouterr().err
+
+
+def test_the_files_of_a_commit_are_written_and_a_wrong_one_is_one_message(tmp_path, monkeypatch, capsys):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    (tmp_path / "kept.txt").write_text("as committed")
+    for command in (["init", "-q"], ["add", "kept.txt"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    (tmp_path / "kept.txt").write_text("changed since")
+    monkeypatch.setattr(speed, "REPOSITORY_FOLDER", tmp_path)
+    (tmp_path / "out").mkdir()
+    speed.check_out("HEAD", tmp_path / "out")
+    assert (tmp_path / "out" / "kept.txt").read_text() == "as committed"
+    with pytest.raises(SystemExit) as ended:
+        bench(monkeypatch, "--base", "nonsense")
+    assert ended.value.code == 2
+    assert "--base nonsense: must be a commit of this repository" in capsys.readouterr().err

@@ -10,12 +10,15 @@ import pytest
 from playing import EMAIL, VOICE, channel, scripted
 
 from agents.episodes import play_episodes
+from agents.rules.compiled.loop import _play_rows
 from agents.rules.rule_policy import RulePolicy
+from envs.center_rows import CenterRows
 from envs.errors import ConfigurationError
 from envs.inputs.parameters import check_contacts, choose_sizes
 from envs.interface.units import DAY_S
-from envs.scenario.scenario import Scenario
+from envs.scenario.scenario import Scenario, load_scenario
 from envs.simulator.machine.record_types import MAX_CONTACTS
+from envs.simulator.step import go_on_rows, reset_rows
 from experiments.description.describe import describe
 
 PROGRAM = Path(__file__).parents[1] / "growing.py"
@@ -36,6 +39,36 @@ def test_records_that_grow_in_mid_run_play_the_same_episode_as_large_ones(tmp_pa
         check=False,
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_rows_of_any_number_and_records_that_grow_share_the_compiled_code():
+    scenario = scripted(channels=[VOICE, channel(EMAIL, arrivals={"rate_per_hour": 500})], horizon={"days": 0.5})
+    fifo = RulePolicy("fifo", scenario)
+    rows = CenterRows(scenario, 1)
+    rows.start(rows.all_rows, np.zeros(1, np.int64), np.zeros(1, np.int64))
+    fifo.play_until(rows, rows.all_rows, np.array([60.0]))
+    assert rows.sizes.contacts == 64
+    compiled = [len(function.signatures) for function in (reset_rows, _play_rows, go_on_rows)]
+    fifo.play_until(rows, rows.all_rows, np.array([np.inf]))
+    assert rows.sizes.contacts >= 4096  # of 6,000 e-mails of ten minutes each one rep does 72
+    several = CenterRows(scenario, 3)
+    several.start(several.all_rows, np.zeros(3, np.int64), np.arange(3))
+    fifo.play_until(several, several.all_rows, np.full(3, np.inf))
+    now = [len(function.signatures) for function in (reset_rows, _play_rows, go_on_rows)]
+    assert now[:2] == compiled[:2]
+    assert now[2] <= 1
+    assert several.counts(0)["cost_usd"].tolist() == rows.counts(0)["cost_usd"].tolist()
+
+
+def test_a_recording_center_that_goes_on_in_rows_that_keep_no_journal_leaves_no_note_behind():
+    # An unlimited list is called before the router is asked: the first decision has a note that waits for its journal.
+    scenario = load_scenario("collections_blend")
+    recording, plain = CenterRows(scenario, 1, journal=True), CenterRows(scenario, 2)
+    recording.start(recording.all_rows, np.zeros(1, np.int64), np.zeros(1, np.int64))
+    assert recording.states["n_notes"][0] > 0
+    plain.restore(1, recording.snapshot(0))
+    assert plain.states["n_notes"][1] == 0
+    assert plain.journals["n_entries"].tolist() == [0]
 
 
 def test_there_is_room_for_twice_the_initial_backlog_from_the_start():

@@ -162,7 +162,7 @@ def test_a_shipped_policy_is_small_fits_its_scenario_and_has_a_card(name):
     card = load_card(name)
     assert card.scenario == name
     assert policy.deterministic == (card.mode == "greedy")
-    assert compiled_form(policy.policy, policy.deterministic) is not None
+    assert (compiled_form(policy.policy, policy.deterministic) is not None) == policy.deterministic
     assert {"learned", BEST_TUNED, "fifo", "value_first"} <= set(card.policies)
     n_bands = len(scenario.value_bands_usd) + 1 if scenario.value_bands_usd else 0
     assert {len(row.bands) for row in card.policies.values()} == {n_bands}

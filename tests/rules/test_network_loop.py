@@ -1,5 +1,6 @@
 """A network in the compiled loop: the logits of torch, those of the exported graph, episodes, and what it refuses."""
 
+import base64
 import json
 
 import numpy as np
@@ -12,7 +13,7 @@ from agents.exported_policy import ExportedPolicy
 from agents.learning.expected_loss_prior import ExpectedLossPrior
 from agents.learning.learned_policy import LearnedPolicy, greedy_policy, make_network
 from agents.learning.network import CandidateScorer
-from agents.network_policy import NetworkPolicy
+from agents.network_policy import NetworkPolicy, random_states, read_network
 from agents.policy import MASKED_LOGIT
 from agents.rules.cost_rules import CmuRule
 from agents.rules.expected_loss_rule import ExpectedLossRule
@@ -88,17 +89,20 @@ def test_episodes_in_the_loop_are_those_of_one_question_after_the_other():
         assert loop["center_count"]["decisions"] == torch_["center_count"]["decisions"]
 
 
-def test_an_exported_file_is_played_by_the_loop_where_it_acts_greedily(exported):
+def test_an_exported_file_is_played_by_the_loop_where_it_acts_greedily(exported, monkeypatch):
     network, file = exported
     policy = ExportedPolicy(file, TINY)
     assert isinstance(compiled_form(policy), NetworkPolicy)
     assert compiled_form(policy, False) is None
     assert compiled_form(policy, np.array([True])) is None
-    (played,) = play_episodes(TINY, policy, 4, np.array([7]))
     rows = CenterRows(TINY, 1)
     rows.start(rows.all_rows, np.array([4]), np.array([7]))
     advance_rows(rows, policy, rows.all_rows, on_choice=lambda running, actions: None)  # asks the graph
+    asked: list[object] = []
+    monkeypatch.setattr(ExportedPolicy, "predict", lambda *arguments: asked.append(arguments))
+    (played,) = play_episodes(TINY, policy, 4, np.array([7]))
     assert rows.counts(0)["cost_usd"].sum() == played["cost_usd"].sum()
+    assert not asked
     assert greedy_policy(network, TINY).network.weights.tolist() == compiled_form(policy).network.weights.tolist()
 
 
@@ -132,6 +136,47 @@ def test_weights_that_compiled_code_could_not_trust_are_refused(wrong, message):
         NetworkPolicy(TINY, network.prior.read_settings(), network.weights()._replace(hidden=wrong))
 
 
+def test_a_class_that_has_another_predict_is_asked(exported):
+    class Waits(ExportedPolicy):
+        def predict(self, observations, deterministic=None):
+            return np.zeros(len(observations["action_mask"]), np.int64)
+
+    class Delegates:
+        def __init__(self, inner):
+            self.inner = inner
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def predict(self, observations, deterministic=True):
+            return self.inner.predict(observations, deterministic)
+
+    assert ExportedPolicy(exported[1], TINY).loop is not None
+    assert compiled_form(Waits(exported[1], TINY)) is None
+    assert compiled_form(Delegates(ExportedPolicy(exported[1], TINY))) is None
+
+
+def test_a_field_that_came_later_has_no_weight_in_the_loop(exported):
+    policy = ExportedPolicy(exported[1], TINY)
+    states = random_states(TINY, 50)
+    fields = {
+        "actions": policy._actions,
+        "center": policy._fields["center"],
+        "candidates": policy._fields["candidates"],
+    }
+    stated = json.loads(policy.metadata["network"])
+    for name in ("center_in", "center_scale"):  # as of a file that was written before the first field came
+        array = np.frombuffer(base64.b64decode(stated["layers"][name]["base64"]), np.float32)
+        array = array.reshape(stated["layers"][name]["shape"])[1:]
+        stated["layers"][name] = {"shape": array.shape, "base64": base64.b64encode(array.tobytes()).decode()}
+    fields["center"] = fields["center"][1:]
+    loop = read_network(json.dumps(stated), TINY, fields)
+    logits = loop.masked_logits(states)
+    assert np.isfinite(logits).all()
+    states["center"][:, 0] += 1000.0
+    np.testing.assert_array_equal(loop.masked_logits(states), logits)
+
+
 def changed(file, folder, network):
     """Return a copy of the file with another entry `network`, a text."""
     model = onnx.load(file)
@@ -153,9 +198,12 @@ def changed(file, folder, network):
         lambda stated: stated["layers"]["hidden"].update(shape=[3, 4]),
         lambda stated: stated["layers"].update(of_a_later_version=stated["layers"]["hidden"]),
         lambda stated: stated.pop("layers"),
+        lambda stated: stated.update(layers=[]),
+        lambda stated: stated.update(adjustment=[]),
+        lambda stated: stated["weights"].__setitem__(0, 10**400),
     ],
     ids=["prior's weight", "adjustment", "adjustment of a later version", "ranking", "a layer less", "shape",
-         "a layer more", "no layers"],
+         "a layer more", "no layers", "a list of layers", "a list of adjustments", "a number too large"],
 )  # fmt: skip
 def test_an_entry_that_does_not_say_what_the_graph_does_is_passed_over(tmp_path, exported, change):
     _, file = exported

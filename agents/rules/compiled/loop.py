@@ -15,6 +15,7 @@ from agents.rules.compiled.reading import ActionLayout
 from envs.center_rows import CenterRows
 from envs.interface.actions import WAIT
 from envs.simulator.machine.compilation import compiled, entry_point
+from envs.simulator.machine.journal import journal_of
 from envs.simulator.step import count_full, step_one
 
 
@@ -51,7 +52,7 @@ def _play_rows(
             candidates[row],
             masks[row],
             results[row],
-            journals[min(row, journals.shape[0] - 1)],
+            journal_of(journals, row),
         )
     return count_full(rows, results)
 

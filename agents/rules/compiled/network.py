@@ -1,7 +1,8 @@
 """The network of a learned policy in the compiled loop: the shared candidate scorer of `agents.learning.network`.
 
-Room: `agents.rules.compiled`. Reads one observation; changes nothing. The arithmetic is that of torch, in float32, and
-of the exported graph; tests and every export hold the three equal in their actions.
+Room: `agents.rules.compiled`. Reads one observation; changes nothing. The arithmetic of the layers is that of torch and
+of the exported graph, in float32; that of the prior is the rule's own. Tests hold the three equal, every export
+compares them, and a file of which the loop would make other logits is left to onnxruntime.
 """
 
 import math

@@ -269,8 +269,9 @@ def journal_type(n_entries: int) -> np.dtype:
     return record_type([*counts, ("entries", ENTRY, (n_entries,))])
 
 
-LONGEST = {"slots": MAX_CONTACTS, "entries": JOURNAL_PER_CONTACT * MAX_CONTACTS}
-"""How long the last field of a state or a journal can be."""
+LONGEST = {"slots": MAX_CONTACTS + 1, "entries": JOURNAL_PER_CONTACT * MAX_CONTACTS + 1}
+"""How long compiled code takes the last field of a state and of a journal to be: longer than any is, since numpy calls
+records that follow each other closely contiguous, and numba would compile for that anew."""
 
 
 @lru_cache
@@ -282,9 +283,9 @@ def _longest_type(kind: np.dtype) -> np.dtype:
 
 
 def for_kernel(records: NDArray[Any]) -> NDArray[Any]:
-    """Return `records`, states or journals, as compiled code takes them: the same memory, said to be of the type whose
-    last field is as long as can be, so that records of all lengths share the compiled code. Only compiled code may read
-    the view, which keeps to the room that parameters and journals tell it of.
+    """Return `records`, states or journals, as compiled code takes them: the same memory, said to be of the type with
+    the longest last field (`LONGEST`), so that records of all lengths share the compiled code. Only compiled code may
+    read the view: it keeps to the room that parameters and journals tell it of.
 
     The view claims a record more than there is: numpy calls a single one contiguous, and numba would compile for that
     anew.
