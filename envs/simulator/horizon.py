@@ -74,9 +74,9 @@ def settle(state, parameters, journal):
     state.heap_size[CLOCK_HEAP] = 0
     for contact in range(parameters.n_contacts):
         person = state.slots[contact].person
-        state.slots[contact].heap_place[BY_CLOCK] = NOBODY
-        if person.status == UNUSED:
+        if person.status == UNUSED:  # and left alone: how many of these there are must not show in the state
             continue
+        state.slots[contact].heap_place[BY_CLOCK] = NOBODY
         queue = person.queue
         if parameters.queues[queue].unlimited and person.status == WAITING and person.interruptions == 0:
             continue  # always there, and nobody's backlog

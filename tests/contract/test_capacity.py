@@ -47,24 +47,27 @@ def test_rows_of_any_number_and_records_that_grow_share_the_compiled_code():
     rows = CenterRows(scenario, 1)
     rows.start(rows.all_rows, np.zeros(1, np.int64), np.zeros(1, np.int64))
     fifo.play_until(rows, rows.all_rows, np.array([60.0]))
-    assert rows.sizes.contacts == 64
+    assert rows.sizes.contacts == 128  # 83 e-mails came while the first took ten minutes: the rows have grown once
     compiled = [len(function.signatures) for function in (reset_rows, _play_rows, go_on_rows)]
     fifo.play_until(rows, rows.all_rows, np.array([np.inf]))
     assert rows.sizes.contacts >= 4096  # of 6,000 e-mails of ten minutes each one rep does 72
     several = CenterRows(scenario, 3)
     several.start(several.all_rows, np.zeros(3, np.int64), np.arange(3))
     fifo.play_until(several, several.all_rows, np.full(3, np.inf))
-    now = [len(function.signatures) for function in (reset_rows, _play_rows, go_on_rows)]
-    assert now[:2] == compiled[:2]
-    assert now[2] <= 1
+    assert [len(function.signatures) for function in (reset_rows, _play_rows, go_on_rows)] == compiled
     assert several.counts(0)["cost_usd"].tolist() == rows.counts(0)["cost_usd"].tolist()
 
 
 def test_a_recording_center_that_goes_on_in_rows_that_keep_no_journal_leaves_no_note_behind():
-    # An unlimited list is called before the router is asked: the first decision has a note that waits for its journal.
+    # An unlimited list is called before the router is asked: then a note waits for the next event to move it.
     scenario = load_scenario("collections_blend")
     recording, plain = CenterRows(scenario, 1, journal=True), CenterRows(scenario, 2)
     recording.start(recording.all_rows, np.zeros(1, np.int64), np.zeros(1, np.int64))
+    for _ in range(100):
+        if recording.states["n_notes"][0] > 0:
+            break
+        recording.drain(0)
+        recording.step(recording.all_rows, np.flatnonzero(recording.mask[0])[-1:])
     assert recording.states["n_notes"][0] > 0
     plain.restore(1, recording.snapshot(0))
     assert plain.states["n_notes"][1] == 0
