@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from agents.episodes import advance_rows
+from agents.episodes import advance_rows, compiled_form
 from agents.exported_policy import (
     FORMAT_VERSION,
     INPUT_TYPES,
@@ -108,7 +108,9 @@ def export_policy(
     try:
         _write_graph(network, scenario, draft, texts)
         exported = ExportedPolicy(draft, scenario, seed=seed)
-        states = visit_states(scenario, exported, seed, parity_states, deterministic=exported.mode == "greedy")
+        is_greedy = exported.mode == "greedy"
+        visitor = compiled_form(exported, is_greedy) or exported  # which visits the same states sooner
+        states = visit_states(scenario, visitor, seed, parity_states, deterministic=is_greedy)
         parity = check_parity(network, exported, states)
         os.replace(draft, file)
     finally:
