@@ -17,7 +17,7 @@ from envs.simulator.machine.compilation import (
     entry_point,
     parallel_entry_point,
 )
-from envs.simulator.machine.journal import journal_of, move_notes
+from envs.simulator.machine.journal import move_notes
 from envs.simulator.machine.record_types import MAX_NOTES
 from envs.simulator.machine.state import JOURNAL_PER_CONTACT, NO_SUBJECT
 from envs.simulator.router.answers import apply_action
@@ -154,6 +154,14 @@ def step_one(state, parameters, demand, action, center, candidates, mask, result
         apply_action(state, parameters, action)
         move_notes(state, journal)
     go_on(state, parameters, demand, center, candidates, mask, result, journal)
+
+
+@compiled
+def journal_of(journals, row):
+    """Return the journal of the environment of index `row`: its own, or where nothing is recorded the single one, to
+    which nobody writes. `journals` are as `envs.simulator.machine.state.for_kernel` returns them, one more than there
+    are."""
+    return journals[min(row, journals.shape[0] - 2)]
 
 
 @compiled

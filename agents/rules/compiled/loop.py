@@ -15,8 +15,7 @@ from agents.rules.compiled.reading import ActionLayout
 from envs.center_rows import CenterRows
 from envs.interface.actions import WAIT
 from envs.simulator.machine.compilation import compiled, entry_point
-from envs.simulator.machine.journal import journal_of
-from envs.simulator.step import count_full, step_one
+from envs.simulator.step import count_full, journal_of, step_one
 
 
 @compiled

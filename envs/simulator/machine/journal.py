@@ -56,14 +56,6 @@ from envs.simulator.machine.record_types import MAX_NOTES
 
 
 @compiled
-def journal_of(journals, row):
-    """Return the journal of the environment of index `row`: its own, or where nothing is recorded the single one, to
-    which nobody writes. `journals` are as `envs.simulator.machine.state.for_kernel` returns them, one more than there
-    are."""
-    return journals[min(row, journals.shape[0] - 2)]
-
-
-@compiled
 def _write(state, kind, contact, queue, rep, detail, amount_usd, loss_usd):
     """Add an entry to the state's notes, or only count it where they are full: of `kind`, a NOTE_ code, about `contact`
     (slot), `queue`, a channel's number, and `rep` (seat), NOBODY where there is none; `detail` is what the kind says it
