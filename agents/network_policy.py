@@ -22,9 +22,6 @@ from envs.interface.fields import (
     C_CHANNEL,
     C_DISTURBED_CHANNEL,
     C_REAL_TIME,
-    N_CANDIDATE_FIELDS,
-    N_CENTER_FIELDS,
-    N_QUEUE_FIELDS,
     Field,
     field_table,
 )
@@ -80,8 +77,8 @@ class NetworkPolicy(RulePolicy):
 
 def _counts(scenario: Scenario) -> dict[str, int]:
     """Return how many actions, fields of the center and fields of a candidate there are in `scenario`."""
-    n_center = N_CENTER_FIELDS + len(scenario.channels) * N_QUEUE_FIELDS
-    return {"actions": len(action_table(scenario)), "center": n_center, "candidates": N_CANDIDATE_FIELDS}
+    table = field_table(tuple(channel.name for channel in scenario.channels))
+    return {"actions": len(action_table(scenario)), "center": len(table.center), "candidates": len(table.candidates)}
 
 
 def _shapes(scenario: Scenario, network: NetworkWeights) -> dict[str, tuple[int, ...]]:

@@ -41,7 +41,7 @@ def measure(key: str, root: Path) -> float:
 
 def compare(keys: list[str], base: Path | None, console: Console) -> dict[str, dict[str, float]]:
     """Return the figures of this code, those of the code below `base`, and their ratios, each by key; `base` and here
-    take turns."""
+    take turns. What one of them cannot tell is left out."""
     figures: dict[str, dict[str, float]] = {"figures": {}}
     if base is not None:
         figures |= {"base": {}, "ratios": {}}
@@ -52,10 +52,12 @@ def compare(keys: list[str], base: Path | None, console: Console) -> dict[str, d
             if base is not None:
                 there.append(measure(key, base))
             here.append(measure(key, REPOSITORY_FOLDER))
-        figures["figures"][key] = statistics.median(here)
+        found = {"figures": statistics.median(here)}
         if there:
-            figures["base"][key] = statistics.median(there)
-            figures["ratios"][key] = figures["figures"][key] / figures["base"][key]
+            found |= {"base": statistics.median(there), "ratios": statistics.median(here) / statistics.median(there)}
+        for part, figure in found.items():
+            if not math.isnan(figure):
+                figures[part][key] = figure
     return figures
 
 
@@ -64,9 +66,9 @@ def show(figures: dict[str, dict[str, float]], console: Console) -> None:
     table = Table(title="speed and size, medians; ratios: here / base")
     for column in ("figure", *figures, "unit"):
         table.add_column(column, justify="left" if column in ("figure", "unit") else "right")
-    for key in figures["figures"]:
-        cells = (digits_text(part[key]) for part in figures.values())
-        table.add_row(MEASURES[key].meaning, *cells, MEASURES[key].unit)
+    for key, measured in MEASURES.items():
+        if any(key in part for part in figures.values()):
+            table.add_row(measured.meaning, *(digits_text(part.get(key)) for part in figures.values()), measured.unit)
     console.print(table)
 
 
