@@ -42,14 +42,14 @@ class EpisodeRecorder(Protocol):
         ...
 
 
-def compiled_form(policy: Policy, deterministic: bool | NDArray[np.bool_] = True) -> RulePolicy | None:
+def compiled_form(policy: Policy, deterministic: bool = True) -> RulePolicy | None:
     """Return the policy as the compiled loop plays it: a rule itself, and of an exported policy its `loop`, where it
     acts greedily; else None. A class with a `predict` of its own has no other form."""
     inner = policy.policy if isinstance(policy, CheckedPolicy) else policy
     if isinstance(inner, RulePolicy):
         return inner
     has_both = {"loop", "predict"} <= vars(type(inner)).keys()
-    form = inner.loop if has_both and deterministic is True else None  # type: ignore[attr-defined]
+    form = inner.loop if has_both and deterministic else None  # type: ignore[attr-defined]
     return form if isinstance(form, RulePolicy) else None
 
 
@@ -58,15 +58,14 @@ def advance_rows(
     policy: Policy,
     running: NDArray[np.int64],
     *,
-    deterministic: bool | NDArray[np.bool_] = True,
+    deterministic: bool = True,
     until_s: NDArray[np.float64] | None = None,
     on_choice: Callable[[NDArray[np.int64], NDArray[np.int64]], None] | None = None,
     on_step: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> None:
     """Let `policy` route the environments `running` until each reaches its horizon, or its first decision at or after
     `until_s[row]` seconds. `on_choice` is called with the rows about to be stepped and the actions of all rows,
-    `on_step` with the rows just stepped. `deterministic` may be one flag per row, for policies whose `predict` takes
-    one per observation."""
+    `on_step` with the rows just stepped."""
     actions = np.zeros(rows.n_rows, np.int64)
     limit_s = np.full(rows.n_rows, np.inf) if until_s is None else until_s
     if on_step is None and on_choice is None and (form := compiled_form(policy, deterministic)) is not None:
@@ -77,8 +76,7 @@ def advance_rows(
         if isinstance(policy, RulePolicy):
             policy.choose_into(running, rows.observation(), actions)
         else:
-            mode = deterministic if isinstance(deterministic, bool) else deterministic[running]
-            actions[running] = policy.predict(_take(rows.observation(), running, rows.n_rows), mode)  # type: ignore[arg-type]
+            actions[running] = policy.predict(_take(rows.observation(), running, rows.n_rows), deterministic)
         if on_choice is not None:
             on_choice(running, actions)
         rows.step(running, actions)

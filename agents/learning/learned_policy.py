@@ -58,16 +58,13 @@ class LearnedPolicy:
         with torch.no_grad():
             return self._network.score_open(center, candidates, mask)[0].cpu()
 
-    def predict(self, observations: Observations, deterministic: bool | NDArray[np.bool_] = True) -> NDArray[np.int64]:
-        """Return one open action per observation: the likeliest, or a sampled one; `deterministic` may be one flag
-        for all, or one per observation."""
+    def predict(self, observations: Observations, deterministic: bool = True) -> NDArray[np.int64]:
+        """Return one open action per observation: the likeliest, or a sampled one."""
         logits = self._logits(observations)
-        greedy = logits.argmax(dim=1).numpy()
-        if np.all(deterministic):
-            return greedy
+        if deterministic:
+            return logits.argmax(dim=1).numpy()
         probabilities = torch.softmax(logits.double(), dim=1)
-        sampled = torch.multinomial(probabilities, 1, generator=self._generator).flatten().numpy()
-        return np.where(deterministic, greedy, sampled)
+        return torch.multinomial(probabilities, 1, generator=self._generator).flatten().numpy()
 
     def action_probabilities(self, observations: Observations) -> NDArray[np.float64]:
         """Return the probabilities of the actions (n, actions)."""

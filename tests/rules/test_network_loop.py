@@ -94,7 +94,6 @@ def test_an_exported_file_is_played_by_the_loop_where_it_acts_greedily(exported,
     policy = ExportedPolicy(file, TINY)
     assert isinstance(compiled_form(policy), NetworkPolicy)
     assert compiled_form(policy, False) is None
-    assert compiled_form(policy, np.array([True])) is None
     rows = CenterRows(TINY, 1)
     rows.start(rows.all_rows, np.array([4]), np.array([7]))
     advance_rows(rows, policy, rows.all_rows, on_choice=lambda running, actions: None)  # asks the graph
