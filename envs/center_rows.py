@@ -24,7 +24,7 @@ from envs.scenario.scenario import Scenario
 from envs.simulator.machine.growth import RowRecords, count_slots, enlarge_states
 from envs.simulator.machine.record_types import GROWTH, MAX_NOTES
 from envs.simulator.machine.state import DEMAND, RESULT
-from envs.simulator.step import go_on_rows, reset_rows, step_rows, step_rows_in_parallel
+from envs.simulator.step import GO_ON, START, STEP, move_rows, move_rows_in_parallel
 
 Observation = dict[str, NDArray[Any]]
 
@@ -84,6 +84,7 @@ class CenterRows:
         self.demand_counts = np.zeros(n_rows, np.int64)
         self.keys = np.zeros(n_rows, np.uint64)
         self.all_rows = np.arange(n_rows)
+        self._no_actions = np.zeros(n_rows, np.int64)
         self._were_started = np.zeros(n_rows, bool)
         self._has_journal = journal
         self._sampler = DemandSampler(scenario) if sampler is None else sampler
@@ -137,10 +138,8 @@ class CenterRows:
             state_bytes[row] = 0
             self.states[row]["key"] = self.keys[row]
         self._start_journal(rows)
-        n_full = reset_rows(rows, *self.kernel_arrays(), *self.seen_arrays())
         self._were_started[rows] = True
-        if n_full:
-            self.make_room()
+        self._move(START, rows, self._no_actions)
 
     def step(self, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
         """Carry out `actions` (one per environment, read at `rows` only) and run each of `rows` to its next decision.
@@ -151,13 +150,14 @@ class CenterRows:
         """
         rows = self.check_started(rows)
         actions = check_actions(actions, self.n_rows, self.n_actions)
-        arguments = (rows, *self.kernel_arrays(), actions, *self.seen_arrays())
-        if self._threads > 1 and len(rows) > 1:
+        self._move(STEP, rows, actions)
+
+    def _move(self, move: int, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
+        """Make `move` of `envs.simulator.step` in `rows`, in records that are large enough for it."""
+        if self._threads > 1:
             numba.set_num_threads(self._threads)
-            n_full = step_rows_in_parallel(*arguments)
-        else:
-            n_full = step_rows(*arguments)
-        if n_full:
+        move_all = move_rows_in_parallel if self._threads > 1 else move_rows
+        if move_all(move, rows, *self.kernel_arrays(), actions, *self.seen_arrays()):
             self.make_room()
 
     def kernel_arrays(self) -> tuple[NDArray[Any], ...]:
@@ -175,13 +175,13 @@ class CenterRows:
 
         Raises `ConfigurationError` if more contacts are open at once than the simulator can hold.
         """
-        while (rows := np.flatnonzero(self._results["is_full"])).size:
-            has_slots = self.states["n_unused"][rows] > 1 + int(self.parameters["n_supplied"][0])
-            if not has_slots.all():
-                self._hold_contacts(GROWTH * self.sizes.contacts, float(self.states["now_s"][rows[~has_slots][0]]))
-            if self._has_journal and has_slots.any():
-                self._records.hold_notes(GROWTH * self.journals["entries"].shape[1])
-            go_on_rows(rows, *self.kernel_arrays(), *self.seen_arrays())
+        rows = np.flatnonzero(self._results["is_full"])
+        has_slots = self.states["n_unused"][rows] > 1 + int(self.parameters["n_supplied"][0])
+        if not has_slots.all():
+            self._hold_contacts(GROWTH * self.sizes.contacts, float(self.states["now_s"][rows[~has_slots][0]]))
+        if self._has_journal and has_slots.any():
+            self._records.hold_notes(GROWTH * self.journals["entries"].shape[1])
+        self._move(GO_ON, rows, self._no_actions)
 
     def _hold_contacts(self, n_contacts: int, now_s: float) -> None:
         """Give all rows room for `n_contacts` contacts, since at `now_s` seconds there was not enough."""

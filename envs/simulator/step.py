@@ -102,22 +102,36 @@ def set_up(state, parameters):
 
 
 @compiled
-def reset_one(state, parameters, demand, center, candidates, mask, result, journal):
-    """Start an episode on a `state` that is zero but for its `key`, and run to its first decision.
-
-    Writes the observation of the row. Of `result` only time and end are written: the caller may still want the last
-    step's reward.
-    """
+def _begin(state, parameters, demand):
+    """Start an episode on a `state` that is zero but for its `key`, before its first event."""
     set_up(state, parameters)
     expect_arrival(state, demand)
     find_supply(state, demand)
-    go_on(state, parameters, demand, center, candidates, mask, result, journal)
 
 
 @compiled
-def go_on(state, parameters, demand, center, candidates, mask, result, journal):
+def _answer(state, parameters, action, result, journal):
+    """Carry out `action`, an index of the action table; `wait` instead, and 1 in `result.substituted`, if it is
+    masked. A caller who wants a masked action refused does so before the step."""
+    if state.started:
+        state.step_cost_usd[:] = 0.0
+    state.started = 1
+    result.time_s = state.now_s
+    result.substituted = 0
+    if action < 0 or action >= parameters.n_actions or not state.action_mask[action]:
+        action = WAIT
+        result.substituted = 1
+        state.center_count.substituted += 1
+    if not state.done:
+        apply_action(state, parameters, action)
+        move_notes(state, journal)
+
+
+@compiled
+def _go_on(state, parameters, demand, center, candidates, mask, result, journal):
     """Run to the next decision or the horizon, and write of `result`, a RESULT record whose time is that of the last
-    decision, what the run brought: before the first decision time and end only."""
+    decision, what the run brought: before the first decision time and end only, since the caller may still want the
+    last step's reward."""
     result.is_full = 0
     if not state.done:
         _run_until_decision(state, parameters, demand, center, candidates, mask, result, journal)
@@ -139,21 +153,10 @@ def step_one(state, parameters, demand, action, center, candidates, mask, result
 
     Writes the row's observation and `result`, a RESULT record: the reward is minus the costs since the last decision
     (the first one's since the start), also in `state.step_cost_usd`; `substituted` is 1 if the action was masked and
-    `wait` was taken instead. A caller who wants a masked action refused does so before the step.
+    `wait` was taken instead.
     """
-    if state.started:
-        state.step_cost_usd[:] = 0.0
-    state.started = 1
-    result.time_s = state.now_s
-    result.substituted = 0
-    if action < 0 or action >= parameters.n_actions or not state.action_mask[action]:
-        action = WAIT
-        result.substituted = 1
-        state.center_count.substituted += 1
-    if not state.done:
-        apply_action(state, parameters, action)
-        move_notes(state, journal)
-    go_on(state, parameters, demand, center, candidates, mask, result, journal)
+    _answer(state, parameters, action, result, journal)
+    _go_on(state, parameters, demand, center, candidates, mask, result, journal)
 
 
 @compiled
@@ -164,20 +167,23 @@ def journal_of(journals, row):
     return journals[min(row, journals.shape[0] - 2)]
 
 
+START, STEP, GO_ON = range(3)
+"""Moves of `move_rows`: start an episode on a state that is zero but for its key; carry out an action; go on where a
+row stopped for want of room, in larger records."""
+
+
 @compiled
-def _step_row(row, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals):
-    """Step the environment of index `row` as `step_one` does, with its rows of the arrays."""
-    step_one(
-        states[row],
-        parameters[0],
-        demands[row, : demand_counts[row]],
-        actions[row],
-        centers[row],
-        candidates[row],
-        masks[row],
-        results[row],
-        journal_of(journals, row),
-    )
+def _move_row(
+    move, row, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
+):
+    """Make `move` in the environment of index `row`, with its rows of the arrays."""
+    state, demand, result = states[row], demands[row, : demand_counts[row]], results[row]
+    journal = journal_of(journals, row)
+    if move == START:
+        _begin(state, parameters[0], demand)
+    elif move == STEP:
+        _answer(state, parameters[0], actions[row], result, journal)
+    _go_on(state, parameters[0], demand, centers[row], candidates[row], masks[row], result, journal)
 
 
 @compiled
@@ -190,62 +196,32 @@ def count_full(rows, results):
 
 
 @entry_point
-def step_rows(rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals):
-    """Step each environment of `rows` (int64 indices), one after the other. All arrays have one row an environment, but
-    `journals` may have a single one for all where nothing is recorded. Return how many stopped for want of room: when
-    `parameters` and records are larger, `go_on_rows` goes on with them."""
+def move_rows(
+    move, rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
+):
+    """Make `move` (`START`, `STEP` or `GO_ON`) in each environment of `rows` (int64 indices), one after the other, and
+    run it to its next decision or the horizon as `step_one` does. All arrays have one row an environment, but
+    `journals` may have a single one for all where nothing is recorded; `actions` are read for `STEP` alone. Return how
+    many stopped for want of room: when `parameters` and records are larger, `GO_ON` goes on with them.
+
+    One function for three moves, since numba would compile the whole center for each.
+    """
     for i in range(rows.shape[0]):
-        _step_row(
-            rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
-        )
+        _move_row(
+            move, rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results,
+            journals,
+        )  # fmt: skip
     return count_full(rows, results)
 
 
 @parallel_entry_point
-def step_rows_in_parallel(
-    rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
+def move_rows_in_parallel(
+    move, rows, states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
 ):
-    """As `step_rows`, over numba's threads."""
+    """As `move_rows`, over numba's threads."""
     for i in prange(rows.shape[0]):
-        _step_row(
-            rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results, journals
-        )
-    return count_full(rows, results)
-
-
-@entry_point
-def reset_rows(rows, states, parameters, demands, demand_counts, centers, candidates, masks, results, journals):
-    """Start an episode in each environment of `rows`; their states must be zero but for their `key`. Return how many
-    stopped for want of room, as `step_rows` does."""
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        reset_one(
-            states[row],
-            parameters[0],
-            demands[row, : demand_counts[row]],
-            centers[row],
-            candidates[row],
-            masks[row],
-            results[row],
-            journal_of(journals, row),
-        )
-    return count_full(rows, results)
-
-
-@entry_point
-def go_on_rows(rows, states, parameters, demands, demand_counts, centers, candidates, masks, results, journals):
-    """Go on with each environment of `rows` that stopped for want of room, in larger records; return how many stopped
-    again."""
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        go_on(
-            states[row],
-            parameters[0],
-            demands[row, : demand_counts[row]],
-            centers[row],
-            candidates[row],
-            masks[row],
-            results[row],
-            journal_of(journals, row),
-        )
+        _move_row(
+            move, rows[i], states, parameters, demands, demand_counts, actions, centers, candidates, masks, results,
+            journals,
+        )  # fmt: skip
     return count_full(rows, results)

@@ -18,7 +18,7 @@ from envs.inputs.parameters import check_contacts, choose_sizes
 from envs.interface.units import DAY_S
 from envs.scenario.scenario import Scenario, load_scenario
 from envs.simulator.machine.record_types import MAX_CONTACTS
-from envs.simulator.step import go_on_rows, reset_rows
+from envs.simulator.step import move_rows
 from experiments.description.describe import describe
 
 PROGRAM = Path(__file__).parents[1] / "growing.py"
@@ -48,13 +48,13 @@ def test_rows_of_any_number_and_records_that_grow_share_the_compiled_code():
     rows.start(rows.all_rows, np.zeros(1, np.int64), np.zeros(1, np.int64))
     fifo.play_until(rows, rows.all_rows, np.array([60.0]))
     assert rows.sizes.contacts == 128  # 83 e-mails came while the first took ten minutes: the rows have grown once
-    compiled = [len(function.signatures) for function in (reset_rows, _play_rows, go_on_rows)]
+    compiled = [len(function.signatures) for function in (move_rows, _play_rows)]
     fifo.play_until(rows, rows.all_rows, np.array([np.inf]))
     assert rows.sizes.contacts >= 4096  # of 6,000 e-mails of ten minutes each one rep does 72
     several = CenterRows(scenario, 3)
     several.start(several.all_rows, np.zeros(3, np.int64), np.arange(3))
     fifo.play_until(several, several.all_rows, np.full(3, np.inf))
-    assert [len(function.signatures) for function in (reset_rows, _play_rows, go_on_rows)] == compiled
+    assert [len(function.signatures) for function in (move_rows, _play_rows)] == compiled
     assert several.counts(0)["cost_usd"].tolist() == rows.counts(0)["cost_usd"].tolist()
 
 

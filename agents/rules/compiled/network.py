@@ -104,11 +104,11 @@ def add_residual(network, center, candidates, mask, logits):
     for action in range(mask.shape[0]):
         if not mask[action]:
             continue
-        encoded[:] = context
         for column in range(encoded.shape[0]):
-            encoded[column] += network.embedding[action, column]
+            encoded[column] = context[column] + network.embedding[action, column]
         _add_layer(candidates[action], network.candidate_scale, network.candidate_in, encoded)
-        hidden[:] = network.hidden_bias
+        for column in range(hidden.shape[0]):
+            hidden[column] = network.hidden_bias[column]
         _add_rectified(encoded, network.hidden, hidden)
         logit = network.out_bias[0]
         for column in range(hidden.shape[0]):

@@ -16,6 +16,8 @@ from typing import Any
 import numba
 from numba.core import types
 
+from envs.simulator.machine.inner_compiler import InnerCompiler
+
 _ROOT_FOLDER = Path(__file__).resolve().parents[3]
 COMPILED_FOLDERS = ("envs", "agents/rules/compiled")
 """Folders below the repository's in which compiled functions may stand, with all that these import: what decides over
@@ -71,35 +73,40 @@ def _widen(argument: types.Type) -> types.Type:
     return types.int64 if plain in types.signed_domain else plain
 
 
-def _compile_once_for_all_integers(dispatcher: Any) -> Any:
-    """Let compiled callers share one compiled form of `dispatcher`, whichever integers they hand to it.
-
-    numba compiles a function anew for every constant and every width of integer among its arguments: the note of an
-    event sixty times over, half of all compiling.
-    """
-    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
-        return dispatcher
-    resolve = dispatcher.get_call_template
-
-    def get_call_template(args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
-        return resolve(tuple(map(_widen, args)), {name: _widen(kind) for name, kind in kws.items()})
-
-    dispatcher.get_call_template = get_call_template
-    return dispatcher
+def _compile(function: Callable[..., Any], **options: Any) -> Any:
+    """Return numba's dispatcher of `function`, with what holds for all compiled functions of the center."""
+    return numba.njit(error_model="numpy", fastmath=False, **options)(function)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile an inner function of the center: no Python objects, divisions as numpy does them, no fastmath."""
-    return _compile_once_for_all_integers(numba.njit(error_model="numpy", fastmath=False)(function))
+    """Compile an inner function of the center: no Python objects, divisions as numpy does them, no fastmath.
+
+    Compiled callers share one form of it, whichever integers they hand to it, and link that into their own code
+    (`envs.simulator.machine.inner_compiler`); where Python calls it, as tests do, it is compiled by itself. numba alone
+    would compile it anew for every constant and every width of integer among its arguments: the note of an event sixty
+    times over.
+    """
+    dispatcher = _compile(function)
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return dispatcher
+    inner = _compile(function, pipeline_class=InnerCompiler, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+    def get_call_template(args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
+        return inner.get_call_template(tuple(map(_widen, args)), {name: _widen(kind) for name, kind in kws.items()})
+
+    # What numba asks the dispatcher for when it compiles a caller: its type, then its code.
+    dispatcher.get_call_template = get_call_template
+    dispatcher.get_overload = inner.get_overload
+    return dispatcher
 
 
 def entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function that Python calls; its code, with all that it calls, is kept in `CACHE_FOLDER`
     where that can be written."""
-    return numba.njit(error_model="numpy", fastmath=False, cache=_IS_KEPT, nogil=True)(function)
+    return _compile(function, cache=_IS_KEPT, nogil=True)
 
 
 def parallel_entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `entry_point`, with `prange` over rows. The loop body must call one compiled function and do nothing else:
     numba drops stores to arrays reached through a record when they stand in the body itself (DESIGN section 4.6)."""
-    return numba.njit(error_model="numpy", fastmath=False, cache=_IS_KEPT, nogil=True, parallel=True)(function)
+    return _compile(function, cache=_IS_KEPT, nogil=True, parallel=True)
