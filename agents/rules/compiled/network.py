@@ -131,7 +131,9 @@ def score_network(layout, network, settings, center, candidates, mask, logits):
     if network.weights[0] > 0.0:
         scores = np.empty(mask.shape[0])
         score_expected_loss(layout, center, candidates, is_open, settings, scores)
-        best = scores.max()
+        best = -np.inf
+        for action in range(mask.shape[0]):
+            best = max(best, scores[action])
         for action in range(mask.shape[0]):
             if is_open[action]:
                 gap = (scores[action] - best) / (abs(scores[action]) + abs(best) + 1.0)

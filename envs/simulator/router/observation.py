@@ -313,7 +313,8 @@ def write_observation(state, parameters, center, candidates, mask):
         rep = np.int64(state.action_rep[action])
         if contact != NOBODY:
             if contact == written_contact:
-                row[:N_CONTACT_FIELDS] = candidates[written_action, :N_CONTACT_FIELDS]
+                for field in range(N_CONTACT_FIELDS):
+                    row[field] = candidates[written_action, field]
             else:
                 write_contact(state, parameters, contact, row)
                 written_contact = contact
