@@ -17,7 +17,7 @@ from envs.interface.units import (
     NOBODY,
     WEEK_INTERVAL_S,
 )
-from envs.simulator.machine.compilation import compiled, entry_point
+from envs.simulator.machine.compilation import allocating, compiled, entry_point
 from envs.simulator.machine.event_list import queue_heap
 from envs.simulator.machine.state import BY_ARRIVAL, IN_SERVICE
 from envs.simulator.money.charges import (
@@ -78,7 +78,7 @@ def _lateness_usd(state, parameters, contact, met_s):
     return broken_promise_usd(state, parameters, contact) + account_loss_usd(state, parameters, contact, rise)
 
 
-@compiled
+@allocating
 def _expected_lateness_usd(state, parameters):
     """Return what the waiting and suspended deferred contacts are expected to be charged for lateness, USD, if the
     spare reps work them off in order of due time."""

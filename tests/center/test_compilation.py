@@ -13,7 +13,16 @@ from envs.simulator.machine.compilation import COMPILED_FOLDERS, compiled, entry
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("envs", "agents", "experiments")
-DECORATORS = {"compiled", "entry_point", "parallel_entry_point", "njit", "jit", "vectorize", "guvectorize"}
+DECORATORS = {
+    "compiled",
+    "allocating",
+    "entry_point",
+    "parallel_entry_point",
+    "njit",
+    "jit",
+    "vectorize",
+    "guvectorize",
+}
 
 
 def decorators(tree: ast.AST) -> set[str]:

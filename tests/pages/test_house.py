@@ -35,7 +35,7 @@ A_FILE_A_COMMAND = ROOT / "experiments" / "cli"
 
 NOUNS = {"contact": "slot", "rep": "seat", "k": "class"}
 """What an integer argument of that name is; every compiled function says so."""
-COMPILED = {"compiled", "entry_point", "parallel_entry_point"}
+COMPILED = {"compiled", "allocating", "entry_point", "parallel_entry_point"}
 
 
 def name_of(path: Path) -> str:

@@ -85,7 +85,7 @@ from envs.interface.fields import (
     Q_REPS_FREE,
 )
 from envs.interface.units import HOUR_S
-from envs.simulator.machine.compilation import compiled
+from envs.simulator.machine.compilation import allocating, compiled
 
 DUE_SCALE_H = 1.0
 """Scale of the apparent tardiness form, hours: due times further off than a few of these hardly count."""
@@ -144,16 +144,16 @@ def index_per_hour(row, due_scale_h):
 
 
 @compiled
-def base_of(layout, settings):
-    """Return the part of `settings` behind the adjustments: the settings of the index rule whose ranking is adjusted
-    (`agents.rules.compiled.formulas`), none where it is the rule's own."""
-    return settings[N_ADJUSTMENTS + layout.real_time.shape[0] * N_CHANNEL_ADJUSTMENTS :]
+def base_start(layout):
+    """Return the place in the settings behind the adjustments: there begin the settings of the index rule whose ranking
+    is adjusted (`agents.rules.compiled.formulas`); none follow where it is the rule's own."""
+    return N_ADJUSTMENTS + layout.real_time.shape[0] * N_CHANNEL_ADJUSTMENTS
 
 
 @compiled
 def base_index(base, row, due_scale_h):
-    """Return the index of a candidate row that the adjustments change: that of `base`, as `base_of` returns it, else
-    `index_per_hour`. With a trifle for age, as there."""
+    """Return the index of a candidate row that the adjustments change: that of `base`, settings of an index rule, else
+    (`base` is empty) `index_per_hour`. With a trifle for age, as there."""
     if base.shape[0] == 0:
         return index_per_hour(row, due_scale_h)
     return index_of(base, int(row[C_CHANNEL]) - 1, row) + 1e-3 + 1e-9 * row[C_WAITED]
@@ -263,10 +263,10 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
     waiting contact with a free rep: `hold` where a reserve keeps reps free of it, `assign` where there are reps for all
     waiting, else the rep is asked and picks by index. Without a free rep: each interruption's gain (the caller's
     expected loss) less its price, against 0 for `wait`; callbacks are never offered. A non-zero `adjustment`
-    (`agents.rules.compiled.adjustments`) changes these scores; behind the adjustments stands `base_of`.
+    (`agents.rules.compiled.adjustments`) changes these scores; behind the adjustments stands the base (`base_start`).
     """
     around = see_surroundings(layout, center)
-    base = base_of(layout, adjustment)
+    base = adjustment[base_start(layout) :]
     is_queue = 1.0 if around.n_waiting > center[G_FREE] else 0.0
     assign_score = 1.0 - 2.0 * is_queue
     release_per_hour = center[G_RELEASE_RATE]
@@ -294,7 +294,7 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
             scores[action] = 0.0 if center[G_SUBJECT_IS_CONTACT] else _score_idle(center, around, adjustment)
 
 
-@compiled
+@allocating
 def expected_loss(layout, center, candidates, mask, adjustment):
     """Return the index of the open action with the largest score of `score_expected_loss`."""
     scores = np.empty(mask.shape[0])

@@ -260,10 +260,9 @@ evaluate_formula = _chain(list(FORMULAS.values()))
 
 
 @compiled
-def block_of(settings, queue):
-    """Return the block of `settings` (B_ fields) of `queue`, the channel's number."""
-    start = I_FIRST_BLOCK + queue * N_BLOCK
-    return settings[start : start + N_BLOCK]
+def block_start(queue):
+    """Return the place in the settings at which the block (B_ fields) of `queue`, the channel's number, begins."""
+    return I_FIRST_BLOCK + queue * N_BLOCK
 
 
 @compiled
@@ -271,7 +270,7 @@ def index_of(settings, queue, row):
     """Return the index of the contact of `row`, a row of `candidates`, in `queue`, the channel's number: the formula,
     times the queue's factor (a negative index is divided by it, so that a larger factor always means more urgent),
     below every index of an earlier class."""
-    block = block_of(settings, queue)
+    block = settings[block_start(queue) :]
     index = evaluate_formula(int(settings[I_FORMULA]), settings, block, row)
     index = index * block[B_FACTOR] if index >= 0.0 else index / block[B_FACTOR]
     return index - CLASS_STEP * block[B_CLASS]

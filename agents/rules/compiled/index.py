@@ -42,7 +42,7 @@ from agents.rules.compiled.formulas import (
     MODE_NEVER,
     MODE_PRICED,
     PREFERRED,
-    block_of,
+    block_start,
     index_of,
 )
 from agents.rules.compiled.reading import (
@@ -90,7 +90,7 @@ from envs.interface.fields import (
     Q_WAITING,
 )
 from envs.interface.units import HOUR_S
-from envs.simulator.machine.compilation import compiled
+from envs.simulator.machine.compilation import allocating, compiled
 
 
 @compiled
@@ -102,7 +102,7 @@ def reserve_of(layout, settings, center, queue, row):
     reservation by value (Miller 1969, Management Science 16(3)). Of deferred work those that the forecast of real-time
     arrivals and the shortfall of the service level ask for too, less what its due time relieves.
     """
-    reserve = block_of(settings, queue)[B_RESERVE]
+    reserve = settings[block_start(queue) + B_RESERVE]
     if layout.real_time[queue]:
         below = math.log((settings[I_OPEN_STAKE_USD] + 1.0) / (row[C_STAKE] + 1.0))
         return reserve + settings[I_RESERVE_BY_STAKE] * max(below, 0.0)
@@ -144,7 +144,7 @@ def _is_held(settings, queue, row):
     if int(settings[I_SUITS]) == ANYBODY or row[C_WAITED] >= settings[I_HOLD_S] or _suits(settings, row):
         return False
     if int(settings[I_SUITS]) == AT_HOME:
-        return block_of(settings, queue)[B_HAS_HOME] > 0.0
+        return settings[block_start(queue) + B_HAS_HOME] > 0.0
     return row[C_HAS_PREFERRED] > 0.0 and row[C_PREFERRED_THERE] > 0.0
 
 
@@ -154,7 +154,7 @@ def _highest_waiting(layout, settings, center, queue, rep_idle_s, row):
     for the spread of risk and work: that of a contact with the longest wait, the least slack and the largest account
     value there, for a rep idle for `rep_idle_s` seconds; -inf if too few reps are free for that one. Overwrites `row`,
     an array of candidate fields."""
-    block = block_of(settings, queue)
+    block = settings[block_start(queue) :]
     value_usd = queue_field(center, queue, Q_MOST_VALUE)
     row[:] = 0.0
     row[C_REAL_TIME] = layout.real_time[queue]
@@ -176,7 +176,7 @@ def _highest_waiting(layout, settings, center, queue, rep_idle_s, row):
     return index
 
 
-@compiled
+@allocating
 def _is_preceded(layout, settings, center, own_queue, index, rep_idle_s):
     """Return True if a contact of a higher index may wait that a free rep has the skill for and may start.
 
@@ -217,7 +217,7 @@ def _disturb_or_offer(layout, settings, center, candidates, mask, queue):
             n_waiting += queue_field(center, other, Q_WAITING)
     release_per_hour = center[G_RELEASE_RATE] / max(n_waiting, 1.0)
     interrupt, offer = int(settings[I_INTERRUPT]), int(settings[I_OFFER])
-    if not block_of(settings, queue)[B_INTERRUPTS]:
+    if not settings[block_start(queue) + B_INTERRUPTS]:
         interrupt = MODE_NEVER
     if interrupt == MODE_ALWAYS:
         action = interrupt_or_wait(layout, center, candidates, mask)

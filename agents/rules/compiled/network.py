@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from agents.rules.compiled.expected_loss import score_expected_loss
 from envs.interface.actions import WAIT
-from envs.simulator.machine.compilation import compiled, entry_point
+from envs.simulator.machine.compilation import allocating, compiled, entry_point
 
 
 class NetworkWeights(NamedTuple):
@@ -93,7 +93,7 @@ def _add_rectified(values, weights, into):
                 into[column] += value * weights[i, column]
 
 
-@compiled
+@allocating
 def add_residual(network, center, candidates, mask, logits):
     """Add to `logits` (actions,) what the layers give every open action."""
     hidden = network.center_in_bias.copy()
@@ -117,7 +117,7 @@ def add_residual(network, center, candidates, mask, logits):
         logits[action] += network.weights[1] * logit
 
 
-@compiled
+@allocating
 def score_network(layout, network, settings, center, candidates, mask, logits):
     """Write the logit of every open action that the network knows into float32 `logits` (actions,), -inf for others.
 
@@ -142,7 +142,7 @@ def score_network(layout, network, settings, center, candidates, mask, logits):
         add_residual(network, center, candidates, is_open, logits)
 
 
-@compiled
+@allocating
 def choose_by_network(layout, network, settings, center, candidates, mask):
     """Return the index of the action with the largest logit of `score_network`, the first among equals."""
     logits = np.empty(mask.shape[0], np.float32)

@@ -79,17 +79,28 @@ def _compile(function: Callable[..., Any], **options: Any) -> Any:
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile an inner function of the center: no Python objects, divisions as numpy does them, no fastmath.
+    """Compile an inner function of the center: no Python objects, divisions as numpy does them, no fastmath. It may
+    neither make nor return an array (`envs.simulator.machine.inner_compiler`).
 
-    Compiled callers share one form of it, whichever integers they hand to it, and link that into their own code
-    (`envs.simulator.machine.inner_compiler`); where Python calls it, as tests do, it is compiled by itself. numba alone
-    would compile it anew for every constant and every width of integer among its arguments: the note of an event sixty
-    times over.
+    Compiled callers share one form of it, whichever integers they hand to it, and link that into their own code; where
+    Python calls it, as tests do, it is compiled by itself. numba alone would compile it anew for every constant and
+    every width of integer among its arguments: the note of an event sixty times over.
     """
+    return _inner(function, _nrt=False)
+
+
+def allocating(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `compiled`, for a function that makes arrays of its own."""
+    return _inner(function, _nrt=True)  # said, since numba would take it from the caller
+
+
+def _inner(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """Return the dispatcher of `function` for Python, which hands compiled callers the form of `InnerCompiler`."""
     dispatcher = _compile(function)
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return dispatcher
-    inner = _compile(function, pipeline_class=InnerCompiler, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    options |= {"pipeline_class": InnerCompiler, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    inner = _compile(function, **options)
 
     def get_call_template(args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
         return inner.get_call_template(tuple(map(_widen, args)), {name: _widen(kind) for name, kind in kws.items()})

@@ -6,6 +6,10 @@ numba takes every function for one that Python may call. It optimizes each with 
 that and wraps it for Python and C, so that a function at the bottom of ten others is optimized and assembled ten times
 over: two thirds of all compiling. What only compiled code calls needs its typed code alone; the function on top, which
 Python calls, is then optimized and assembled once with all of it.
+
+That function holds the arrays for as long as it runs. What it calls borrows them, and counts no references
+(`numba.njit(_nrt=False)`): counting took more than half of the time of a running center. Hence nothing that is called
+may return an array, which its caller might take for its own.
 """
 
 from typing import Any
@@ -31,7 +35,7 @@ class _UnoptimizedLibrary(JITCodeLibrary):
 @register_pass(mutates_CFG=False, analysis_only=True)
 class _OfferToCallers(LoweringPass):
     """Tell numba's target under which key other functions find this one, as it does itself where it makes machine
-    code."""
+    code; refuse one that returns an array."""
 
     _name = "offer_to_callers"
 
@@ -39,7 +43,10 @@ class _OfferToCallers(LoweringPass):
         super().__init__()
 
     def run_pass(self, state: Any) -> bool:
-        """Register the function under an object of its own; return False, since its code does not change."""
+        """Register the function under an object of its own; return False, since its code does not change. Raises
+        `TypeError` if the function returns an array."""
+        if state.targetctx.data_model_manager[state.return_type].contains_nrt_meminfo():
+            raise TypeError(f"{state.func_id.func_qualname} returns {state.return_type}: must not return an array")
         # numba's dispatcher wants a built-in function here, and nobody calls it.
         key = object().__reduce__
         state.targetctx.insert_user_function(key, state.cr.fndesc, [state.library])
