@@ -85,7 +85,7 @@ from envs.interface.fields import (
     Q_REPS_FREE,
 )
 from envs.interface.units import HOUR_S
-from envs.simulator.machine.compilation import allocating, compiled
+from envs.simulator.machine.compilation import compiled
 
 DUE_SCALE_H = 1.0
 """Scale of the apparent tardiness form, hours: due times further off than a few of these hardly count."""
@@ -294,10 +294,9 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
             scores[action] = 0.0 if center[G_SUBJECT_IS_CONTACT] else _score_idle(center, around, adjustment)
 
 
-@allocating
-def expected_loss(layout, center, candidates, mask, adjustment):
-    """Return the index of the open action with the largest score of `score_expected_loss`."""
-    scores = np.empty(mask.shape[0])
+@compiled
+def expected_loss(layout, center, candidates, mask, adjustment, scores):
+    """Return the index of the open action with the largest score of `score_expected_loss`, which it writes."""
     score_expected_loss(layout, center, candidates, mask, adjustment, scores)
     best = WAIT
     for action in range(mask.shape[0]):

@@ -78,7 +78,6 @@ from envs.interface.fields import (
     C_WAITED,
     G_RELEASE_RATE,
     G_SUBJECT_IS_CONTACT,
-    N_CANDIDATE_FIELDS,
     Q_ATTAINED,
     Q_FORECAST_NOW,
     Q_LEAST_SLACK,
@@ -90,7 +89,7 @@ from envs.interface.fields import (
     Q_WAITING,
 )
 from envs.interface.units import HOUR_S
-from envs.simulator.machine.compilation import allocating, compiled
+from envs.simulator.machine.compilation import compiled
 
 
 @compiled
@@ -176,13 +175,13 @@ def _highest_waiting(layout, settings, center, queue, rep_idle_s, row):
     return index
 
 
-@allocating
-def _is_preceded(layout, settings, center, own_queue, index, rep_idle_s):
+@compiled
+def _is_preceded(layout, settings, center, own_queue, index, rep_idle_s, row):
     """Return True if a contact of a higher index may wait that a free rep has the skill for and may start.
 
     A queue whose contacts may all be held for other reps does not count: who stands behind them would be asked no more.
+    Overwrites `row`, an array of candidate fields.
     """
-    row = np.zeros(N_CANDIDATE_FIELDS)
     for queue in range(layout.real_time.shape[0]):
         others = queue_field(center, queue, Q_WAITING) - (1.0 if queue == own_queue else 0.0)
         if others < 1.0 or queue_field(center, queue, Q_REPS_FREE) < 1.0:
@@ -245,8 +244,8 @@ def _disturb_or_offer(layout, settings, center, candidates, mask, queue):
 
 
 @compiled
-def _place_contact(layout, settings, center, candidates, mask):
-    """Return the index of the action for the waiting contact that is the subject."""
+def _place_contact(layout, settings, center, candidates, mask, scratch):
+    """Return the index of the action for the waiting contact that is the subject; overwrites `scratch.row`."""
     queue = int(candidates[WAIT, C_CHANNEL]) - 1
     action = _find_rep(layout, settings, candidates, mask)
     if action < 0:
@@ -257,18 +256,18 @@ def _place_contact(layout, settings, center, candidates, mask):
         return WAIT
     if is_reserved(layout, settings, center, queue, row):
         return WAIT
-    if _is_preceded(layout, settings, center, queue, index, row[C_REP_IDLE]):
+    if _is_preceded(layout, settings, center, queue, index, row[C_REP_IDLE], scratch.row):
         return WAIT  # whom a free rep is to serve is settled when the rep is asked
     return action
 
 
 @compiled
-def index_rule(layout, settings, center, candidates, mask):
+def index_rule(layout, settings, center, candidates, mask, scratch):
     """Return the index of the action that serves the contact of the highest index, own suspended work first where
     indices are equal, else the first action of the table; with the components that the `settings` say
-    (`agents.rules.index_rule`)."""
+    (`agents.rules.index_rule`). Overwrites `scratch.row`."""
     if center[G_SUBJECT_IS_CONTACT]:
-        return _place_contact(layout, settings, center, candidates, mask)
+        return _place_contact(layout, settings, center, candidates, mask, scratch)
     best, best_index = WAIT, -np.inf
     for action in range(mask.shape[0]):
         kind = layout.kind[action]

@@ -11,21 +11,23 @@ from numpy.typing import NDArray
 
 from agents.rules.compiled.choice import choose
 from agents.rules.compiled.network import NO_NETWORK, NetworkWeights
-from agents.rules.compiled.reading import ActionLayout
+from agents.rules.compiled.reading import ActionLayout, Scratch
 from envs.center_rows import CenterRows
 from envs.interface.actions import WAIT
+from envs.interface.fields import N_CANDIDATE_FIELDS
 from envs.simulator.machine.compilation import compiled, entry_point
 from envs.simulator.step import count_full, journal_of, step_one
 
 
 @compiled
 def _play_row(
-    rule, layout, settings, network, until_s, state, parameters, demand, center, candidates, mask, result, journal
+    rule, layout, settings, network, scratch, until_s, state, parameters, demand, center, candidates, mask, result,
+    journal,
 ):  # fmt: skip
     """Let the rule with code `rule` route one environment until the horizon, or its first decision at or after
     `until_s` seconds, or as long as its records have room."""
     while not result.done and not result.is_full and result.time_s < until_s:
-        action = choose(rule, layout, settings, network, center, candidates, mask)
+        action = choose(rule, layout, settings, network, center, candidates, mask, scratch)
         step_one(state, parameters, demand, max(action, WAIT), center, candidates, mask, result, journal)
 
 
@@ -36,6 +38,7 @@ def _play_rows(
 ):  # fmt: skip
     """Let the rule with code `rule` route each environment of `rows` (int64 indices) as `_play_row` does, one after the
     other; `settings` and `until_s` have a line for every environment. Return how many stopped for want of room."""
+    scratch = Scratch(np.empty(masks.shape[1]), np.empty(N_CANDIDATE_FIELDS))
     for i in range(rows.shape[0]):
         row = rows[i]
         _play_row(
@@ -43,6 +46,7 @@ def _play_rows(
             layout,
             settings[row],
             network,
+            scratch,
             until_s[row],
             states[row],
             parameters[0],

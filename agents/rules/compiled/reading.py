@@ -38,6 +38,18 @@ class ActionLayout(NamedTuple):
     real_time: NDArray[np.int64]
 
 
+class Scratch(NamedTuple):
+    """Arrays that a rule overwrites as it chooses, made once for many choices.
+
+    Attributes:
+        scores: float64 (actions,), of an observation's actions.
+        row: float64 (`N_CANDIDATE_FIELDS`,), of a contact that no action is about.
+    """
+
+    scores: NDArray[np.float64]
+    row: NDArray[np.float64]
+
+
 @compiled
 def queue_field(center, queue, field):
     """Return the value of `field`, a Q_ code, of `queue`, the channel's number, in `center`."""
