@@ -5,6 +5,7 @@ Room: `envs.simulator.machine`. Touches numpy only.
 Sizes come in steps, so that all scenarios of a step share the compiled code.
 """
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,7 +63,14 @@ def record_type(fields: list[Any]) -> np.dtype[Any]:
         end = offsets[-1] + kind.itemsize
     size = _round_up(end, max(map(_alignment, kinds)))
     layout: Any = {"names": names, "formats": kinds, "offsets": offsets, "itemsize": size}
-    return np.dtype((np.record, np.dtype(layout, align=True)))
+    return _first_like(np.dtype((np.record, np.dtype(layout, align=True))))
+
+
+@cache
+def _first_like(kind: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the first of all record types that are equal to `kind`: numba knows that one at once, and compares any
+    other with it, field by field, at each call."""
+    return kind
 
 
 def _alignment(kind: np.dtype[Any]) -> int:
