@@ -127,7 +127,7 @@ class CenterRows:
             wider = np.zeros((self.n_rows, len(demand) + len(demand) // 4), DEMAND)
             wider[:, : self.demands.shape[1]] = self.demands
             self.demands = wider
-        self.demands[row, : len(demand)] = demand
+        self.demands[row, : len(demand)].view(np.uint8)[:] = np.ascontiguousarray(demand).view(np.uint8)
         self.demand_counts[row] = len(demand)
 
     def restart(self, rows: NDArray[np.int64]) -> None:
@@ -374,7 +374,7 @@ class CenterRows:
     @property
     def has_stepped(self) -> NDArray[np.bool_]:
         """True in rows in which a step was made since the start."""
-        return self.states["started"] != 0
+        return self._results["has_stepped"] != 0
 
     def observation(self, row: int | None = None) -> Observation:
         """Return the observation buffers of all rows, or of one, without a copy."""
@@ -385,7 +385,7 @@ class CenterRows:
     def step_costs_usd(self) -> NDArray[np.float64]:
         """The costs of each row's last step, USD, (n_rows, terms); 0 before the first one, whose costs count from the
         start."""
-        return np.where(self.has_stepped[:, None], self.states["step_cost_usd"], 0.0)
+        return np.where(self.has_stepped[:, None], self._results["cost_usd"], 0.0)
 
     def counts(self, row: int) -> Counts:
         """Return the counters of environment `row`."""

@@ -75,7 +75,7 @@ def rows_info(
     if chosen is not None:
         for array in info.values():
             array[~chosen] = 0
-    return info | {f"_{key}": masks for key in info}
+    return info | dict.fromkeys(map("_".__add__, info), masks)
 
 
 def _read_metrics(rows: CenterRows, row: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

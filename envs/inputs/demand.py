@@ -97,8 +97,7 @@ class DemandSampler:
         ]
         parts += self._sample_script(seed, episode)
         parts += self._sample_replay(seed, episode)
-        demand = np.concatenate(parts) if parts else np.zeros(0, DEMAND)
-        return demand[np.argsort(demand["arrival_s"], kind="stable")]
+        return _in_order_of_arrival(parts)
 
     def _sample_channel(self, index: int, channel: Channel, seed: int, episode: int) -> Iterator[NDArray[Any]]:
         """Yield the parts of the demand of `channel`, number `index`: arrivals, initial backlog, list of unlimited
@@ -198,8 +197,7 @@ class DemandSampler:
             contact = self._scenario.scripted_contacts[place]
             parts.append(self._fill_scripted(int(place), contact, seed, _NO_EPISODE))
         parts += self._sample_replay(seed, _NO_EPISODE, now_s)
-        rest = np.concatenate(parts)
-        return np.concatenate([demand[:n_came], rest[np.argsort(rest["arrival_s"], kind="stable")]])
+        return np.concatenate([demand[:n_came], _in_order_of_arrival(parts)])
 
     def script_places(self, demand: NDArray[Any]) -> NDArray[np.int64]:
         """Return for each record of a demand of this scenario which scripted contact it is, NOBODY for all others.
@@ -333,6 +331,16 @@ class DemandSampler:
                 part[target][is_known] = contacts[column][is_known]
             parts.append(part)
         return parts
+
+
+def _in_order_of_arrival(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Return all records of `parts`, `DEMAND` records, in order of arrival; those of the same second as they stand.
+
+    They are moved as bytes: numpy copies records field by field, which takes three times as long.
+    """
+    as_bytes = np.dtype((np.void, DEMAND.itemsize))
+    together = np.concatenate([np.zeros(0, as_bytes), *(part.view(as_bytes) for part in parts)])
+    return together.take(np.argsort(together.view(DEMAND)["arrival_s"], kind="stable")).view(DEMAND)
 
 
 def recorded_day(scenario: Scenario, seed: int, episode: int) -> int:

@@ -137,9 +137,11 @@ def _go_on(state, parameters, demand, center, candidates, mask, result, journal)
         _run_until_decision(state, parameters, demand, center, candidates, mask, result, journal)
         if result.is_full:
             return
+    result.has_stepped = state.started
     if state.started:
         total_usd = 0.0
         for term in range(N_TERMS):
+            result.cost_usd[term] = state.step_cost_usd[term]
             total_usd += state.step_cost_usd[term]
         result.reward_usd = -total_usd
         result.elapsed_s = state.now_s - result.time_s
@@ -152,7 +154,7 @@ def step_one(state, parameters, demand, action, center, candidates, mask, result
     """Carry out `action`, an index of the action table, and run to the next decision or the horizon.
 
     Writes the row's observation and `result`, a RESULT record: the reward is minus the costs since the last decision
-    (the first one's since the start), also in `state.step_cost_usd`; `substituted` is 1 if the action was masked and
+    (the first one's since the start); `substituted` is 1 if the action was masked and
     `wait` was taken instead.
     """
     _answer(state, parameters, action, result, journal)
