@@ -4,12 +4,24 @@ import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.core import event
+from numba.core.errors import TypingError
+from numba.core.runtime import _nrt_python, rtsys
 
-from envs.simulator.machine.compilation import COMPILED_FOLDERS, compiled, entry_point, hash_sources, source_files
+from envs.simulator.machine.compilation import (
+    COMPILED_FOLDERS,
+    allocating,
+    compiled,
+    entry_point,
+    hash_sources,
+    source_files,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("envs", "agents", "experiments")
@@ -134,6 +146,22 @@ def test_a_cache_folder_that_cannot_be_written_is_said_once_and_code_runs_all_th
     assert "cannot be written (Not a directory)" in doctor
 
 
+@contextmanager
+def compilations() -> Iterator[list[str]]:
+    """Yield a list that grows by the name of each function that numba compiles."""
+    names: list[str] = []
+
+    class Noted(event.Listener):
+        def on_start(self, found: event.Event) -> None:
+            names.append(found.data["dispatcher"].py_func.__name__)
+
+        def on_end(self, found: event.Event) -> None:
+            pass
+
+    with event.install_listener("numba:compile", Noted()):
+        yield names
+
+
 def test_constants_and_widths_of_integers_share_one_compiled_form():
     @compiled
     def scale(number, code, is_twice, factor=1):
@@ -148,5 +176,101 @@ def test_constants_and_widths_of_integers_share_one_compiled_form():
     # 2 * 3 * 2 = 12, 10^10 * 5, 10^20 does not fit 64 bits and wraps as int64 does, 7 * 1 * 2 * 2 = 28
     wrapped = int(np.array([10**10]).astype(np.int64)[0]) ** 2 * 2
     wrapped = (wrapped + 2**63) % 2**64 - 2**63
-    assert add_up(np.int32(2), np.int64(10**10)) == 12 + 5 * 10**10 + wrapped + 28
-    assert len(scale.overloads) == 2  # with the default and without
+    with compilations() as names:
+        assert add_up(np.int32(2), np.int64(10**10)) == 12 + 5 * 10**10 + wrapped + 28
+    assert names.count("scale") == 2  # with the default and without
+
+
+def test_compiled_callers_and_python_find_the_same_in_an_inner_function():
+    @compiled
+    def square(number):
+        return number * number
+
+    @compiled
+    def add_squares(first, second):
+        return square(first) + square(second)
+
+    @entry_point
+    def length(first, second):
+        return np.sqrt(add_squares(first, second))
+
+    assert length(3.0, 4.0) == 5.0
+    assert add_squares(3.0, 4.0) == 25.0  # from Python, as tests call inner functions
+    assert length(3, 4) == 5.0  # of integers, compiled anew
+
+
+def test_an_inner_function_must_not_return_an_array_whose_references_nobody_would_count_aright():
+    @compiled
+    def same(numbers):
+        return numbers
+
+    @allocating
+    def longer(numbers):
+        return np.append(numbers, 1.0), 1
+
+    @compiled
+    def tail(numbers):
+        return numbers[1:]
+
+    @entry_point
+    def first_of_same(numbers):
+        return same(numbers)[0]
+
+    @entry_point
+    def first_of_longer(numbers):
+        return longer(numbers)[0][0]
+
+    @entry_point
+    def first_of_tail(numbers):
+        return tail(numbers)[0]
+
+    numbers = np.arange(3.0)
+    with pytest.raises(TypeError, match=r"same returns array.*: must not return an array"):
+        first_of_same(numbers)
+    with pytest.raises(TypeError, match=r"longer returns Tuple\(array.*: must not return an array"):
+        first_of_longer(numbers)
+    with pytest.raises(TypingError, match="Only accept returning of array passed into the function"):  # numba's own
+        first_of_tail(numbers)
+
+
+def test_an_inner_function_that_makes_arrays_must_say_so():
+    @compiled
+    def ones(n):
+        return np.ones(n).sum()
+
+    @entry_point
+    def count(n):
+        return ones(n)
+
+    with pytest.raises(TypingError):
+        count(3)
+
+
+def test_an_inner_function_that_makes_arrays_may_be_called_by_one_that_makes_none():
+    @allocating
+    def total(numbers):
+        return (numbers + 1.0).sum()
+
+    @compiled
+    def twice(numbers):
+        return 2.0 * total(numbers)
+
+    @entry_point
+    def sums(numbers, n):
+        result = 0.0
+        for _ in range(n):
+            result += twice(numbers)
+        return result
+
+    numbers = np.arange(4.0)
+    n_before = sys.getrefcount(numbers)
+    sums(numbers, 0)  # compiles
+    _nrt_python.memsys_enable_stats()
+    try:
+        before = rtsys.get_allocation_stats()
+        assert sums(numbers, 1000) == 1000 * 2 * 10  # 0 + 1 + 2 + 3, and four times 1
+        after = rtsys.get_allocation_stats()
+    finally:
+        _nrt_python.memsys_disable_stats()
+    assert after.alloc - before.alloc == after.free - before.free >= 1000
+    assert sys.getrefcount(numbers) == n_before
