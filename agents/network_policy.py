@@ -75,6 +75,31 @@ class NetworkPolicy(RulePolicy):
         return np.maximum(logits, np.float32(MASKED_LOGIT))
 
 
+class SampledPolicy:
+    """The policy of a network that draws its actions, by a generator of its own that is seeded by `seed`. All rows draw
+    from it, so an action depends on what was asked before and on the place in the batch."""
+
+    def __init__(self, network: NetworkPolicy, seed: int = 0) -> None:
+        self._network = network
+        self.seed(seed)
+
+    def seed(self, seed: int) -> None:
+        """Start the generator anew."""
+        self._generator = np.random.default_rng(seed)
+
+    def predict(self, observations: Observations, deterministic: bool = False) -> NDArray[np.int64]:
+        """Return one open action per observation, int64 (n,): a sampled one, or if `deterministic` the likeliest."""
+        if deterministic:
+            return self._network.predict(observations)
+        return draw_actions(self._network.masked_logits(observations), self._generator)
+
+
+def draw_actions(logits: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.int64]:
+    """Return for each row of `logits` (n, actions) an action of its softmax, int64 (n,): the largest of logit + Gumbel
+    noise (Maddison et al. 2014, A* Sampling, section 2)."""
+    return np.argmax(logits + generator.gumbel(size=logits.shape), axis=1).astype(np.int64)
+
+
 def _counts(scenario: Scenario) -> dict[str, int]:
     """Return how many actions, fields of the center and fields of a candidate there are in `scenario`."""
     table = field_table(tuple(channel.name for channel in scenario.channels))

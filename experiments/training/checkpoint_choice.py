@@ -16,9 +16,10 @@ from torch.utils.tensorboard import SummaryWriter
 from agents.catalog import fitting_baselines
 from agents.episodes import Episodes, play_episodes
 from agents.exported_policy import MODES
-from agents.learning.learned_policy import LearnedPolicy, greedy_policy, save_weights
+from agents.learning.learned_policy import greedy_policy, save_weights
 from agents.learning.maskable_policy import CandidateScoringPolicy
 from agents.learning.network import CandidateScorer
+from agents.network_policy import SampledPolicy
 from agents.rules.rule_policy import RulePolicy
 from agents.run_files import (
     BEST_FILE,
@@ -73,7 +74,8 @@ def validate_network(
     """Return the metrics over validation episodes by mode."""
     shared = Episodes(scenario, seed, batch=episodes)
     metrics = {}
-    for mode, policy in (("greedy", greedy_policy(network, scenario)), ("sampled", LearnedPolicy(network, seed))):
+    greedy = greedy_policy(network, scenario)
+    for mode, policy in (("greedy", greedy), ("sampled", SampledPolicy(greedy, seed))):
         counts = shared.play(policy, np.arange(episodes), deterministic=mode == "greedy")
         metrics[mode] = compute_metrics(scenario, add_counts(counts), episodes)
     return metrics

@@ -7,13 +7,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from scipy.stats import chi2
 
 from agents.episodes import advance_rows, compiled_form, play_episodes
 from agents.exported_policy import ExportedPolicy
 from agents.learning.expected_loss_prior import ExpectedLossPrior
 from agents.learning.learned_policy import LearnedPolicy, greedy_policy, make_network
 from agents.learning.network import CandidateScorer
-from agents.network_policy import NetworkPolicy, random_states, read_network
+from agents.network_policy import NetworkPolicy, SampledPolicy, random_states, read_network
 from agents.policy import MASKED_LOGIT
 from agents.rules.cost_rules import CmuRule
 from agents.rules.expected_loss_rule import ExpectedLossRule
@@ -87,6 +88,35 @@ def test_episodes_in_the_loop_are_those_of_one_question_after_the_other():
     for loop, torch_ in zip(in_loop, asked, strict=True):
         assert loop["cost_usd"].sum() == torch_["cost_usd"].sum() > 0
         assert loop["center_count"]["decisions"] == torch_["center_count"]["decisions"]
+
+
+def test_sampled_actions_follow_the_probabilities_of_the_network():
+    network, draws = random_network(TINY, seed=2), 20_000
+    states = visit_states(TINY, RulePolicy("fifo", TINY), 0, 20)
+    probabilities = LearnedPolicy(network).action_probabilities(states)
+    place = int(np.argmin(np.abs(probabilities.max(axis=1) - 0.5)))  # a state in which several are likely
+    many = {key: np.repeat(array[[place]], draws, axis=0) for key, array in states.items()}
+    sampled = SampledPolicy(greedy_policy(network, TINY), seed=1)
+    drawn = sampled.predict(many)
+    counts = np.bincount(drawn, minlength=probabilities.shape[1])
+    is_likely = probabilities[place] * draws >= 5  # as the chi-squared test wants
+    assert is_likely.sum() > 2
+    expected = probabilities[place][is_likely] * draws
+    statistic = ((counts[is_likely] - expected) ** 2 / expected).sum()
+    assert statistic < chi2.isf(1e-6, is_likely.sum() - 1)
+    assert counts[probabilities[place] == 0.0].sum() == 0
+    sampled.seed(1)
+    np.testing.assert_array_equal(sampled.predict(many), drawn)
+    np.testing.assert_array_equal(sampled.predict(states, deterministic=True), LearnedPolicy(network).predict(states))
+
+
+def test_an_exported_file_samples_what_the_loop_weighs(exported):
+    states = visit_states(TINY, RulePolicy("fifo", TINY), 0, STATES)
+    policy, graph = ExportedPolicy(exported[1], TINY, seed=3), ExportedPolicy(exported[1], TINY, seed=3)
+    graph.__dict__["loop"] = None  # as of a graph that the loop does not know
+    sampled = policy.predict(states, deterministic=False)
+    np.testing.assert_array_equal(sampled, graph.predict(states, deterministic=False))
+    assert (sampled != policy.predict(states, deterministic=True)).any()
 
 
 def test_an_exported_file_is_played_by_the_loop_where_it_acts_greedily(exported, monkeypatch):
