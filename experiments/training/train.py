@@ -30,7 +30,7 @@ from agents.learning.learned_policy import (
     make_network,
     save_weights,
 )
-from agents.learning.maskable_policy import CandidateScoringPolicy, quiet_distributions
+from agents.learning.maskable_policy import CandidateScoringPolicy
 from agents.learning.network import CandidateScorer
 from agents.learning.training_env import TrainingVecEnv
 from agents.rules.rule_policy import RulePolicy
@@ -181,7 +181,6 @@ def train(
             moved(scenario, Move(size_factor=size_factor))  # or it is refused now
     chosen_device = choose_device(device)
     torch.set_num_threads(config.threads)
-    quiet_distributions()
     stated = () if config.benchmark is None else config.benchmark.policies or ()
     data = collect_data([scenario], [load_policy(text, scenario) for text in stated])
     rows = _shipped_rows(scenario, config)  # before the work, not after it

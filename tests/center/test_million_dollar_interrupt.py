@@ -27,7 +27,6 @@ from scipy.special import ndtr
 
 from agents.episodes import play_episodes
 from agents.learning.learned_policy import LearnedPolicy
-from agents.learning.maskable_policy import quiet_distributions
 from agents.policy import Policy
 from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows
@@ -131,7 +130,6 @@ def learned(drawn, tmp_path_factory):
     """The one policy of these tests, as `blended train million_dollar_interrupt` trains it."""
     config = load_training(NAME)
     torch.set_num_threads(1)
-    quiet_distributions()
     model = build_model(drawn, config, torch.device("cpu"), tmp_path_factory.mktemp("run"))
     model.tensorboard_log = None
     model.learn(config.steps)

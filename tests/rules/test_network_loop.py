@@ -13,6 +13,7 @@ from agents.episodes import advance_rows, compiled_form, play_episodes
 from agents.exported_policy import ExportedPolicy
 from agents.learning.expected_loss_prior import ExpectedLossPrior
 from agents.learning.learned_policy import LearnedPolicy, greedy_policy, make_network
+from agents.learning.maskable_policy import CandidateScoringPolicy
 from agents.learning.network import CandidateScorer
 from agents.network_policy import NetworkPolicy, SampledPolicy, random_states, read_network
 from agents.policy import MASKED_LOGIT
@@ -23,6 +24,8 @@ from envs.center_rows import CenterRows
 from envs.errors import ArgumentError
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.training.onnx_export import export_policy, visit_states
+from experiments.training.train import build_model
+from experiments.training.training_config import load_training
 
 TINY = load_scenario("tiny", ("horizon.days=1",))
 STATES = 300
@@ -117,6 +120,28 @@ def test_an_exported_file_samples_what_the_loop_weighs(exported):
     sampled = policy.predict(states, deterministic=False)
     np.testing.assert_array_equal(sampled, graph.predict(states, deterministic=False))
     assert (sampled != policy.predict(states, deterministic=True)).any()
+
+
+def test_a_training_learns_from_the_probabilities_that_it_acted_by(tmp_path):
+    training = load_training("tiny", ("network.width=12", "network.prior_weight=3"))
+    model = build_model(TINY, training, torch.device("cpu"), tmp_path)
+    policy: CandidateScoringPolicy = model.policy
+    policy.scorer_network.load_state_dict(random_network(TINY, seed=3).state_dict())
+    states = visit_states(TINY, RulePolicy("fifo", TINY), 0, STATES)
+    observed = {key: torch.from_numpy(array) for key, array in states.items()}
+    with torch.no_grad():
+        actions, values, log_probabilities = policy.forward(observed)
+        again, expected, entropies = policy.evaluate_actions(observed, actions)
+        distribution = policy.get_distribution(observed)  # sb3-contrib's own, of the form that is exported
+        likeliest, _, _ = policy.forward(observed, deterministic=True)
+    is_open = states["action_mask"][np.arange(STATES), actions] == 1
+    assert is_open.all()
+    torch.testing.assert_close(log_probabilities, expected, rtol=1e-4, atol=1e-4)  # sums of float32 in another order
+    torch.testing.assert_close(expected, distribution.log_prob(actions), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(entropies, distribution.entropy(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(values, again)
+    torch.testing.assert_close(likeliest, distribution.mode())
+    assert (actions != likeliest).any()
 
 
 def test_an_exported_file_is_played_by_the_loop_where_it_acts_greedily(exported, monkeypatch):
