@@ -25,7 +25,7 @@ from envs.interface.units import NEVER, NOBODY
 from envs.simulator.contacts.arrival import admit
 from envs.simulator.contacts.waiting import strike_clock
 from envs.simulator.events import end_rep_phase
-from envs.simulator.machine.compilation import compiled, entry_point
+from envs.simulator.machine.compilation import allocating, compiled, entry_point
 from envs.simulator.machine.event_list import first_contact, queue_heap
 from envs.simulator.machine.record_types import Sizes
 from envs.simulator.machine.state import (
@@ -121,7 +121,7 @@ def _rep_code(state, parameters, rep, is_ordered):
     return code
 
 
-@compiled
+@allocating
 def _write_key(state, parameters, is_ordered, key):
     """Write the key of the present chain state into `key`, int64 (`KEY_LENGTH`,); if `is_ordered`, the order of
     arrival and of idle times is part of it."""
