@@ -54,13 +54,9 @@ def rows_info(
 ) -> dict[str, Any]:
     """Return the infos of all environments as Gymnasium's vector environments put them together: arrays over rows, with
     a mask of the rows that have the entry under the key with a leading underscore. With `chosen`, bool (n_rows,), the
-    rows not chosen have none, and hold zeros."""
+    rows not chosen have none, and hold zeros. Metrics of a step that ends no episode are read-only."""
     masks = np.ones(rows.n_rows, bool) if chosen is None else chosen.copy()
     has_stepped = rows.has_stepped
-    metrics = np.zeros((rows.n_rows, len(rows.metric_names)))
-    are_defined = np.zeros(metrics.shape, bool)
-    for row in np.flatnonzero(rows.is_over & masks).tolist():
-        metrics[row], are_defined[row] = _read_metrics(rows, row)
     info = {
         "action_mask": rows.mask.copy(),
         "elapsed_s": np.where(has_stepped, rows.elapsed_s, 0.0),
@@ -68,14 +64,24 @@ def rows_info(
         "substituted": (has_stepped & (rows.substituted != 0)).astype(np.int8),
         "demand_seed": seeds.copy(),
         "demand_episode": episodes.copy(),
-        "metrics": metrics,
-        "metrics_defined": are_defined,
     }
     info |= dict(zip(COST_KEYS, rows.step_costs_usd.T.copy(), strict=True))
     if chosen is not None:
         for array in info.values():
             array[~chosen] = 0
+    info |= _ended_metrics(rows, np.flatnonzero(rows.is_over & masks))
     return info | dict.fromkeys(map("_".__add__, info), masks)
+
+
+def _ended_metrics(rows: CenterRows, ended: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Return the two entries of the metrics: of the rows `ended`, and 0 for all others."""
+    shape = (rows.n_rows, len(rows.metric_names))
+    if not len(ended):  # as nearly always; some hundred numbers a row would take a tenth of the time of a step
+        return {"metrics": np.broadcast_to(0.0, shape), "metrics_defined": np.broadcast_to(False, shape)}
+    metrics, are_defined = np.zeros(shape), np.zeros(shape, bool)
+    for row in ended.tolist():
+        metrics[row], are_defined[row] = _read_metrics(rows, row)
+    return {"metrics": metrics, "metrics_defined": are_defined}
 
 
 def _read_metrics(rows: CenterRows, row: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

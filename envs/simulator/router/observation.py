@@ -253,7 +253,7 @@ def _write_center(state, parameters, center):
         else:
             n_free += state.classes[k].n_free
             for q in range(parameters.n_queues):
-                if parameters.skill[k, q]:
+                if state.classes[k].n_free and parameters.skill[k, q]:
                     center[N_CENTER_FIELDS + q * N_QUEUE_FIELDS + Q_REPS_FREE] += state.classes[k].n_free
         n_interruptible += state.classes[k].n_interruptible
     center[G_FREE] = n_free
