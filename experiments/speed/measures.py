@@ -13,9 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -171,6 +171,123 @@ def cold_start_s() -> float:
         return time.perf_counter() - start
 
 
+QUEUE_DAYS, CALLS_PER_MIN, QUEUE_REPS, CALL_S = 10, 1.0, 3, 150.0
+"""The model of the yardsticks: M/M/3, calls of 150 seconds that nobody gives up, load 0.83."""
+
+
+def queue_calls_per_second() -> float:
+    """Return calls a second of the yardsticks' model in this center, by the rule `fifo` in the compiled loop, the
+    calls' drawing included; the best of `REPEATS`."""
+    from agents.episodes import Episodes
+    from agents.rules.rule_policy import RulePolicy
+    from envs.scenario.scenario import Scenario
+
+    voice = {"name": "voice", "kind": "real_time", "arrivals": {"rate_per_hour": 60 * CALLS_PER_MIN}}
+    voice["handle_time"] = {"distribution": "exponential", "mean_s": CALL_S}
+    groups = [{"name": "all", "count": QUEUE_REPS, "skills": ["voice"]}]
+    center = Scenario.model_validate(
+        {"name": "queue", "horizon": {"days": QUEUE_DAYS}, "channels": [voice], "groups": groups}
+    )
+    rule = RulePolicy("fifo", center)
+
+    def play(repeat: int) -> float:
+        (counts,) = Episodes(center, repeat).play(rule, np.arange(1))
+        return float(counts["queue_count"]["arrived"].sum())
+
+    return _best_per_second(play)
+
+
+def queue_calls_per_second_simpy() -> float:
+    """Return the same in SimPy, a process for each call."""
+    import simpy
+
+    def play(repeat: int) -> float:
+        generator = np.random.default_rng(repeat)
+        environment = simpy.Environment()
+        reps = simpy.Resource(environment, capacity=QUEUE_REPS)
+        came = 0
+
+        def call() -> Generator[Any, Any, Any]:
+            with reps.request() as turn:
+                yield turn
+                yield environment.timeout(generator.exponential(CALL_S))
+
+        def arrivals() -> Generator[Any, Any, Any]:
+            nonlocal came
+            while True:
+                yield environment.timeout(generator.exponential(60 / CALLS_PER_MIN))
+                came += 1
+                environment.process(call())
+
+        environment.process(arrivals())
+        environment.run(until=QUEUE_DAYS * 86_400)
+        return came
+
+    return _best_per_second(play)
+
+
+def queue_calls_per_second_ciw() -> float:
+    """Return the same in Ciw."""
+    import ciw
+
+    network = ciw.create_network(
+        arrival_distributions=[ciw.dists.Exponential(CALLS_PER_MIN)],
+        service_distributions=[ciw.dists.Exponential(60 / CALL_S)],
+        number_of_servers=[QUEUE_REPS],
+    )
+
+    def play(repeat: int) -> float:
+        ciw.seed(repeat)
+        simulation = ciw.Simulation(network)
+        simulation.simulate_until_max_time(QUEUE_DAYS * 1440)
+        return len(simulation.get_all_records())
+
+    return _best_per_second(play)
+
+
+def _best_per_second(play: Callable[[int], float]) -> float:
+    """Return the most that `play`, which is given a seed and returns how much it has played, plays a second; the first
+    of its runs compiles."""
+    rates = []
+    for repeat in range(1 + REPEATS):
+        start = time.perf_counter()
+        played = play(repeat)
+        rates.append(played / (time.perf_counter() - start))
+    return max(rates[1:])
+
+
+def cartpole_steps_per_second(batch: int = 256, steps: int = 200) -> float:
+    """Return steps a second of Gymnasium's own vector form of CartPole, random actions."""
+    import gymnasium
+
+    env = gymnasium.make_vec("CartPole-v1", num_envs=batch, vectorization_mode="vector_entry_point")
+    actions = np.random.default_rng(0).integers(2, size=(steps, batch))
+    env.reset(seed=0)
+
+    def play(repeat: int) -> float:
+        for chosen in actions:
+            env.step(chosen)
+        return float(batch * steps)
+
+    return _best_per_second(play)
+
+
+def cartpole_steps_per_second_envpool(batch: int = 256, steps: int = 200) -> float:
+    """Return the same in EnvPool, on one thread."""
+    import envpool
+
+    env = envpool.make_gymnasium("CartPole-v1", num_envs=batch, num_threads=1)
+    actions = np.random.default_rng(0).integers(2, size=(steps, batch)).astype(np.int32)
+    env.reset()
+
+    def play(repeat: int) -> float:
+        for chosen in actions:
+            env.step(chosen)
+        return float(batch * steps)
+
+    return _best_per_second(play)
+
+
 MEASURES = {
     "decisions_per_second_per_core": Measure(
         "decisions, bank, 256 rows, full observation", "1/s", lambda: decisions_per_second(256)
@@ -206,6 +323,15 @@ MEASURES = {
         "the same, 100,000 e-mails waiting against 100",
         "",
         lambda: crowded_ns(20, 100_000) / crowded_ns(20, 100),
+    ),
+    "queue_calls_per_second": Measure(
+        "calls of an M/M/3 queue, fifo in the compiled loop", "1/s", queue_calls_per_second
+    ),
+    "queue_calls_per_second_simpy": Measure("the same in SimPy", "1/s", queue_calls_per_second_simpy),
+    "queue_calls_per_second_ciw": Measure("the same in Ciw", "1/s", queue_calls_per_second_ciw),
+    "cartpole_steps_per_second": Measure("CartPole of Gymnasium, 256 rows", "1/s", cartpole_steps_per_second),
+    "cartpole_steps_per_second_envpool": Measure(
+        "the same of EnvPool, where it is installed", "1/s", cartpole_steps_per_second_envpool
     ),
     "cold_start_s": Measure("nothing compiled to the first table of bank", "s", cold_start_s),
 }
