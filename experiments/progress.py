@@ -75,7 +75,7 @@ class _CompilationBar(event.Listener):
             self._task = self._progress.add_task(f"compiling {name}", total=total, completed=len(_done))
 
 
-_DURATION = "two to five minutes, longer where others use the processor"
+_DURATION = "one to two minutes, longer where others use the processor"
 
 
 def _how_often_text() -> str:

@@ -16,12 +16,12 @@ from experiments.cli.options import (
     Overrides,
     RecordFolderPath,
     Scenarios,
+    ThreadsOrAll,
     open_records,
     refuse_beside_suite,
     require_folders,
     split_list,
 )
-from experiments.processors import MOST_THREADS
 
 BenchmarkName = Annotated[
     str | None,
@@ -56,15 +56,6 @@ Tuned = Annotated[
         show_default=False,
     ),
 ]
-Threads = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        max=MOST_THREADS,
-        help="Threads, on which no result depends; default: 1, with --suite one for each CPU.",
-        show_default=False,
-    ),
-]
 Bound = Annotated[
     int | None,
     typer.Option(min=0, help="Test episodes on which a lower bound of the cost is computed; default: 4; 0: none."),
@@ -84,7 +75,7 @@ def benchmark(
     seed: Seed = None,
     reference: Reference = None,
     tuned: Tuned = None,
-    threads: Threads = None,
+    threads: ThreadsOrAll = None,
     bound: Bound = None,
     overrides: Overrides = None,
     json_file: JsonFile = None,
@@ -118,7 +109,7 @@ def benchmark(
             tuned=tuned,
             bound=bound,
         ),
-        threads=threads or (usable_cpus() if suite else 1),
+        threads=threads or usable_cpus(),
         records=records,
     )
     result.show()

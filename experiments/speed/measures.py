@@ -114,6 +114,7 @@ def training_steps_per_second(scenario: str = "bank", *, is_stock: bool = False)
     center, ppo = load_scenario(config.scenario), config.ppo
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["SB3_LOGDIR"] = folder  # else SB3 leaves a folder of its own among all temporary files
         if is_stock:
             model = MaskablePPO(
                 "MultiInputPolicy",
