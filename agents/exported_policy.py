@@ -15,7 +15,7 @@ be known stands in the file's metadata, each entry text:
 * `scenario_name`, and `scenario`: JSON, the resolved scenario;
 * `data`: JSON, the SHA-256 of that scenario and of its recorded days (`experiments.provenance`); older files have none;
 * `network`: JSON, prior and layers once more (`agents.network_policy`), from which the compiled loop plays the greedy
-  policy; older files and graphs of another make have none;
+  policy and actions are sampled; older files and graphs of another make have none;
 * `mode`: `greedy` or `sampled`, the better one on validation episodes, and `validation_cost_usd`: JSON, the
   cost per day of both there (empty if unknown);
 * `provenance`: JSON: versions, command, seed, date, commit.
@@ -108,7 +108,8 @@ class ExportedPolicy:
 
     @cached_property
     def loop(self) -> NetworkPolicy | None:
-        """The greedy policy as the compiled loop plays it; None where that does not know the graph."""
+        """The greedy policy as the compiled loop plays it, from whose logits actions are sampled too; None where that
+        does not know the graph."""
         text = self.metadata.get("network")
         found = read_network(text, self._scenario, {"actions": self._actions, **self._fields}) if text else None
         return found if found is not None and self._agrees_with(found) else None
@@ -149,7 +150,8 @@ class ExportedPolicy:
             deterministic = self.mode == "greedy"
         if deterministic:
             return np.argmax(self.masked_logits(observations), axis=1).astype(np.int64)
-        logits = (self.loop or self).masked_logits(observations)  # the loop's arithmetic takes a tenth of the time
+        typed = {name: np.ascontiguousarray(observations[name], kind) for name, kind in INPUT_TYPES.items()}
+        logits = (self.loop or self).masked_logits(typed)  # the loop's arithmetic takes a tenth of the time
         # Drawn among the file's own actions: those that a later version adds change no draw.
         return self._actions[draw_actions(logits[:, self._actions], self._generator)]
 

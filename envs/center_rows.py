@@ -154,9 +154,10 @@ class CenterRows:
 
     def _move(self, move: int, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
         """Make `move` of `envs.simulator.step` in `rows`, in records that are large enough for it."""
-        if self._threads > 1:
+        is_shared = self._threads > 1 and len(rows) > 1
+        if is_shared:
             numba.set_num_threads(self._threads)
-        move_all = move_rows_in_parallel if self._threads > 1 else move_rows
+        move_all = move_rows_in_parallel if is_shared else move_rows
         if move_all(move, rows, *self.kernel_arrays(), actions, *self.seen_arrays()):
             self.make_room()
 

@@ -14,6 +14,8 @@ Room: `envs`. Reads rows of environments. No key is one that a wrapper or librar
 | `metrics` | float64 (n_metrics,) | all metrics in the order of `metric_names`, in the last step; 0 before |
 | `metrics_defined` | bool (n_metrics,) | which of them are defined: no ratio of nothing; False before the last step |
 
+Of many centers together the last two are read-only.
+
 Right after a reset nothing has been done: `elapsed_s`, costs and `substituted` are 0. What the center charged before
 its first question is in the first step's cost and reward, and nowhere else.
 """
@@ -54,7 +56,7 @@ def rows_info(
 ) -> dict[str, Any]:
     """Return the infos of all environments as Gymnasium's vector environments put them together: arrays over rows, with
     a mask of the rows that have the entry under the key with a leading underscore. With `chosen`, bool (n_rows,), the
-    rows not chosen have none, and hold zeros. Metrics of a step that ends no episode are read-only."""
+    rows not chosen have none, and hold zeros."""
     masks = np.ones(rows.n_rows, bool) if chosen is None else chosen.copy()
     has_stepped = rows.has_stepped
     info = {
@@ -81,6 +83,7 @@ def _ended_metrics(rows: CenterRows, ended: NDArray[np.int64]) -> dict[str, NDAr
     metrics, are_defined = np.zeros(shape), np.zeros(shape, bool)
     for row in ended.tolist():
         metrics[row], are_defined[row] = _read_metrics(rows, row)
+    metrics.flags.writeable = are_defined.flags.writeable = False  # as where nobody ended
     return {"metrics": metrics, "metrics_defined": are_defined}
 
 

@@ -39,7 +39,8 @@ def make_network(scenario: Scenario, **settings: Any) -> CandidateScorer:
 
 
 class LearnedPolicy:
-    """A network as a policy. Sampling uses a generator of its own, seeded by `seed`."""
+    """A network as a policy, asked in torch: what its compiled and its exported form are held against. Sampling uses a
+    generator of its own, seeded by `seed`."""
 
     def __init__(self, network: CandidateScorer, seed: int = 0) -> None:
         self._network = network

@@ -66,7 +66,8 @@ class CandidateScoringPolicy(MaskableActorCriticPolicy):
     @torch.no_grad()
     def _logits_to_act_by(self, obs: Any) -> Tensor:
         """Return masked logits (batch, actions), on a CPU by the compiled network, which takes a fifth of the time for
-        the few observations of a step."""
+        the few observations of a step. They are those of torch but for rounding: the compiled prior compares in double
+        precision."""
         network = self.scorer_network
         if self.device.type != "cpu":
             return network.score_open(obs["center"], obs["candidates"], obs["action_mask"])[0]

@@ -174,7 +174,7 @@ class DemandSampler:
         came_today[n_came:] = False
         is_backlog = (places == NOBODY) & ~is_drawn
         is_backlog[:n_came] = False
-        parts = [demand[:0]]
+        parts = []
         for index, channel in enumerate(self._scenario.channels):
 
             def stream(variable: str, place: int = index) -> np.random.Generator:

@@ -42,7 +42,7 @@ def _is_full(state, parameters, journal):
 def _run_until_decision(state, parameters, demand, center, candidates, mask, result, journal):
     """Let events happen until somebody is to be asked or the horizon is reached, and write the observation; after the
     horizon only `wait` is open. Where the records are too small for the next event, only `result.is_full` is set: with
-    larger ones `go_on` goes on from there as if they had been so large from the start."""
+    larger ones `GO_ON` goes on from there as if they had been so large from the start."""
     while not state.done:
         if _is_full(state, parameters, journal):
             result.is_full = 1
@@ -102,8 +102,11 @@ def set_up(state, parameters):
 
 
 @compiled
-def _begin(state, parameters, demand):
-    """Start an episode on a `state` that is zero but for its `key`, before its first event."""
+def _begin(state, parameters, demand, result):
+    """Start an episode on a `state` that is zero but for its `key`, before its first event; nothing is done yet, and of
+    `result` only that is written, since the caller may still want the last step's reward."""
+    result.done = 0
+    result.has_stepped = 0
     set_up(state, parameters)
     expect_arrival(state, demand)
     find_supply(state, demand)
@@ -116,6 +119,7 @@ def _answer(state, parameters, action, result, journal):
     if state.started:
         state.step_cost_usd[:] = 0.0
     state.started = 1
+    result.has_stepped = 1
     result.time_s = state.now_s
     result.substituted = 0
     if action < 0 or action >= parameters.n_actions or not state.action_mask[action]:
@@ -130,14 +134,12 @@ def _answer(state, parameters, action, result, journal):
 @compiled
 def _go_on(state, parameters, demand, center, candidates, mask, result, journal):
     """Run to the next decision or the horizon, and write of `result`, a RESULT record whose time is that of the last
-    decision, what the run brought: before the first decision time and end only, since the caller may still want the
-    last step's reward."""
+    decision, what the run brought: before the first decision time and end only."""
     result.is_full = 0
     if not state.done:
         _run_until_decision(state, parameters, demand, center, candidates, mask, result, journal)
         if result.is_full:
             return
-    result.has_stepped = state.started
     if state.started:
         total_usd = 0.0
         for term in range(N_TERMS):
@@ -154,8 +156,8 @@ def step_one(state, parameters, demand, action, center, candidates, mask, result
     """Carry out `action`, an index of the action table, and run to the next decision or the horizon.
 
     Writes the row's observation and `result`, a RESULT record: the reward is minus the costs since the last decision
-    (the first one's since the start); `substituted` is 1 if the action was masked and
-    `wait` was taken instead.
+    (the first one's since the start); `substituted` is 1 if the action was masked and `wait`
+    was taken instead.
     """
     _answer(state, parameters, action, result, journal)
     _go_on(state, parameters, demand, center, candidates, mask, result, journal)
@@ -182,7 +184,7 @@ def _move_row(
     state, demand, result = states[row], demands[row, : demand_counts[row]], results[row]
     journal = journal_of(journals, row)
     if move == START:
-        _begin(state, parameters[0], demand)
+        _begin(state, parameters[0], demand, result)
     elif move == STEP:
         _answer(state, parameters[0], actions[row], result, journal)
     _go_on(state, parameters[0], demand, centers[row], candidates[row], masks[row], result, journal)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -29,6 +30,11 @@ ROUNDS = 3
 """How often each figure is taken; the table has the median."""
 ONCE = ("cold_start_s",)
 """Figures that take minutes, and are taken once."""
+
+
+def installed_keys() -> list[str]:
+    """Return the keys of all figures but those of libraries that are not installed."""
+    return [key for key, each in MEASURES.items() if not each.library or find_spec(each.library) is not None]
 
 
 def measure(key: str, root: Path) -> float:
@@ -49,7 +55,7 @@ def compare(keys: list[str], base: Path | None, console: Console) -> dict[str, d
         console.print(f"{key} …", highlight=False)
         here, there = [], []
         for _ in range(1 if key in ONCE else ROUNDS):
-            if base is not None:
+            if base is not None and not MEASURES[key].library:
                 there.append(measure(key, base))
             here.append(measure(key, REPOSITORY_FOLDER))
         found = {"figures": statistics.median(here)}
@@ -90,7 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.speed", description=__doc__)
     parser.add_argument("--base", metavar="COMMIT", help="measure that commit beside this code, in turns")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write figures and ratios by key")
-    parser.add_argument("--keys", metavar="KEY", nargs="+", choices=list(MEASURES), default=list(MEASURES))
+    parser.add_argument("--keys", metavar="KEY", nargs="+", choices=list(MEASURES), default=installed_keys())
     arguments = parser.parse_args()
     console = Console()
     with tempfile.TemporaryDirectory() as folder:

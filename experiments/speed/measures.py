@@ -25,11 +25,13 @@ REPEATS = 3
 
 
 class Measure(NamedTuple):
-    """One figure: what it is, its unit, and how it is found."""
+    """One figure: what it is, its unit, how it is found, and the library that it is of, if it is none of this project's
+    own."""
 
     meaning: str
     unit: str
     find: Callable[[], float]
+    library: str = ""
 
 
 def decisions_per_second(batch: int, scenario: str = "bank") -> float:
@@ -328,11 +330,13 @@ MEASURES = {
     "queue_calls_per_second": Measure(
         "calls of an M/M/3 queue, fifo in the compiled loop", "1/s", queue_calls_per_second
     ),
-    "queue_calls_per_second_simpy": Measure("the same in SimPy", "1/s", queue_calls_per_second_simpy),
-    "queue_calls_per_second_ciw": Measure("the same in Ciw", "1/s", queue_calls_per_second_ciw),
-    "cartpole_steps_per_second": Measure("CartPole of Gymnasium, 256 rows", "1/s", cartpole_steps_per_second),
+    "queue_calls_per_second_simpy": Measure("the same in SimPy", "1/s", queue_calls_per_second_simpy, "simpy"),
+    "queue_calls_per_second_ciw": Measure("the same in Ciw", "1/s", queue_calls_per_second_ciw, "ciw"),
+    "cartpole_steps_per_second": Measure(
+        "CartPole of Gymnasium, 256 rows", "1/s", cartpole_steps_per_second, "gymnasium"
+    ),
     "cartpole_steps_per_second_envpool": Measure(
-        "the same of EnvPool, where it is installed", "1/s", cartpole_steps_per_second_envpool
+        "the same of EnvPool, where it is installed", "1/s", cartpole_steps_per_second_envpool, "envpool"
     ),
     "cold_start_s": Measure("nothing compiled to the first table of bank", "s", cold_start_s),
 }

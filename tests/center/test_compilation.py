@@ -246,6 +246,30 @@ def test_an_inner_function_that_makes_arrays_must_say_so():
         count(3)
 
 
+def test_a_helper_of_numba_that_counts_references_is_not_that_of_a_function_that_counts_none():
+    # numba keeps one compiled form of such helpers, whoever calls them: the second function would leak an array a call.
+    @allocating
+    def first_place(numbers):
+        return np.argsort(numbers)[0]
+
+    @compiled
+    def last_place(numbers):
+        return np.argsort(numbers)[-1]
+
+    @entry_point
+    def first(numbers):
+        return first_place(numbers)
+
+    @entry_point
+    def last(numbers):
+        return last_place(numbers)
+
+    numbers = np.array([2.0, 3.0, 1.0])
+    assert first(numbers) == 2
+    with pytest.raises(TypingError):
+        last(numbers)
+
+
 def test_an_inner_function_that_makes_arrays_may_be_called_by_one_that_makes_none():
     @allocating
     def total(numbers):

@@ -113,13 +113,20 @@ def test_sampled_actions_follow_the_probabilities_of_the_network():
     np.testing.assert_array_equal(sampled.predict(states, deterministic=True), LearnedPolicy(network).predict(states))
 
 
-def test_an_exported_file_samples_what_the_loop_weighs(exported):
+def test_an_exported_file_samples_what_the_loop_weighs(exported, monkeypatch):
     states = visit_states(TINY, RulePolicy("fifo", TINY), 0, STATES)
     policy, graph = ExportedPolicy(exported[1], TINY, seed=3), ExportedPolicy(exported[1], TINY, seed=3)
     graph.__dict__["loop"] = None  # as of a graph that the loop does not know
-    sampled = policy.predict(states, deterministic=False)
-    np.testing.assert_array_equal(sampled, graph.predict(states, deterministic=False))
-    assert (sampled != policy.predict(states, deterministic=True)).any()
+    expected, likeliest = graph.predict(states, deterministic=False), graph.predict(states, deterministic=True)
+    assert policy.loop is not None
+    monkeypatch.setattr(ExportedPolicy, "masked_logits", lambda *arguments: pytest.fail("asks the graph"))
+    as_wrappers_have_them = {
+        "center": states["center"].astype(np.float64),
+        "candidates": states["candidates"].astype(np.float64),
+        "action_mask": states["action_mask"] != 0,
+    }
+    np.testing.assert_array_equal(policy.predict(as_wrappers_have_them, deterministic=False), expected)
+    assert (expected != likeliest).any()
 
 
 def test_a_training_learns_from_the_probabilities_that_it_acted_by(tmp_path):

@@ -296,7 +296,8 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
 
 @compiled
 def expected_loss(layout, center, candidates, mask, adjustment, scores):
-    """Return the index of the open action with the largest score of `score_expected_loss`, which it writes."""
+    """Return the index of the open action with the largest score of `score_expected_loss`; overwrites
+    `scores`."""
     score_expected_loss(layout, center, candidates, mask, adjustment, scores)
     best = WAIT
     for action in range(mask.shape[0]):

@@ -1,4 +1,4 @@
-"""How the center's code is compiled: one decorator pair and the folder of the compiled code.
+"""How the center's code is compiled: four decorators and the folder of the compiled code.
 
 Room: `envs.simulator.machine`. Touches numba's settings and nothing else.
 

@@ -55,6 +55,11 @@ class _OfferToCallers(LoweringPass):
         return False
 
 
+_BORROWING: dict[Any, Any] = {}
+"""numba's helpers as compiled for functions that count no references. numba keeps one form of each for all, and one
+that was compiled to count them would leak in a caller that does not."""
+
+
 class InnerCompiler(Compiler):
     """numba's compiler without what only functions need that Python calls: for `numba.njit(pipeline_class=…)` with
     neither wrapper. What it compiles must be called from compiled code alone."""
@@ -63,6 +68,8 @@ class InnerCompiler(Compiler):
         """Return numba's own passes, with another library and without machine code."""
         self.state.library = _UnoptimizedLibrary(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
         self.state.flags.no_compile = True
+        if not self.state.flags.nrt:
+            self.state.targetctx.cached_internal_func = _BORROWING  # of the context of this one function
         [passes] = super().define_pipelines()
         passes.add_pass_after(_OfferToCallers, NativeLowering)
         passes.finalize()
