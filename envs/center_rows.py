@@ -83,8 +83,7 @@ class CenterRows:
         self.demands = np.zeros((n_rows, 1), DEMAND)
         self.demand_counts = np.zeros(n_rows, np.int64)
         self.keys = np.zeros(n_rows, np.uint64)
-        self.all_rows = np.arange(n_rows)
-        self._no_actions = np.zeros(n_rows, np.int64)
+        self.all_rows, self._no_actions = np.arange(n_rows), np.zeros(n_rows, np.int64)
         self._were_started = np.zeros(n_rows, bool)
         self._has_journal = journal
         self._sampler = DemandSampler(scenario) if sampler is None else sampler
