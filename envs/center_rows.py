@@ -369,7 +369,7 @@ class CenterRows:
     def is_over(self) -> NDArray[np.bool_]:
         """True in rows whose episode has ended with a step. Where nobody is ever asked the horizon is reached at the
         start; then the first step ends the episode."""
-        return self.done & self.has_stepped
+        return self._results["is_over"] != 0
 
     @property
     def has_stepped(self) -> NDArray[np.bool_]:
@@ -385,7 +385,7 @@ class CenterRows:
     def step_costs_usd(self) -> NDArray[np.float64]:
         """The costs of each row's last step, USD, (n_rows, terms); 0 before the first one, whose costs count from the
         start."""
-        return np.where(self.has_stepped[:, None], self._results["cost_usd"], 0.0)
+        return self._results["cost_usd"]
 
     def counts(self, row: int) -> Counts:
         """Return the counters of environment `row`."""

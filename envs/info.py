@@ -20,6 +20,7 @@ Right after a reset nothing has been done: `elapsed_s`, costs and `substituted` 
 its first question is in the first step's cost and reward, and nowhere else.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,16 +35,15 @@ COST_KEYS = tuple(f"cost_{term}_usd" for term in COST_TERMS)
 
 def row_info(rows: CenterRows, row: int, seed: int, episode: int) -> dict[str, Any]:
     """Return the info of environment `row`, which plays `episode` under demand seed `seed`."""
-    has_stepped = bool(rows.has_stepped[row])
     result = rows.results[row]
     metrics, are_defined = np.zeros(len(rows.metric_names)), np.zeros(len(rows.metric_names), bool)
-    if has_stepped and result["done"]:
+    if result["is_over"]:
         metrics, are_defined = _read_metrics(rows, row)
     return {
         "action_mask": rows.mask[row].copy(),
-        "elapsed_s": result["elapsed_s"] if has_stepped else np.float64(0.0),
+        "elapsed_s": result["elapsed_s"],
         "time_s": result["time_s"],
-        "substituted": np.int8(has_stepped and result["substituted"]),
+        "substituted": np.int8(result["substituted"]),
         "demand_seed": np.int64(seed),
         "demand_episode": np.int64(episode),
         "metrics": metrics,
@@ -58,16 +58,15 @@ def rows_info(
     a mask of the rows that have the entry under the key with a leading underscore. With `chosen`, bool (n_rows,), the
     rows not chosen have none, and hold zeros."""
     masks = np.ones(rows.n_rows, bool) if chosen is None else chosen.copy()
-    has_stepped = rows.has_stepped
     info = {
         "action_mask": rows.mask.copy(),
-        "elapsed_s": np.where(has_stepped, rows.elapsed_s, 0.0),
+        "elapsed_s": rows.elapsed_s.copy(),
         "time_s": rows.time_s.copy(),
-        "substituted": (has_stepped & (rows.substituted != 0)).astype(np.int8),
+        "substituted": rows.substituted.astype(np.int8),
         "demand_seed": seeds.copy(),
         "demand_episode": episodes.copy(),
     }
-    info |= dict(zip(COST_KEYS, rows.step_costs_usd.T.copy(), strict=True))
+    info |= zip(COST_KEYS, rows.step_costs_usd.T.copy(), strict=True)
     if chosen is not None:
         for array in info.values():
             array[~chosen] = 0
@@ -77,14 +76,21 @@ def rows_info(
 
 def _ended_metrics(rows: CenterRows, ended: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
     """Return the two entries of the metrics: of the rows `ended`, and 0 for all others."""
-    shape = (rows.n_rows, len(rows.metric_names))
-    if not len(ended):  # as nearly always; some hundred numbers a row would take a tenth of the time of a step
-        return {"metrics": np.broadcast_to(0.0, shape), "metrics_defined": np.broadcast_to(False, shape)}
-    metrics, are_defined = np.zeros(shape), np.zeros(shape, bool)
-    for row in ended.tolist():
-        metrics[row], are_defined[row] = _read_metrics(rows, row)
-    metrics.flags.writeable = are_defined.flags.writeable = False  # as where nobody ended
+    metrics, are_defined = _no_metrics(rows.n_rows, len(rows.metric_names))
+    if len(ended):
+        metrics, are_defined = metrics.copy(), are_defined.copy()
+        for row in ended.tolist():
+            metrics[row], are_defined[row] = _read_metrics(rows, row)
+        metrics.flags.writeable = are_defined.flags.writeable = False
     return {"metrics": metrics, "metrics_defined": are_defined}
+
+
+@cache
+def _no_metrics(n_rows: int, n_metrics: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return what is said of metrics where no episode has ended, as nearly always, read-only: to make some hundred
+    numbers a row anew at every step would take a tenth of its time."""
+    shape = (n_rows, n_metrics)
+    return np.broadcast_to(np.float64(0.0), shape), np.broadcast_to(np.False_, shape)
 
 
 def _read_metrics(rows: CenterRows, row: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -159,7 +159,6 @@ class BlendedCenterVector(WritableSpec, VectorEnv[Observation, NDArray[Any], NDA
         Before anything changes, raises `ValueError` for what is not one action per row, and for a masked one under
         `on_masked_action="raise"`; `RuntimeError` before `reset`, and where a row is over under `"Disabled"`.
         """
-        actions = check_actions(actions, self.num_envs, self.rows.n_actions)
         if self.episodes[0] < 0:
             raise NotRunningError("step() needs running episodes: call reset() first")
         was_over = self.rows.is_over
@@ -171,7 +170,7 @@ class BlendedCenterVector(WritableSpec, VectorEnv[Observation, NDArray[Any], NDA
                 'reset(options={"reset_mask": ...}) first'
             )
         if self._raise_masked:
-            self.rows.refuse_masked(rows, actions)
+            self.rows.refuse_masked(rows, check_actions(actions, self.num_envs, self.rows.n_actions))
         self.rows.step(rows, actions)
         rewards_usd, terminated = self.rows.reward_usd.copy(), self.rows.is_over
         if len(rows) < self.num_envs:

@@ -103,10 +103,14 @@ def set_up(state, parameters):
 
 @compiled
 def _begin(state, parameters, demand, result):
-    """Start an episode on a `state` that is zero but for its `key`, before its first event; nothing is done yet, and of
-    `result` only that is written, since the caller may still want the last step's reward."""
+    """Start an episode on a `state` that is zero but for its `key`, before its first event. Of `result` all but the
+    reward says that nothing is done yet; the caller may still want the last step's reward."""
     result.done = 0
     result.has_stepped = 0
+    result.is_over = 0
+    result.substituted = 0
+    result.elapsed_s = 0.0
+    result.cost_usd[:] = 0.0
     set_up(state, parameters)
     expect_arrival(state, demand)
     find_supply(state, demand)
@@ -147,6 +151,7 @@ def _go_on(state, parameters, demand, center, candidates, mask, result, journal)
             total_usd += state.step_cost_usd[term]
         result.reward_usd = -total_usd
         result.elapsed_s = state.now_s - result.time_s
+        result.is_over = state.done
     result.time_s = state.now_s
     result.done = state.done
 

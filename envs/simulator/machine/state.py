@@ -305,7 +305,8 @@ RESULT = record_type(
         ("done", np.int64),
         ("is_full", np.int64),  # 1: the run stopped before an event, since the records have no room for it
         ("has_stepped", np.int64),  # 1: a step was made since the start
-        ("cost_usd", np.float64, (N_TERMS,)),  # of the last step, where one was made
+        ("is_over", np.int64),  # 1: a step has ended the episode
+        ("cost_usd", np.float64, (N_TERMS,)),  # of the last step
     ]
 )
 """What a step tells its caller beside the observation: one row per environment, close together, since a look into each
