@@ -58,7 +58,7 @@ def rows_info(
     a mask of the rows that have the entry under the key with a leading underscore. With `chosen`, bool (n_rows,), the
     rows not chosen have none, and hold zeros."""
     masks = np.ones(rows.n_rows, bool) if chosen is None else chosen.copy()
-    info = {
+    info: dict[str, NDArray[Any]] = {
         "action_mask": rows.mask.copy(),
         "elapsed_s": rows.elapsed_s.copy(),
         "time_s": rows.time_s.copy(),
