@@ -17,7 +17,8 @@ from envs.errors import ConfigurationError
 from envs.inputs.parameters import check_contacts, choose_sizes
 from envs.interface.units import DAY_S
 from envs.scenario.scenario import Scenario, load_scenario
-from envs.simulator.machine.record_types import MAX_CONTACTS
+from envs.simulator.machine.record_types import MAX_CONTACTS, SIZES
+from envs.simulator.machine.state import state_type
 from envs.simulator.step import move_rows
 from experiments.description.describe import describe
 
@@ -39,6 +40,17 @@ def test_records_that_grow_in_mid_run_play_the_same_episode_as_large_ones(tmp_pa
         check=False,
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_equal_record_types_are_one_object_however_often_they_are_made_and_grow():
+    # numba compares equal types field by field at every call of compiled code, unless they are the same object.
+    small, large = CenterRows(with_backlog(1), 1), CenterRows(with_backlog(200), 2)
+    assert small.sizes.contacts < large.sizes.contacts
+    for mine, other in zip(
+        (*small.kernel_arrays(), *small.seen_arrays()), (*large.kernel_arrays(), *large.seen_arrays()), strict=True
+    ):
+        assert mine.dtype is other.dtype
+    assert state_type(SIZES[0]) is state_type(SIZES[0])
 
 
 def test_rows_of_any_number_and_records_that_grow_share_the_compiled_code():
