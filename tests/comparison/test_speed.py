@@ -40,6 +40,13 @@ def test_every_figure_is_taken_three_times_and_the_file_has_the_medians(calls, m
     }
 
 
+def test_figures_of_libraries_that_are_not_installed_are_left_out(monkeypatch):
+    monkeypatch.setattr(speed, "find_spec", lambda library: None if library == "simpy" else object())
+    keys = speed.installed_keys()
+    assert "queue_calls_per_second_simpy" not in keys
+    assert {"queue_calls_per_second", "queue_calls_per_second_ciw", "cartpole_steps_per_second_envpool"} <= set(keys)
+
+
 def test_with_a_base_both_take_turns_and_the_ratios_are_here_over_base(calls, monkeypatch, tmp_path, capsys):
     bench(monkeypatch, "--base", "HEAD", "--keys", "state_bytes", "--json", tmp_path / "bench.json")
     assert calls == 3 * [("state_bytes", True), ("state_bytes", False)]
