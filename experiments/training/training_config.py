@@ -56,8 +56,8 @@ class FinalBenchmark(Checked):
 
 
 class Checkpoint(Checked):
-    """How often a training keeps all it would need to go on (`experiments.training.run_state`): after so many seconds, at
-    the next place where it can. No result depends on it."""
+    """How often a training keeps all it would need to go on (`experiments.training.run.training_run`): after so many
+    seconds, at the next place where it can. No result depends on it."""
 
     every_s: float = Field(default=60.0, ge=0)
 
@@ -133,7 +133,9 @@ class TrainingConfig(Checked):
                     (section,), f"belongs to algorithm {owner}, not to {self.algorithm}: must not be there"
                 )
         if self.steps and not ALGORITHMS[self.algorithm].has_gradients:
-            raise InvalidValueError(("steps",), f"must not be there: {self.algorithm} has no gradients of returns")
+            raise InvalidValueError(
+                ("steps",), f"must not be there: {self.algorithm} has no gradients of returns; maskable_ppo has"
+            )
         if self.adjustment is not None and self.network.prior_weight == 0.0:
             raise InvalidValueError(("adjustment",), "needs a prior: network.prior_weight must be > 0")
         if self.controlled_learning is not None and 0.0 in (self.network.prior_weight, self.network.residual_weight):
@@ -158,6 +160,12 @@ class TrainingConfig(Checked):
     def has_later_stage(self) -> bool:
         """True if something is learned on top of the prior."""
         return self.gradient_steps > 0 or self.controlled_learning is not None
+
+    @property
+    def line_episodes(self) -> int:
+        """Validation episodes on which the rules are played beside which the learner is drawn: those of its curve."""
+        stage = self.adjustment or self.controlled_learning
+        return self.validation.episodes if self.gradient_steps or stage is None else stage.validation_episodes
 
     @property
     def judged_seed(self) -> int:
@@ -248,15 +256,3 @@ def _common_training(scenario: str) -> Document:
     """Return the training for scenarios that have none of their own, for `scenario`, a name or a whole path."""
     document = load_yaml(find_config(COMMON, "training"))
     return replace(document, data={**document.data, "scenario": scenario}, overridden=frozenset({("scenario",)}))
-
-
-class ListedTraining(NamedTuple):
-    """A shipped training, as `blended train --list` shows it."""
-
-    name: str
-    config: TrainingConfig
-
-
-def list_trainings() -> list[ListedTraining]:
-    """Return the trainings in `configs/training/`, by name."""
-    return [ListedTraining(name, load_training(name)) for name in named_files("training")]
