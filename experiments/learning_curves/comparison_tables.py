@@ -15,7 +15,7 @@ from experiments.learning_curves.groups import Group
 from experiments.learning_curves.method_differences import Improvement, PairedDifference, common_test_seeds
 from experiments.texts import amount_text, percent_interval_text, usd_text
 
-SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
+SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)
 """Of the longest training of a scenario, at which the table of its learning curves looks."""
 CARRIED = "*"
 """What marks figures into which the last value of a run goes that had ended."""

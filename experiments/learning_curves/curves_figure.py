@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from experiments.comparison.figure import check_file, save
 from experiments.learning_curves.comparison_tables import seeds_text
@@ -98,6 +98,7 @@ def _draw_panel(
     if min(lowest) > 0.0:
         _use_logarithmic_axis(panel)
     panel.set_xlabel(f"{axis} of training")
+    panel.xaxis.set_major_locator(MaxNLocator(5))
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     panel.tick_params(axis="x", labelsize=8)
     panel.grid(color="#dddddd", linewidth=0.6)

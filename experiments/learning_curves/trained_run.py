@@ -115,7 +115,8 @@ def read_run(folder: Path) -> TrainedRun:
     missing = missing_files(folder)
     if missing:
         raise ConfigurationError(
-            f"{folder}: has no {', '.join(missing)}: the training ended early, or made no benchmark at its end"
+            f"{folder}: has no {', '.join(missing)}: the training ended early, or made no benchmark at its end: "
+            "--finished-only leaves it out"
         )
     with _reading(folder / TRAINING_FILE):
         stated = load_yaml(folder / TRAINING_FILE).data
