@@ -37,6 +37,9 @@ from experiments.learning_curves.trained_run import (
     read_run,
 )
 
+ENOUGH_SEEDS = 10
+"""With which the intervals cover about what they say (docs/compare.md)."""
+
 
 @dataclass(frozen=True, repr=False)
 class TrainingComparison(Headlined):
@@ -156,6 +159,10 @@ class TrainingComparison(Headlined):
         for name in self.scenarios:
             for axis in AXES:
                 console.print(comparison_tables.curve_table(name, axis, self._curves_of(name, axis)))
+        fewest = min(len(group.runs) for group in self.groups)
+        if fewest < ENOUGH_SEEDS:
+            few = f"{comparison_tables.seeds_text(fewest)} only: with fewer than {ENOUGH_SEEDS} intervals are too short"
+            console.print(f"{few} (docs/compare.md, Few seeds)", highlight=False, soft_wrap=True)
         console.print(self.headline().sentence, highlight=False, soft_wrap=True)
 
     def _curves_of(self, scenario: str, axis: Axis) -> dict[str, Curve]:

@@ -1,7 +1,9 @@
 """`blended compare` as a user runs it, and its figure."""
 
 import json
+import re
 import sys
+from pathlib import Path
 
 import pytest
 from training_folders import write_training
@@ -10,6 +12,7 @@ from experiments.cli import main as cli
 from experiments.learning_curves.curves_figure import COLOURS, draw, method_styles, write_curves_figure
 from experiments.learning_curves.training_comparison import compare_trainings
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "compare.md"
 SHORT = ((0, 0.0, 1000.0), (10, 5.0, 800.0))
 LONG = ((0, 0.0, 1000.0), (40, 20.0, 500.0))
 
@@ -56,6 +59,7 @@ def test_the_command_prints_tables_and_writes_json_and_figure(monkeypatch, sweep
     # The shorter run, 800 at its end after 10 decisions, is carried on beside 500: 650 in the mean.
     assert "│ policy_search │ 2 seeds │ 1,000 (1,000 to 1,000) │" in shown
     assert "650 (500 to 800)*" in shown
+    assert "2 seeds only: with fewer than 10 intervals are too short" in shown
     assert shown.endswith(
         "desk: policy_search, 150 (100 to 200), 2 seeds; shop: policy_search, 150 (100 to 200), 2 seeds"
     )
@@ -146,6 +150,15 @@ def test_the_same_trainings_give_the_same_bytes(sweep, tmp_path):
     for file in files:
         write_curves_figure(compare_trainings([sweep]), file)
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_the_example_of_the_page_runs(monkeypatch, sweep, tmp_path, capsys):
+    (tmp_path / "runs").mkdir()
+    sweep.rename(tmp_path / "runs" / "premium_desk")
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    exec(compile(example, "compare.md", "exec"), {})
+    assert "shop policy_search 40.0 650.0 500.0 800.0" in capsys.readouterr().out
 
 
 def test_no_two_methods_are_drawn_alike():
