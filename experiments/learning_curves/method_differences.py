@@ -9,7 +9,8 @@ both again as far as the runs have both.
   runs and episodes that belong to them (the cluster bootstrap; Davison and Hinkley 1997, Bootstrap Methods and their
   Application, section 3.8).
 * Runs under one common test seed: runs of each method and episodes cross, and both are drawn again at once, each by
-  itself (the pigeonhole bootstrap; Owen 2007, Annals of Applied Statistics 1(2), which is on the safe side).
+  itself (the pigeonhole bootstrap; Owen 2007, Annals of Applied Statistics 1(2), which is on the safe side where there
+  are many of each).
 """
 
 import math

@@ -32,6 +32,7 @@ from experiments.learning_curves.method_differences import (
 from experiments.learning_curves.trained_run import (
     COST_TAG,
     LEARNED,
+    STAGES,
     find_run_folders,
     missing_files,
     read_run,
@@ -106,7 +107,7 @@ class TrainingComparison(Headlined):
         for group in self.of(scenario):
             for run in group.runs:
                 for name, tags in run.measured.items():
-                    if name != LEARNED and COST_TAG in tags:
+                    if name not in (LEARNED, *STAGES) and COST_TAG in tags:
                         found.setdefault(name, []).append(float(tags[COST_TAG].values[-1]))
         return {name: float(np.mean(costs_usd)) for name, costs_usd in found.items()}
 

@@ -29,7 +29,12 @@ def sweep(tmp_path):
                     algorithm=algorithm,
                     seed=seed,
                     learned_usd=(factor * (100.0 + 100.0 * seed), factor * (100.0 + 100.0 * seed)),
-                    rows_usd={"fifo": (400.0, 400.0), "silo": (402.0, 402.0), "best_tuned": (200.0, 200.0)},
+                    rows_usd={
+                        "fifo": (400.0, 400.0),
+                        "silo": (402.0, 402.0),
+                        "best_tuned": (200.0, 200.0),
+                        "adjusted_rule": (300.0, 300.0),  # a stage of the training, no baseline
+                    },
                     points=points,
                 )
     return tmp_path / "sweep"
@@ -73,6 +78,10 @@ def test_the_command_prints_tables_and_writes_json_and_figure(monkeypatch, sweep
         "best_usd": 100.0,
         "worst_usd": 200.0,
     }
+    assert found["scenarios"]["desk"]["validation_baselines_usd"] == {"fifo": 400.0, "silo": 402.0, "best_tuned": 200.0}
+    over = {(pair["method"], pair["row"]): pair["difference_frac"]["mean"] for pair in found["over_scenarios"]}
+    # 100/200 - 1 and 200/200 - 1 in each scenario: of -50, -50, 0, 0 % the lowest and the highest are left out.
+    assert over["policy_search", "best_tuned"] == pytest.approx(-0.25)
     curve = found["scenarios"]["desk"]["curves"]["decisions"]["maskable_ppo"]
     assert (curve["places"], curve["mean"], curve["shortest_end"]) == ([0, 10, 40], [1000, 900, 650], 10)
     assert b"<svg" in (tmp_path / "curves.svg").read_bytes()
