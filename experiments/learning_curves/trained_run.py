@@ -115,7 +115,7 @@ def read_run(folder: Path) -> TrainedRun:
     missing = missing_files(folder)
     if missing:
         raise ConfigurationError(
-            f"{folder}: has no {', '.join(missing)}: the training ended early, or made no benchmark at its end: "
+            f"{folder}: has no {', '.join(missing)}: the training ended early, made no benchmark, or is older: "
             "--finished-only leaves it out"
         )
     with _reading(folder / TRAINING_FILE):

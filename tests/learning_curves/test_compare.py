@@ -110,7 +110,7 @@ def test_a_training_that_ended_early_is_refused_or_left_out(monkeypatch, sweep, 
     assert blended(monkeypatch, "compare", sweep) == 2
     told = capsys.readouterr().err.strip().splitlines()
     assert told == [
-        f"error: {early}: has no benchmark.json: the training ended early, or made no benchmark at its end: "
+        f"error: {early}: has no benchmark.json: the training ended early, made no benchmark, or is older: "
         "--finished-only leaves it out"
     ]
     assert blended(monkeypatch, "compare", sweep, "--finished-only", "--json", tmp_path / "found.json") == 0
