@@ -30,6 +30,9 @@ BEST_FILE = f"{CHECKPOINTS_FOLDER}/best.pt"
 """Weights that cost least on validation episodes."""
 VALIDATION_FILE = "validation.csv"
 """What each validation cost, in both modes."""
+METRICS_FILE = "metrics.csv"
+"""What the policy and its baselines reached on validation episodes as the training went on, a row a number: `run`,
+`tag`, `decisions` and `seconds` of training so far, `value`."""
 SELECTION_FILE = "selection.json"
 """Which checkpoint and mode were chosen, and what they cost on validation episodes."""
 CHOICE_KEYS = ("mode", "validation_cost_usd", "provenance")
