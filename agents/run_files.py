@@ -30,16 +30,15 @@ BEST_FILE = f"{CHECKPOINTS_FOLDER}/best.pt"
 """Weights that cost least on validation episodes."""
 VALIDATION_FILE = "validation.csv"
 """What each validation cost, in both modes."""
-METRICS_FILE = "metrics.csv"
-"""What the policy and its baselines reached on validation episodes as the training went on, a row a number: `run`,
-`tag`, `decisions` and `seconds` of training so far, `value`."""
 SELECTION_FILE = "selection.json"
 """Which checkpoint and mode were chosen, and what they cost on validation episodes."""
 CHOICE_KEYS = ("mode", "validation_cost_usd", "provenance")
 """What `SELECTION_FILE` says of the policy that was chosen."""
 TENSORBOARD_FOLDER = "tensorboard"
 METRICS_FILE = "metrics.csv"
-"""What TensorBoard shows, as a table."""
+"""What TensorBoard shows of the policy and of rules, a row a number: `run`, `tag`, `step` (decisions trained on so far; of
+`classification/…` the pass) and `seconds` of training so far, `value`."""
+METRICS_COLUMNS = ("run", "tag", "step", "seconds", "value")
 STATE_FOLDER = "state"
 """Checkpoints of everything, from which the training can go on."""
 POLICY_FILE = "policy.onnx"

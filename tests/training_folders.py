@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from agents.run_files import METRICS_COLUMNS
 from envs.configuration.document import dump_yaml
 
 DIGEST = "a" * 64
@@ -17,7 +18,7 @@ def write_training(
     folder: Path,
     *,
     scenario: str = "desk",
-    algorithm: str | None = "policy_search",
+    algorithm: str = "policy_search",
     seed: int = 0,
     test_seed: int | None = None,
     learned_usd: Sequence[float] = (10.0, 20.0),
@@ -40,10 +41,8 @@ def write_training(
     folder.mkdir(parents=True)
     test_seed = seed if test_seed is None else test_seed
     tested = {"learned": learned_usd, **({"fifo": [2 * usd for usd in learned_usd]} if rows_usd is None else rows_usd)}
-    stated = {"scenario": scenario, "seed": seed, **(settings or {})}
-    (folder / "training.yaml").write_text(
-        dump_yaml(stated if algorithm is None else {"algorithm": algorithm, **stated})
-    )
+    stated = {"algorithm": algorithm, "scenario": scenario, "seed": seed, **(settings or {})}
+    (folder / "training.yaml").write_text(dump_yaml(stated))
     data = {f"scenario {scenario}": DIGEST} if digests is None else digests
     provenance = {"seed": seed, "data": {name: {"file": None, "sha256": digest} for name, digest in data.items()}}
     (folder / "provenance.json").write_text(json.dumps(provenance))
@@ -59,7 +58,7 @@ def write_training(
             writer.writerows([scenario, row, "greedy", test_seed, i, cost_usd] for i, cost_usd in enumerate(usd))
     with (folder / "metrics.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["run", "tag", "decisions", "seconds", "value"])
+        writer.writerow(METRICS_COLUMNS)
         for tag, measured in {"cost/total_usd": points, **(tags or {})}.items():
             writer.writerows(["learned", tag, *point] for point in measured)
         writer.writerows([row, "cost/total_usd", 0, 0, np.mean(usd)] for row, usd in tested.items() if row != "learned")

@@ -14,8 +14,8 @@ from experiments.provenance import DIGITS_SHOWN
 NOT_COMPARED = ("description", "scenario", "algorithm", "seed", "episodes_seed", "threads")
 """Keys of a training that make no other method: what stands elsewhere, what seeds say, and what no result depends
 on."""
-TEST_SECTION = "benchmark."
-"""The keys of the test at the end, on which no training depends, begin so."""
+IDLE_SECTIONS = ("benchmark.", "checkpoint.")
+"""How keys begin on which no training depends: those of the test at the end, and of how often its state is kept."""
 UNSTATED = "default"
 """What is shown for a key that other runs state, and this one does not."""
 
@@ -66,7 +66,7 @@ def _method(run: TrainedRun, alike: Sequence[TrainedRun]) -> str:
 
 
 def _is_compared(key: str) -> bool:
-    return key not in NOT_COMPARED and not f"{key}.".startswith(TEST_SECTION)
+    return key not in NOT_COMPARED and not f"{key}.".startswith(IDLE_SECTIONS)
 
 
 def _setting(run: TrainedRun, key: str) -> Any:

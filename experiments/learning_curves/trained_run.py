@@ -15,7 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.run_files import BENCHMARK_CSV_FILE, BENCHMARK_JSON_FILE, METRICS_FILE, PROVENANCE_FILE, TRAINING_FILE
+from agents.run_files import (
+    BENCHMARK_CSV_FILE,
+    BENCHMARK_JSON_FILE,
+    METRICS_COLUMNS,
+    METRICS_FILE,
+    PROVENANCE_FILE,
+    TRAINING_FILE,
+)
 from envs.configuration.document import load_yaml
 from envs.errors import ConfigurationError
 
@@ -24,11 +31,9 @@ LEARNED = "learned"
 STAGES = ("learned_at_start", "adjusted_rule")
 """Rows of the test that are earlier stages of the same training, so no baselines."""
 NEEDED_FILES = (TRAINING_FILE, PROVENANCE_FILE, METRICS_FILE, BENCHMARK_JSON_FILE, BENCHMARK_CSV_FILE)
-METRICS_HEAD = ["run", "tag", "decisions", "seconds", "value"]
 COST_TAG = "cost/total_usd"
 """Total cost a day on the validation episodes, acting greedily."""
 TOTAL_COST = "total_cost_usd"
-_DEFAULT_STEPS = 2_000_000  # of a training that states none (docs/training.md); files leave defaults out
 
 
 class Measured(NamedTuple):
@@ -120,7 +125,7 @@ def read_run(folder: Path) -> TrainedRun:
         )
     with _reading(folder / TRAINING_FILE):
         stated = load_yaml(folder / TRAINING_FILE).data
-        settings, algorithm = dict(_dotted(stated)), _algorithm(stated)
+        settings, algorithm = dict(_dotted(stated)), str(stated["algorithm"])
         seed = int(stated.get("seed", 0))
     with _reading(folder / BENCHMARK_JSON_FILE):
         tested = json.loads((folder / BENCHMARK_JSON_FILE).read_text(encoding="utf-8"))["scenarios"]
@@ -154,16 +159,6 @@ def _reading(file: Path) -> Iterator[None]:
         raise ConfigurationError(f"{file}: is not what a training writes ({error!r})") from error
 
 
-def _algorithm(stated: Mapping[str, Any]) -> str:
-    """Return what trained the policy; of a file from before trainings had an `algorithm`, the last stage that it
-    states."""
-    if "algorithm" in stated:
-        return str(stated["algorithm"])
-    if stated.get("steps", _DEFAULT_STEPS) > 0:
-        return "maskable_ppo"
-    return "controlled_learning" if stated.get("controlled_learning") is not None else "policy_search"
-
-
 def _dotted(stated: Any, above: str = "") -> Iterator[tuple[str, Any]]:
     """Yield each key of nested mappings, dotted, with its value."""
     for key, value in stated.items():
@@ -189,14 +184,13 @@ def _read_episodes(file: Path) -> dict[str, NDArray[np.float64]]:
 
 
 def _read_metrics(file: Path) -> dict[str, dict[str, Measured]]:
-    """Return what was measured, by run and tag. Of several rows at the same decisions the last one counts: a training
-    that was stopped and goes on may write a row again."""
+    """Return what was measured, by run and tag."""
     found: dict[str, dict[str, dict[float, tuple[float, float]]]] = {}
     with file.open(newline="", encoding="utf-8") as stream:
         table = csv.reader(stream)
         head = next(table)
-        if head != METRICS_HEAD:
-            raise ValueError(f"its columns are {', '.join(head)}, not {', '.join(METRICS_HEAD)}")
+        if tuple(head) != METRICS_COLUMNS:
+            raise ValueError(f"its columns are {', '.join(head)}, not {', '.join(METRICS_COLUMNS)}")
         for name, tag, decisions, seconds, value in table:
             rows = found.setdefault(name, {}).setdefault(tag, {})
             rows[float(decisions)] = (float(seconds), float(value or "nan"))

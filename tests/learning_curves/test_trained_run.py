@@ -34,20 +34,6 @@ def test_a_run_is_what_its_files_say(tmp_path):
     assert np.array_equal(measured.values, [100.0, np.nan, 75.0], equal_nan=True)
 
 
-@pytest.mark.parametrize(
-    ("settings", "algorithm"),
-    [
-        ({}, "maskable_ppo"),  # steps are 2,000,000 where none are stated
-        ({"steps": 5, "controlled_learning": {"minutes": 1}}, "maskable_ppo"),
-        ({"steps": 0, "controlled_learning": {"minutes": 1}, "adjustment": {}}, "controlled_learning"),
-        ({"steps": 0, "controlled_learning": None, "adjustment": {}}, "policy_search"),
-    ],
-)
-def test_an_older_training_is_named_after_its_last_stage(tmp_path, settings, algorithm):
-    folder = write_training(tmp_path / "run", algorithm=None, settings=settings)
-    assert read_run(folder).algorithm == algorithm
-
-
 @pytest.mark.parametrize("name", [name for name in NEEDED_FILES if name != "training.yaml"])
 def test_a_file_that_is_missing_is_named(tmp_path, name):
     folder = write_training(tmp_path / "run")
