@@ -41,6 +41,7 @@ from experiments.comparison.tuned_rules import (
     choose_best,
     load_rules,
 )
+from experiments.console import say_policy_doubts
 from experiments.intervals import Interval, bootstrap_intervals, least_units
 from experiments.progress import episode_progress
 from experiments.provenance import collect_data
@@ -93,6 +94,8 @@ def run_benchmark(
     _check_names("scenario", [scenario.name for scenario in scenarios])
     # All are made before any is played, so that a mistake is reported at once.
     line_ups = [_line_up(scenario, policies, reference, tuned=tuned, threads=threads) for scenario in scenarios]
+    for line_up in line_ups:
+        say_policy_doubts(line_up.policies)
     match = _Match(seed, episodes, validation_episodes, bound, threads, records)
     with episode_progress() as progress:
         return BenchmarkResult({line_up.scenario.name: match.play(line_up, progress) for line_up in line_ups})

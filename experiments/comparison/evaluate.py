@@ -21,7 +21,7 @@ from envs.headline import Headline, Headlined
 from envs.metrics import metric_glossary
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.outcomes import Outcome, play
-from experiments.console import say_doubts, table_console
+from experiments.console import say_doubts, say_policy_doubts, table_console
 from experiments.progress import episode_progress
 from experiments.provenance import DIGITS_SHOWN, Data, Datum, collect_data
 from experiments.seeds import LARGEST_SEED, MOST_EPISODES, demand_seeds
@@ -98,6 +98,7 @@ def evaluate(
     if mode is not None:
         named = replace(named, deterministic=mode == "greedy")
     say_doubts([checked])
+    say_policy_doubts([named])
     recording = nullcontext() if records is None else records.open(checked, named, seed)
     with episode_progress() as progress, recording as recorder:
         test_episodes = Episodes(checked, demand_seeds(seed).test, threads=threads)
