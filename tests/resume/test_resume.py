@@ -1,4 +1,4 @@
-"""A training that died goes on as if it never had: the same weights, choice, policy, tables and events, to the last bit."""
+"""A training that died goes on as if it never had: the same weights, choice, policy and events, to the last bit."""
 
 import csv
 import json
