@@ -1,6 +1,6 @@
 """The faults of a researcher's day, planted in short trainings: each must end as an undisturbed one, or say why not.
 
-`make faults` runs this file and prints one table; some rows of it are tests (tests/algorithms/test_resume.py). Every
+`make faults` runs this file and prints one table; some rows of it are tests (tests/resume/test_resume.py). Every
 training is a child of this process, forked after all is imported and compiled, so that killing one costs little.
 """
 
