@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.learning.value_learning.elapsed_time_replay import ElapsedTimeReplay
-from agents.learning.value_learning.q_policy import DuelingPolicy
 
 _COUNTERS = (
     "num_timesteps",
@@ -35,7 +34,7 @@ class MaskedOffPolicy(OffPolicyAlgorithm):
     only delays the first gradient. The generator of exploration is the algorithm's own, seeded by `seed`.
     """
 
-    policy: DuelingPolicy
+    policy: Any  # a `DuelingPolicy`; DQN and QR-DQN each declare a class of their own
     replay_buffer: ElapsedTimeReplay
     exploration_schedule: Any
     exploration_rate: float
@@ -57,7 +56,7 @@ class MaskedOffPolicy(OffPolicyAlgorithm):
     def explore(self, observations: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
         """Return an action for each observation, int64 (batch,): greedy, or with the present probability any that is
         open."""
-        greedy = self.policy.greedy_actions(observations)
+        greedy: NDArray[np.int64] = self.policy.greedy_actions(observations)
         is_open = observations["action_mask"] != 0
         # The largest of independent uniform numbers is at any of the open actions with equal probability.
         lots = np.where(is_open, self.generator.random(is_open.shape), -1.0)

@@ -11,7 +11,8 @@ from agents.learning.value_learning.masked_off_policy import MaskedOffPolicy
 class MaskedQRDQN(MaskedOffPolicy, QRDQN):
     """sb3-contrib's QR-DQN with the policy `DuelingQuantilePolicy` and the replay memory `ElapsedTimeReplay`.
 
-    The mask rules greedy actions, exploration (`MaskedOffPolicy`) and targets: quantiles of masked actions are far below
-    all others, so the next action whose mean of quantiles is largest is open. The targets of a transition are reward +
-    discount x that action's quantiles, with the transition's own discount, and the reward alone where an episode ended.
+    The mask rules greedy actions, exploration (`MaskedOffPolicy`) and targets: quantiles of masked actions are far
+    below all others, so the next action whose mean of quantiles is largest is open. The targets of a transition are
+    reward + discount x that action's quantiles, with the transition's own discount, and the reward alone where an
+    episode ended.
     """

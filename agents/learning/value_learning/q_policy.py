@@ -120,9 +120,7 @@ class DuelingPolicy(BasePolicy):
         """Return the greedy action of each observation (batch,), whether `deterministic` or not."""
         network = self.scorer_network
         with torch.no_grad():
-            logits, _ = network.score_open(
-                observation["center"], observation["candidates"], observation["action_mask"]
-            )
+            logits, _ = network.score_open(observation["center"], observation["candidates"], observation["action_mask"])
         return logits.argmax(dim=1)
 
     def greedy_actions(self, observations: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
