@@ -10,11 +10,11 @@ from experiments.training.algorithm_settings import Dqn, Qrdqn
 from experiments.training.training_config import Network
 from experiments.training.value_learning import build_dqn
 
-N_ENVS, STEPS = 4, 1200
+N_ENVS, STEPS = 4, 640
 SETTINGS = {
     "environments": N_ENVS,
     "batch_size": 16,
-    "learning_starts": 100,
+    "learning_starts": 80,
     "train_every_steps": 2,
     "target_update_every_steps": 80,
     "reward_scale_usd": 5.0,
@@ -73,7 +73,7 @@ def check_same(found, wanted):
 
 
 @pytest.mark.parametrize("kind", [Dqn, Qrdqn])
-@pytest.mark.parametrize("buffer_size", [400, 4000])  # a ring that is full when training stops, and one that is not
+@pytest.mark.parametrize("buffer_size", [200, 2000])  # a ring that is full when training stops, and one that is not
 def test_going_on_from_a_state_is_as_if_training_had_not_stopped(kind, buffer_size):
     torch.set_num_threads(1)
     tiny, network = load_scenario("tiny"), Network(width=8, prior_weight=0.5)
@@ -82,8 +82,8 @@ def test_going_on_from_a_state_is_as_if_training_had_not_stopped(kind, buffer_si
     taken = record_actions(whole.env)
     stopped = StateAt(STEPS // 2)
     whole.learn(STEPS, callback=stopped)
-    assert whole.replay_buffer.full == (buffer_size == 400)
-    assert whole._n_updates > 100
+    assert whole.replay_buffer.full == (buffer_size == 200)
+    assert whole._n_updates > 50
 
     again = build_dqn(tiny, settings, network, seed=3)
     again.env.reset()

@@ -153,7 +153,8 @@ def test_the_compiled_greedy_action_is_that_of_torch(tiny, states, kind):
     model = disturbed_model(tiny, kind(**SMALL))
     found, wanted = model.policy.greedy_actions(states), model.predict(states)[0]
     assert (found == wanted).mean() > 0.99  # but for rounding
-    assert len(np.unique(found)) > 3
+    untrained = build_dqn(tiny, kind(**SMALL), Network(width=8, prior_weight=0.5), seed=0)
+    assert (found != untrained.policy.greedy_actions(states)).mean() > 0.05  # the layers have their say
 
 
 def test_exploration_takes_every_open_action_as_often_and_no_other(tiny, states):
@@ -231,9 +232,8 @@ def test_exploration_goes_from_start_to_end_over_its_share_of_the_training(tiny)
     assert [rates[steps] for steps in (0, 200, 400, 796)] == pytest.approx([0.4, 0.2, 0.0, 0.0], abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_was_learned_is_exported_like_any_network(tiny, kind, tmp_path):
-    model = disturbed_model(tiny, kind(**SMALL))
+def test_what_was_learned_is_exported_like_any_network(tiny, tmp_path):
+    model = disturbed_model(tiny, Qrdqn(**SMALL))
     parity = export_policy(model.policy.scorer_network, tiny, tmp_path / "policy.onnx", parity_states=200)
     assert parity.is_in_loop
     assert parity.states == 200
