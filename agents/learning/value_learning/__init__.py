@@ -1,1 +1,1 @@
-"""Value learning: DQN and QR-DQN with masks and elapsed time. See the modules."""
+"""Value learning: DQN and QR-DQN that know masks and elapsed time, over the candidate-scoring network."""

@@ -1,6 +1,6 @@
 """Replay memory of a semi-Markov process: each observation once, and a discount of its own for each transition.
 
-Room: `agents.learning`. Touches numpy and SB3's buffers.
+Room: `agents.learning.value_learning`. Touches numpy and SB3's buffers.
 """
 
 from typing import Any

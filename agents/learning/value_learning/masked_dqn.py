@@ -1,6 +1,6 @@
 """DQN (Mnih et al. 2015) that knows which actions are open and how long a decision lasted.
 
-Room: `agents.learning`. Touches SB3.
+Room: `agents.learning.value_learning`. Touches SB3.
 """
 
 from stable_baselines3 import DQN

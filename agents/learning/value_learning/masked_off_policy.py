@@ -1,6 +1,6 @@
 """What masked DQN and masked QR-DQN have in common: exploration among open actions, and a training that can be resumed.
 
-Room: `agents.learning`. Touches torch and SB3.
+Room: `agents.learning.value_learning`. Touches torch and SB3.
 """
 
 import copy

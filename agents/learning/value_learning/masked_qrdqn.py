@@ -1,6 +1,6 @@
 """QR-DQN (Dabney et al. 2017, arXiv 1710.10044) that knows which actions are open and how long a decision lasted.
 
-Room: `agents.learning`. Touches sb3-contrib.
+Room: `agents.learning.value_learning`. Touches sb3-contrib.
 """
 
 from sb3_contrib import QRDQN

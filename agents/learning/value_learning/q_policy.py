@@ -1,6 +1,6 @@
 """Action values of the candidate-scoring network, and the policies by which SB3's DQN and QR-DQN learn them.
 
-Room: `agents.learning`. Touches torch and SB3.
+Room: `agents.learning.value_learning`. Touches torch and SB3.
 
 The greedy policy is the argmax of the network's masked logits, so a network that has learned so is exported, played in
 the compiled loop and chosen among checkpoints like any other.
