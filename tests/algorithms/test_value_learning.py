@@ -1,8 +1,12 @@
 """Masked DQN and QR-DQN: targets by hand, exploration among open actions, and where learning starts."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+import yaml
 from stable_baselines3.common.logger import Logger
 
 from agents.policy import MASKED_LOGIT
@@ -237,3 +241,11 @@ def test_what_was_learned_is_exported_like_any_network(tiny, tmp_path):
     parity = export_policy(model.policy.scorer_network, tiny, tmp_path / "policy.onnx", parity_states=200)
     assert parity.is_in_loop
     assert parity.states == 200
+
+
+def test_the_page_has_every_key_and_its_default():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "value_learning.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| [^|]+ \|$", page, re.MULTILINE)
+    stated = {key: yaml.safe_load(default.strip().replace(",", "")) for key, default in rows}
+    assert stated == {key: field.default for key, field in Qrdqn.model_fields.items()}
+    assert list(stated)[:-1] == list(Dqn.model_fields)

@@ -42,7 +42,8 @@ class MaskedOffPolicy(OffPolicyAlgorithm):
 
     def _setup_model(self) -> None:
         super()._setup_model()
-        self.generator = np.random.default_rng(self.seed)
+        # A stream of its own: the replay memory's generator may have the same seed.
+        self.generator = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(1,)))
 
     def _sample_action(
         self, learning_starts: int, action_noise: Any = None, n_envs: int = 1
