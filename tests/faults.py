@@ -45,13 +45,16 @@ SMALL: dict[str, Any] = {
 """What all trainings of this file share: seconds each, and a state after each generation, episode or rollout."""
 SEARCH = {"generations": 12, "population": 8, "episodes": 2, "validation_episodes": 8, "every_generations": 3}
 GRADIENTS = {"environments": 4, "reward_scale_usd": 10}
+VALUES = {**GRADIENTS, "buffer_size": 400, "batch_size": 16, "learning_starts": 100, "target_update_every_steps": 100}
 TRAININGS: dict[str, dict[str, Any]] = {
-    "policy_search": {"adjustment": {**SEARCH, "generations": 40}},
+    "policy_search": {"adjustment": {**SEARCH, "generations": 20}},
     "controlled_learning": {
         "adjustment": SEARCH,
         "controlled_learning": {"episodes": 20, "share_frac": 0.5, "horizon_h": 1, "validation_episodes": 8},
     },
-    "maskable_ppo": {"adjustment": SEARCH, "steps": 2048, "ppo": {**GRADIENTS, "rollout_steps": 16, "batch_size": 32}},
+    "maskable_ppo": {"adjustment": SEARCH, "steps": 1024, "ppo": {**GRADIENTS, "rollout_steps": 16, "batch_size": 32}},
+    "masked_dqn": {"steps": 800, "dqn": VALUES},
+    "masked_qrdqn": {"steps": 800, "qrdqn": {**VALUES, "quantiles": 4}},
 }
 """A short training of each algorithm."""
 _TIMES = ("minutes", "seconds")

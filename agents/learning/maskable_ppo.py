@@ -1,6 +1,6 @@
 """MaskablePPO whose training can be kept as plain data, and go on from there bit for bit.
 
-Room: `agents.learning`. Touches sb3-contrib's MaskablePPO and the training environment.
+Room: `agents.learning`. Touches sb3-contrib's MaskablePPO.
 """
 
 from collections import deque
@@ -13,10 +13,10 @@ from agents.learning.training_env import TrainingVecEnv
 
 
 class ResumablePPO(MaskablePPO):
-    """MaskablePPO (Huang and Ontañón 2022, arXiv 2006.14171) of sb3-contrib, on a `TrainingVecEnv`.
+    """MaskablePPO (Huang and Ontañón 2022, arXiv 2006.14171) of sb3-contrib.
 
     Between two rollouts its buffer says nothing that is still needed, so what is kept there is the policy, its
-    optimizer, the environment, and the counts that schedules and statistics follow.
+    optimizer, and the counts that schedules and statistics follow. The environment is somebody else's.
     """
 
     env: TrainingVecEnv
@@ -26,7 +26,6 @@ class ResumablePPO(MaskablePPO):
         return {
             "policy": self.policy.state_dict(),
             "optimizer": self.policy.optimizer.state_dict(),
-            "environment": self.env.training_state(),
             "observations": self._last_obs,
             "episode_starts": self._last_episode_starts,
             "episodes": list(self.ep_info_buffer or ()),
@@ -39,7 +38,6 @@ class ResumablePPO(MaskablePPO):
         by `learn(…, reset_num_timesteps=False)`."""
         self.policy.load_state_dict(state["policy"])
         self.policy.optimizer.load_state_dict(state["optimizer"])
-        self.env.restore_training_state(state["environment"])
         self._last_obs = state["observations"]
         self._last_episode_starts = state["episode_starts"]
         self.ep_info_buffer = deque(state["episodes"], maxlen=self._stats_window_size)

@@ -121,7 +121,7 @@ def training_steps_per_second(scenario: str = "bank", *, is_stock: bool = False)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SB3_LOGDIR"] = folder  # else SB3 leaves a folder of its own among all temporary files
         if is_stock:
-            model = MaskablePPO(
+            model: Any = MaskablePPO(
                 "MultiInputPolicy",
                 TrainingVecEnv(center, ppo.environments, 0, reward_scale_usd=ppo.reward_scale_usd),
                 n_steps=ppo.rollout_steps,
@@ -138,9 +138,9 @@ def training_steps_per_second(scenario: str = "bank", *, is_stock: bool = False)
                 Path(folder),
             )  # of which other commits take all four
             model = build_model(*given[: len(inspect.signature(build_model).parameters)])
-        model.learn(1, log_interval=None)  # type: ignore[arg-type]
+        model.learn(1, log_interval=None)
         start = time.perf_counter()
-        model.learn(TRAINING_STEPS, log_interval=None)  # type: ignore[arg-type]
+        model.learn(TRAINING_STEPS, log_interval=None)
         return model.num_timesteps / (time.perf_counter() - start)
 
 

@@ -32,7 +32,6 @@ from agents.learning.learned_policy import (
     make_network,
     save_weights,
 )
-from agents.learning.maskable_ppo import ResumablePPO
 from agents.learning.network import CandidateScorer
 from agents.rules.rule_policy import RulePolicy
 from agents.run_files import (
@@ -68,10 +67,12 @@ from experiments.run_folder import (
     write_yaml,
 )
 from experiments.texts import amount_text
+from experiments.training.algorithm_settings import Dqn
 from experiments.training.algorithms.controlled_learning import learn_from_rollouts
-from experiments.training.algorithms.gradients import learn_by_gradients
+from experiments.training.algorithms.gradients import GradientModel, learn_by_gradients
 from experiments.training.algorithms.maskable_ppo import build_ppo
 from experiments.training.algorithms.policy_search import search_policy
+from experiments.training.algorithms.value_learning import build_dqn
 from experiments.training.checkpoint_choice import CheckpointChoice, Selection
 from experiments.training.onnx_export import export_policy
 from experiments.training.run.kept_states import write_whole
@@ -229,7 +230,7 @@ def _learn(run: TrainingRun, callbacks: Sequence[BaseCallback], *, bar: bool) ->
     if model is None:
         CheckpointChoice(folder, scenario, config, run.selection).judge(network, 0, run.seconds())
     else:
-        if isinstance(model, ResumablePPO) and config.ppo is not None and config.ppo.staggered:
+        if config.gradient_settings is not None and config.gradient_settings.staggered:
             # The backlogs that training meets first are those of the rule from which it begins.
             starter = RulePolicy("expected_loss", scenario, network.prior.read_settings(), needs=())
             model.env.starter = starter
@@ -248,12 +249,13 @@ def _learn_from_rollouts(run: TrainingRun, network: CandidateScorer) -> None:
     run.keep(GRADIENTS, network)
 
 
-def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device) -> ResumablePPO:
+def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device) -> GradientModel:
     """Return the model of an algorithm that learns by gradients, as the training configuration states it."""
-    return build_ppo(scenario, config, device)
+    build = build_dqn if isinstance(config.gradient_settings, Dqn) else build_ppo
+    return build(scenario, config, device)
 
 
-def _network_of(model: ResumablePPO | None, scenario: Scenario, config: TrainingConfig) -> CandidateScorer:
+def _network_of(model: GradientModel | None, scenario: Scenario, config: TrainingConfig) -> CandidateScorer:
     """Return the network that `model` trains, or one that nobody trains further."""
     if model is not None:
         network: CandidateScorer = model.policy.scorer_network  # type: ignore[assignment]

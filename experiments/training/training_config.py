@@ -27,7 +27,7 @@ from envs.errors import ConfigurationError, InvalidValueError
 from envs.scenario.scenario import locate_override, locate_scenario
 from experiments.processors import MOST_THREADS
 from experiments.seeds import LARGEST_SEED, MOST_EPISODES, DemandSeeds, demand_seeds
-from experiments.training.algorithm_settings import Adjustment, ControlledLearning, Network, Ppo
+from experiments.training.algorithm_settings import Adjustment, ControlledLearning, Dqn, Network, Ppo, Qrdqn
 
 PATH_KEYS = {
     "scenario": locate_scenario,
@@ -77,6 +77,8 @@ class Algorithm(NamedTuple):
 ALGORITHMS = {
     "policy_search": Algorithm("adjustment", has_gradients=False),
     "maskable_ppo": Algorithm("ppo", has_gradients=True),
+    "masked_dqn": Algorithm("dqn", has_gradients=True),
+    "masked_qrdqn": Algorithm("qrdqn", has_gradients=True),
     "controlled_learning": Algorithm("controlled_learning", has_gradients=False),
 }
 """Whom `algorithm` may name. The section of `policy_search` may stand in every training: it fits the prior, with which
@@ -106,6 +108,8 @@ class TrainingConfig(Checked):
     adjustment: Adjustment | None = None
     controlled_learning: ControlledLearning | None = None
     ppo: Ppo | None = None
+    dqn: Dqn | None = None
+    qrdqn: Qrdqn | None = None
     validation: Validation = Validation()
     benchmark: FinalBenchmark | None = FinalBenchmark()
     checkpoint: Checkpoint = Checkpoint()
@@ -148,6 +152,11 @@ class TrainingConfig(Checked):
                 ("adjustment", "centers"), f"must be null with {self.algorithm}: it learns in the scenario alone"
             )
         return self
+
+    @property
+    def gradient_settings(self) -> Ppo | Dqn | None:
+        """The section of the algorithm, if it learns by gradients."""
+        return self.ppo or self.qrdqn or self.dqn
 
     @property
     def gradient_steps(self) -> int:

@@ -4,29 +4,26 @@ Room: `experiments.training`. Touches the model that learns, through Stable-Base
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
 
 import numpy as np
 import torch
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.logger import Logger
 
+from agents.learning.maskable_ppo import ResumablePPO
 from agents.learning.network import CandidateScorer
+from agents.learning.value_learning.masked_off_policy import MaskedOffPolicy
 from envs.errors import ConfigurationError
 from experiments.training.checkpoint_choice import CheckpointChoice
 from experiments.training.run.run_log import LEARNED, LearnerOutput
 from experiments.training.run.training_run import GRADIENTS, TrainingRun
 
+NOTES = 200
+"""Updates that are noted in the log, at most: a learner may have one after a handful of decisions."""
 
-class LearnsByGradients(Protocol):
-    """A model whose training can be kept and taken up again."""
 
-    def training_state(self) -> dict[str, Any]:
-        """Return it as plain data."""
-
-    def restore_training_state(self, state: Any) -> None:
-        """Take it up."""
+GradientModel = ResumablePPO | MaskedOffPolicy
+"""What learns by gradients on a `TrainingVecEnv`, and whose training can be kept and taken up again."""
 
 
 class GradientCourse(BaseCallback):
@@ -44,6 +41,7 @@ class GradientCourse(BaseCallback):
         self._done = -1 if kept is None else int(kept["done"])
         """Decisions after which everything between two rollouts was done last."""
         self._validated = -1 if kept is None else int(kept["validated"])
+        self._noted = 0 if kept is None else int(kept["noted"])
 
     def _on_training_start(self) -> None:
         if self._done < 0:
@@ -54,12 +52,14 @@ class GradientCourse(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         config, steps = self._run.config, self.num_timesteps
-        if config.ppo is not None:
+        if config.ppo is not None and config.ppo.critic_warm_up_steps:
             self.model.policy.train_actor(steps >= config.ppo.critic_warm_up_steps)  # type: ignore[operator]
         torch.set_num_threads(1)  # batches of one decision per row are too small to share
         if steps == self._done:  # it has just gone on from here
             return
-        self._note_updates()
+        self._require_finite()
+        if steps - self._noted >= config.gradient_steps // NOTES:
+            self._note_updates()
         if steps >= self._next:
             self._next += config.validation.every_steps
             self.validate()
@@ -72,14 +72,16 @@ class GradientCourse(BaseCallback):
 
     def end(self) -> None:
         """Note and validate what came after the last rollout."""
+        self._require_finite()
         self._note_updates()
         self.validate()
 
     def keep(self) -> None:
         """Keep all that the training needs to go on."""
-        model: LearnsByGradients = self.model  # type: ignore[assignment]
-        own = {"model": model.training_state(), "next": self._next, "done": self._done, "validated": self._validated}
-        self._run.keep(GRADIENTS, self._network, own)
+        model: GradientModel = self.model  # type: ignore[assignment]
+        counts = {"next": self._next, "done": self._done, "validated": self._validated, "noted": self._noted}
+        states = {"model": model.training_state(), "environment": model.env.training_state()}
+        self._run.keep(GRADIENTS, self._network, {**counts, **states})
 
     def validate(self) -> None:
         """Validate the present weights, unless that has just been done."""
@@ -93,9 +95,8 @@ class GradientCourse(BaseCallback):
         self._run.log.note(LEARNED, {"cost/total_sampled_usd": metrics["sampled"]["total_cost_usd"]}, steps, seconds)
 
     def _note_updates(self) -> None:
-        """Note what Stable-Baselines3 recorded of the last updates, and of the last episodes, of weights that are
-        numbers."""
-        self._require_finite()
+        """Note what Stable-Baselines3 recorded of the last updates, and of the last episodes."""
+        self._noted = self.num_timesteps
         episodes = list(self.model.ep_info_buffer or ())
         if episodes:
             self.logger.record("rollout/ep_rew_mean", float(np.mean([episode["r"] for episode in episodes])))
@@ -113,7 +114,7 @@ class GradientCourse(BaseCallback):
 
 
 def learn_by_gradients(
-    run: TrainingRun, model: BaseAlgorithm, network: CandidateScorer, callbacks: Sequence[BaseCallback], *, bar: bool
+    run: TrainingRun, model: GradientModel, network: CandidateScorer, callbacks: Sequence[BaseCallback], *, bar: bool
 ) -> None:
     """Let `model` learn for the decisions that the configuration states, or for those that are left of a run that goes
     on; `network` is the part of it that acts. Ctrl-C ends the learning with the best so far; `bar` shows how far it is.
@@ -123,7 +124,8 @@ def learn_by_gradients(
     model.set_logger(Logger(None, [LearnerOutput(run.log, run.seconds)]))
     run.restore_random_numbers()
     if kept is not None:
-        model.restore_training_state(kept["model"])  # type: ignore[attr-defined]
+        model.restore_training_state(kept["model"])
+        model.env.restore_training_state(kept["environment"])
     left = run.config.gradient_steps - model.num_timesteps
     try:
         model.learn(
