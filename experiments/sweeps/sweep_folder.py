@@ -1,0 +1,163 @@
+"""The folder of a sweep: what is to be run, what is finished, and who is at work in it.
+
+Room: `experiments.sweeps`. Reads and writes below `runs/<sweep>/`:
+
+    sweep.yaml               the trials, each with its training, resolved; whole or not at all
+    sweep.lock               held by the command that is at work
+    <trial>/                 the run folder of a training
+    <trial>/trial.json       its outcome: a trial with this file is finished
+    logs/<trial>.log         what the training printed
+    logs/<trial>.lock        held by the process that trains
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from envs.configuration.document import dump_yaml, load_yaml, shown_path
+from envs.errors import ConfigurationError
+from experiments.run_folder import writing
+from experiments.sweeps.trials import Trial
+
+SWEEP_FILE = "sweep.yaml"
+LOCK_FILE = "sweep.lock"
+LOGS_FOLDER = "logs"
+OUTCOME_FILE = "trial.json"
+WITHOUT_EFFECT = ("description", "threads")
+"""Keys of a training on which no result depends."""
+MOST_NAMED = 5
+"""Differences that a message names, at most."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished trial brought.
+
+    Attributes:
+        cost_usd: of the learned policy on the test episodes, USD/day; None where the training has no test.
+        best_rule: the rule that costs least in the same test; None without one.
+        best_rule_cost_usd: what that rule costs, USD/day.
+        wall_s: seconds that its last attempt took; the only figure that another run changes.
+    """
+
+    cost_usd: float | None
+    best_rule: str | None = None
+    best_rule_cost_usd: float | None = None
+    wall_s: float = 0.0
+
+    @property
+    def difference_usd(self) -> float | None:
+        """Return what the learned policy costs more than the best rule, USD/day; None where one is missing."""
+        if self.cost_usd is None or self.best_rule_cost_usd is None:
+            return None
+        return self.cost_usd - self.best_rule_cost_usd
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file so that readers, also after a kill, find all of it or what was there before."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    with partial.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(file)
+
+
+def write_outcome(trial_folder: Path, outcome: Outcome) -> None:
+    """Note that the trial in this folder is finished, and what it brought."""
+    write_whole(trial_folder / OUTCOME_FILE, json.dumps(asdict(outcome), indent=2) + "\n")
+
+
+def read_outcome(trial_folder: Path) -> Outcome | None:
+    """Return what a finished trial brought; None of one that is not finished."""
+    try:
+        text = (trial_folder / OUTCOME_FILE).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        return Outcome(**json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{shown_path(trial_folder / OUTCOME_FILE)}: cannot be read ({error}); without it the trial goes on"
+        ) from error
+
+
+@contextmanager
+def open_folder(folder: Path, resolved: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+    """Make a sweep's folder, or take up again the one that is there, and hold it for the block.
+
+    Args:
+        folder: of the sweep.
+        resolved: by name of the trial its training, resolved.
+
+    Raises:
+        ConfigurationError: the folder is no sweep's, another command is at work in it, or the sweep was begun with
+            other trials or other settings, of which the message names the first few; trials may be added.
+    """
+    is_new = not (folder / SWEEP_FILE).exists()
+    strangers = [path.name for path in folder.iterdir() if not _is_own(path)] if is_new and folder.is_dir() else []
+    if strangers:
+        raise ConfigurationError(
+            f"{shown_path(folder)}: must be new, or the folder of a sweep; it has no {SWEEP_FILE} but holds "
+            f"{sorted(strangers)[0]} (--name gives the sweep another folder)"
+        )
+    with writing(shown_path(folder)):
+        (folder / LOGS_FOLDER).mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK_FILE).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(f"{shown_path(folder)}: another blended sweep is at work in it") from None
+        if not is_new:
+            _require_same(folder, resolved)
+        write_whole(folder / SWEEP_FILE, dump_yaml({"trials": {name: dict(keys) for name, keys in resolved.items()}}))
+        yield
+
+
+def _is_own(path: Path) -> bool:
+    """Return whether a sweep that was killed at its very start may have left this behind."""
+    return path.name in (LOCK_FILE, LOGS_FOLDER) or path.name.endswith(".partial")
+
+
+def _require_same(folder: Path, resolved: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise `ConfigurationError` if trials with which the sweep was begun are missing now, or are others."""
+    data = load_yaml(folder / SWEEP_FILE).data
+    kept = data.get("trials") if isinstance(data, dict) else None
+    if not isinstance(kept, dict):
+        raise ConfigurationError(f"{shown_path(folder / SWEEP_FILE)}: is not what a sweep writes")
+    now = json.loads(json.dumps(resolved))  # lists for tuples, as in the file
+    found = []
+    for name, before in kept.items():
+        if name not in now:
+            found.append(f"trial {name} is no longer in it")
+            continue
+        found += [f"trial {name}: {text}" for text in _differences(before, now[name])]
+    if found:
+        more = [f"and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
+        raise ConfigurationError(
+            f"{shown_path(folder)}: was begun as another sweep, and only new trials may be added (--name gives this one "
+            "another folder)\n" + "\n".join(f"  {text}" for text in [*found[:MOST_NAMED], *more])
+        )
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Yield which keys of a training differ, and what they were and are."""
+    for key in dict.fromkeys([*before, *now]):
+        if not above and key in WITHOUT_EFFECT:
+            continue
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differences(old, new, f"{above}{key}.")
+        elif old != new:
+            yield f"{above}{key} was {json.dumps(old)}, is {json.dumps(new)}"
+
+
+def finished_trials(folder: Path, trials: Sequence[Trial]) -> dict[Trial, Outcome]:
+    """Return the outcomes of the trials that are finished, in the order of `trials`."""
+    found = {trial: read_outcome(folder / trial.name) for trial in trials}
+    return {trial: outcome for trial, outcome in found.items() if outcome is not None}
