@@ -1,1 +1,1 @@
-"""Sweeps: many trainings from one file, side by side, on this machine or on a cluster, and the table of what they cost."""
+"""Sweeps: many trainings from one file, side by side on this machine or a cluster, and the table of what they cost."""

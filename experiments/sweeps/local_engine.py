@@ -5,7 +5,7 @@ Room: `experiments.sweeps`. Starts and ends processes (`experiments.sweeps.trial
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from experiments.sweeps.trial_process import TrialEnd, TrialProcess, Work
 from experiments.sweeps.trials import Trial
@@ -16,7 +16,7 @@ POLL_S = 0.05
 
 def run_locally(
     work: Work, trials: Sequence[Trial], *, workers: int, retries: int, on_start: Callable[[Trial], None]
-) -> Iterator[TrialEnd]:
+) -> Generator[TrialEnd, None, None]:
     """Run `trials`, at most `workers` at a time, and yield each when it is finished or has failed for good.
 
     A trial that dies goes on from its last checkpoint, up to `retries` times, before others are begun. Closing the

@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import ray
@@ -22,8 +22,8 @@ from ray.exceptions import RayError, RayTaskError
 
 from envs.errors import ConfigurationError
 from experiments.processors import usable_cpus
-from experiments.sweeps.sweep_folder import LOGS_FOLDER, read_outcome
-from experiments.sweeps.trial_process import TrialEnd, TrialProcess, Work
+from experiments.sweeps.outcome import read_outcome
+from experiments.sweeps.trial_process import LOGS_FOLDER, TrialEnd, TrialProcess, Work
 from experiments.sweeps.trials import Trial
 
 WAIT_S = 1.0
@@ -32,11 +32,11 @@ TOKEN_FILE = ".driver"
 """In the sweep's folder, with a word that only this driver writes: who reads it there shares the file system."""
 
 
-class TrialDied(Exception):
+class TrialDiedError(Exception):
     """An attempt at a trial ended without an outcome; Ray tries again."""
 
 
-class TrialRefused(Exception):
+class TrialRefusedError(Exception):
     """A mistake of the user's ended an attempt; another one would end the same way."""
 
 
@@ -49,7 +49,7 @@ def run_on_ray(
     threads: int,
     retries: int,
     on_start: Callable[[Trial], None],
-) -> Iterator[TrialEnd]:
+) -> Generator[TrialEnd, None, None]:
     """Run `trials` on the cluster at `address`, by default on a Ray of this machine alone, and yield each when it is
     finished, its files in the sweep's folder, or has failed for good.
 
@@ -62,7 +62,7 @@ def run_on_ray(
     """
     token = uuid.uuid4().hex
     token_file = work.folder / TOKEN_FILE
-    task = ray.remote(num_cpus=threads, max_retries=retries, retry_exceptions=[TrialDied])(run_trial)
+    task = ray.remote(num_cpus=threads, max_retries=retries, retry_exceptions=[TrialDiedError])(run_trial)
     waiting = deque(trials)
     running: dict[ray.ObjectRef, Trial] = {}
     try:
@@ -136,7 +136,7 @@ def _attempt(work: Work, trial: Trial) -> None:
     process.wait()
     end = process.end()
     if end.outcome is None:
-        raise (TrialRefused if process.is_refused else TrialDied)(end.problem)
+        raise (TrialRefusedError if process.is_refused else TrialDiedError)(end.problem)
 
 
 def _end_of(work: Work, trial: Trial, reference: ray.ObjectRef) -> TrialEnd:

@@ -5,7 +5,7 @@ Room: `experiments.sweeps`. Writes the folder of the sweep (`experiments.sweeps.
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,8 +19,9 @@ from experiments.sweeps.sweep_config import SweepConfig
 from experiments.sweeps.sweep_folder import finished_trials, open_folder
 from experiments.sweeps.sweep_progress import SweepProgress
 from experiments.sweeps.sweep_result import SweepResult
+from experiments.sweeps.trial_list import list_trials
 from experiments.sweeps.trial_process import TrialEnd, TrialFunction, Work, address_of
-from experiments.sweeps.trials import Trial, list_trials
+from experiments.sweeps.trials import Trial
 
 TERMINATED = 128 + signal.SIGTERM
 """Exit code of a sweep that SIGTERM ended, as a shell reports it."""
@@ -30,7 +31,9 @@ class Engine(Protocol):
     """Runs trials: `experiments.sweeps.local_engine.run_locally`, or `experiments.sweeps.ray_engine.run_on_ray`, its
     other arguments bound."""
 
-    def __call__(self, work: Work, trials: Sequence[Trial], *, on_start: Callable[[Trial], None]) -> Iterator[TrialEnd]:
+    def __call__(
+        self, work: Work, trials: Sequence[Trial], *, on_start: Callable[[Trial], None]
+    ) -> Generator[TrialEnd, None, None]:
         """Yield each trial when it is finished or has failed for good; closing the generator ends what is running."""
         ...
 
@@ -69,7 +72,7 @@ def sweep(
         progress = SweepProgress(trials, list(ends.values()), console or message_console())
         left = [trial for trial in trials if trial not in ends]
         running = engine(Work(address_of(train), folder), left, on_start=progress.start)
-        with _ended_by_sigterm(), progress.shown(), closing(running):  # type: ignore[type-var]  # it is a generator
+        with _ended_by_sigterm(), progress.shown(), closing(running):
             for end in running:
                 ends[end.trial] = end
                 progress.end(end)

@@ -32,7 +32,7 @@ OWN_SECTIONS = {
     "ppo": ("maskable_ppo",),
     "qrdqn": ("masked_qrdqn",),
 }
-"""Sections of a training that not all algorithms read, and which do; controlled learning begins with a policy search."""
+"""Sections of a training that not all algorithms read, and who does; controlled learning begins with a search."""
 
 STATED_ELSEWHERE = ("algorithm", "episodes_seed", "scenario", "seed")
 """Keys of a training that a sweep has keys of its own for."""

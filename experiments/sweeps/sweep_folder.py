@@ -12,79 +12,24 @@ Room: `experiments.sweeps`. Reads and writes below `runs/<sweep>/`:
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from envs.configuration.document import dump_yaml, load_yaml, shown_path
 from envs.errors import ConfigurationError
 from experiments.run_folder import writing
+from experiments.sweeps.outcome import Outcome, read_outcome, write_whole
+from experiments.sweeps.trial_process import LOGS_FOLDER
 from experiments.sweeps.trials import Trial
 
 SWEEP_FILE = "sweep.yaml"
 LOCK_FILE = "sweep.lock"
-LOGS_FOLDER = "logs"
-OUTCOME_FILE = "trial.json"
 WITHOUT_EFFECT = ("description", "threads")
 """Keys of a training on which no result depends."""
 MOST_NAMED = 5
 """Differences that a message names, at most."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a finished trial brought.
-
-    Attributes:
-        cost_usd: of the learned policy on the test episodes, USD/day; None where the training has no test.
-        best_rule: the rule that costs least in the same test; None without one.
-        best_rule_cost_usd: what that rule costs, USD/day.
-        wall_s: seconds that its last attempt took; the only figure that another run changes.
-    """
-
-    cost_usd: float | None
-    best_rule: str | None = None
-    best_rule_cost_usd: float | None = None
-    wall_s: float = 0.0
-
-    @property
-    def difference_usd(self) -> float | None:
-        """Return what the learned policy costs more than the best rule, USD/day; None where one is missing."""
-        if self.cost_usd is None or self.best_rule_cost_usd is None:
-            return None
-        return self.cost_usd - self.best_rule_cost_usd
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a file so that readers, also after a kill, find all of it or what was there before."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    with partial.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)
-
-
-def write_outcome(trial_folder: Path, outcome: Outcome) -> None:
-    """Note that the trial in this folder is finished, and what it brought."""
-    write_whole(trial_folder / OUTCOME_FILE, json.dumps(asdict(outcome), indent=2) + "\n")
-
-
-def read_outcome(trial_folder: Path) -> Outcome | None:
-    """Return what a finished trial brought; None of one that is not finished."""
-    try:
-        text = (trial_folder / OUTCOME_FILE).read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    try:
-        return Outcome(**json.loads(text))
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(
-            f"{shown_path(trial_folder / OUTCOME_FILE)}: cannot be read ({error}); without it the trial goes on"
-        ) from error
 
 
 @contextmanager
@@ -140,8 +85,8 @@ def _require_same(folder: Path, resolved: Mapping[str, Mapping[str, Any]]) -> No
     if found:
         more = [f"and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
         raise ConfigurationError(
-            f"{shown_path(folder)}: was begun as another sweep, and only new trials may be added (--name gives this one "
-            "another folder)\n" + "\n".join(f"  {text}" for text in [*found[:MOST_NAMED], *more])
+            f"{shown_path(folder)}: was begun as another sweep, and only new trials may be added (--name gives this "
+            "one another folder)\n" + "\n".join(f"  {text}" for text in [*found[:MOST_NAMED], *more])
         )
 
 
@@ -158,6 +103,10 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any], above: str =
 
 
 def finished_trials(folder: Path, trials: Sequence[Trial]) -> dict[Trial, Outcome]:
-    """Return the outcomes of the trials that are finished, in the order of `trials`."""
-    found = {trial: read_outcome(folder / trial.name) for trial in trials}
+    """Return the outcomes of the trials that are finished, in the order of `trials`; raises
+    `ConfigurationError` if an outcome cannot be read."""
+    try:
+        found = {trial: read_outcome(folder / trial.name) for trial in trials}
+    except ValueError as error:
+        raise ConfigurationError(f"{error}; without that file the trial goes on") from error
     return {trial: outcome for trial, outcome in found.items() if outcome is not None}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.run_files import BENCHMARK_JSON_FILE, TRAINING_FILE
-from experiments.sweeps.sweep_folder import Outcome
+from experiments.sweeps.outcome import Outcome
 from experiments.sweeps.trials import Trial
 from experiments.training.training_config import TrainingConfig, load_training
 

@@ -22,13 +22,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from envs.errors import ConfigurationError
-from experiments.sweeps.sweep_folder import LOGS_FOLDER, Outcome, read_outcome, write_outcome
+from experiments.sweeps.outcome import Outcome, read_outcome, write_outcome
 from experiments.sweeps.trials import Trial
 
 TrialFunction = Callable[[Trial, Path], Outcome]
 """Trains a trial in a folder, which it makes, or goes on there with what it finds; returns what that brought."""
 
+LOGS_FOLDER = "logs"
+"""In the folder of a sweep: what trials print, and their locks."""
 REFUSED = 2
 """Exit code of a trial that a mistake of the user's ended: another attempt would end the same way."""
 GRACE_S = 5.0
@@ -144,7 +145,10 @@ def main() -> None:
         start_s = time.monotonic()
         try:
             outcome = function(trial, folder)
-        except ConfigurationError as error:
+        except Exception as error:
+            errors = sys.modules.get("envs.errors")  # an import on top would take seconds that not every trial needs
+            if errors is None or not isinstance(error, errors.ConfigurationError):
+                raise
             print(f"error: {error}", file=sys.stderr)
             sys.exit(REFUSED)
         write_outcome(folder, replace(outcome, wall_s=round(time.monotonic() - start_s, 1)))

@@ -11,8 +11,7 @@ import signal
 import time
 from pathlib import Path
 
-from envs.errors import ConfigurationError
-from experiments.sweeps.sweep_folder import Outcome
+from experiments.sweeps.outcome import Outcome
 from experiments.sweeps.trials import Trial
 
 STEPS = 3
@@ -23,6 +22,8 @@ RULE_USD = 100.0
 def resolve(trial: Trial) -> dict:
     """Return what a training would state."""
     if "no_such_key" in " ".join(trial.overrides):
+        from envs.errors import ConfigurationError  # takes seconds, which few trials need
+
         raise ConfigurationError("training.no_such_key: no such key")
     stated = dict(text.split("=", 1) for text in trial.overrides)
     return {"scenario": trial.scenario, "algorithm": trial.algorithm, "seed": trial.seed, **stated}
@@ -55,6 +56,8 @@ def _obey(orders: dict, attempt: int) -> None:
     if attempt <= orders.get("raise", 0):
         raise RuntimeError("out of luck")
     if attempt <= orders.get("refuse", 0):
+        from envs.errors import ConfigurationError
+
         raise ConfigurationError("training.steps = -1: must be >= 0")
 
 
