@@ -7,10 +7,8 @@ task trains in a folder for temporary files, and returns log and run folder as o
 whole or not at all.
 """
 
-import io
 import logging
 import shutil
-import tarfile
 import tempfile
 import uuid
 from collections import deque
@@ -22,9 +20,9 @@ from ray.exceptions import RayError, RayTaskError
 
 from envs.errors import ConfigurationError
 from experiments.processors import usable_cpus
-from experiments.sweeps.outcome import read_outcome
-from experiments.sweeps.trial_process import LOGS_FOLDER, TrialEnd, TrialProcess, Work
-from experiments.sweeps.trials import Trial
+from experiments.sweeps.archive import pack, unpack
+from experiments.sweeps.trial_process import TrialEnd, TrialProcess, Work
+from experiments.sweeps.trials import Trial, read_outcome
 
 WAIT_S = 1.0
 """Seconds after which new nodes are noticed."""
@@ -151,25 +149,3 @@ def _end_of(work: Work, trial: Trial, reference: ray.ObjectRef) -> TrialEnd:
         unpack(packed, work.folder, trial.name)
     outcome = read_outcome(work.folder / trial.name)
     return TrialEnd(trial, outcome, "" if outcome else "its files are not in the sweep's folder")
-
-
-def pack(folder: Path, name: str) -> bytes:
-    """Return the run folder of a trial and its log, both below `folder`, as an archive (tar, gzip)."""
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
-        archive.add(folder / name, "run")
-        archive.add(folder / LOGS_FOLDER / f"{name}.log", "log")
-    return stream.getvalue()
-
-
-def unpack(packed: bytes, folder: Path, name: str) -> None:
-    """Put the run folder and the log of an archive of `pack` below `folder`: the run folder whole or not at all, in the
-    place of what an unfinished attempt left there."""
-    with tempfile.TemporaryDirectory(prefix=".arriving-", dir=folder) as arriving:
-        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
-            archive.extractall(arriving, filter="data")
-        target = folder / name
-        if target.exists():
-            shutil.rmtree(target)
-        (Path(arriving) / "log").replace(folder / LOGS_FOLDER / f"{name}.log")
-        (Path(arriving) / "run").replace(target)

@@ -20,9 +20,8 @@ from typing import Any
 from envs.configuration.document import dump_yaml, load_yaml, shown_path
 from envs.errors import ConfigurationError
 from experiments.run_folder import writing
-from experiments.sweeps.outcome import Outcome, read_outcome, write_whole
 from experiments.sweeps.trial_process import LOGS_FOLDER
-from experiments.sweeps.trials import Trial
+from experiments.sweeps.trials import Outcome, Trial, read_outcome, write_whole
 
 SWEEP_FILE = "sweep.yaml"
 LOCK_FILE = "sweep.lock"

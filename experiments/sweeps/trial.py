@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.run_files import BENCHMARK_JSON_FILE, TRAINING_FILE
-from experiments.sweeps.outcome import Outcome
-from experiments.sweeps.trials import Trial
+from experiments.sweeps.trials import Outcome, Trial
 from experiments.training.training_config import TrainingConfig, load_training
 
 LEARNED = "learned"

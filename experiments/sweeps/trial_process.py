@@ -22,8 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from experiments.sweeps.outcome import Outcome, read_outcome, write_outcome
-from experiments.sweeps.trials import Trial
+from experiments.sweeps.trials import Outcome, Trial, read_outcome, write_outcome
 
 TrialFunction = Callable[[Trial, Path], Outcome]
 """Trains a trial in a folder, which it makes, or goes on there with what it finds; returns what that brought."""

@@ -11,8 +11,7 @@ import signal
 import time
 from pathlib import Path
 
-from experiments.sweeps.outcome import Outcome
-from experiments.sweeps.trials import Trial
+from experiments.sweeps.trials import Outcome, Trial
 
 STEPS = 3
 COSTS_USD = {"policy_search": 80.0, "maskable_ppo": 110.0}

@@ -12,9 +12,8 @@ import fake_trial
 import pytest
 
 from experiments.sweeps.local_engine import run_locally
-from experiments.sweeps.outcome import Outcome
 from experiments.sweeps.trial_process import LOGS_FOLDER, TrialEnd, Work, address_of
-from experiments.sweeps.trials import Trial
+from experiments.sweeps.trials import Outcome, Trial
 
 HERE = Path(__file__).resolve().parent
 
