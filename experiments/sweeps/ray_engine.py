@@ -9,6 +9,7 @@ whole or not at all.
 
 import logging
 import shutil
+import socket
 import tempfile
 import uuid
 from collections import deque
@@ -26,6 +27,8 @@ from experiments.sweeps.trials import Trial, read_outcome
 
 WAIT_S = 1.0
 """Seconds after which new nodes are noticed."""
+ANSWER_S = 10.0
+"""Seconds in which a cluster must answer."""
 TOKEN_FILE = ".driver"
 """In the sweep's folder, with a word that only this driver writes: who reads it there shares the file system."""
 
@@ -86,6 +89,7 @@ def _connect(address: str | None, workers: int | None, threads: int) -> None:
             cpus = threads * workers if workers is not None else max(threads, usable_cpus())
             ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         else:
+            _require_answer(address)
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         said = (str(error).splitlines() or [""])[0]
@@ -95,6 +99,13 @@ def _connect(address: str | None, workers: int | None, threads: int) -> None:
         raise ConfigurationError(
             f"sweep.settings.threads = {threads}: must be <= {most:g}, the processors of the cluster's largest node"
         )
+
+
+def _require_answer(address: str) -> None:
+    """Raise `OSError` or `ValueError` if nobody listens at HOST:PORT; Ray itself would wait for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host:  # or it is `auto`
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
 
 
 def _processors() -> list[float]:

@@ -62,8 +62,8 @@ class SweepConfig(Checked):
     scenarios: tuple[str, ...] = Field(min_length=1)
     algorithms: tuple[str, ...] = Field(min_length=1)
     seeds: Annotated[int, Field(ge=1, le=1000)] | Annotated[tuple[Seed, ...], Field(min_length=1)] = 3
-    settings: dict[str, Value] = Field(default_factory=dict)
-    vary: dict[str, Annotated[tuple[Value, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    settings: dict[str, Value] = Field(default={})
+    vary: dict[str, Annotated[tuple[Value, ...], Field(min_length=1)]] = Field(default={})
     episodes_seed: Seed | None = 0
     retries: int = Field(default=2, ge=0, le=100)
 

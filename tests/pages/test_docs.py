@@ -31,6 +31,7 @@ from experiments.cli.main import app
 from experiments.records.recorder import RecordFolder
 from experiments.records.tables import DISPOSITIONS, TABLES
 from experiments.seeds import demand_seeds
+from experiments.sweeps import sweep_config
 from experiments.training import training_config
 from experiments.tuning import tuning_config
 
@@ -198,6 +199,7 @@ def heading_of(model: type[BaseModel], page: str) -> str:
     ("page", "model"),
     [("docs/scenario.md", model) for module in SCENARIO_MODULES for model in models_of(module)]
     + [("docs/training.md", model) for model in models_of(training_config)]
+    + [("docs/sweeps.md", model) for model in models_of(sweep_config)]
     + [("docs/tuning.md", model) for model in models_of(tuning_config)],
 )
 def test_keys_and_defaults(page: str, model: type[BaseModel]):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -81,16 +82,31 @@ def test_without_a_shared_file_system_the_files_come_back(monkeypatch, tmp_path,
 def test_when_a_node_dies_no_finished_trial_is_lost_and_the_others_are_finished(tmp_path, cluster):
     second = cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()
-    order(tmp_path, {seed: {"sleep_s": 1.0} for seed in range(6)})
-    running = start(tmp_path, *map(trial, range(6)), address=cluster.address)
-    ends = [next(running), next(running)]
-    time.sleep(0.3)  # both nodes are at work again
-    cluster.remove_node(second, allow_graceful=False)
-    ends += list(running)
+    order(tmp_path, {seed: {"sleep_s": 2.0} for seed in range(6)})
+    finished: list[set[str]] = []
+
+    def kill_second_node() -> None:
+        """Kill the node when some trials are finished and both nodes are at work."""
+        while True:
+            begun, ended = (
+                {file.parent.name for file in tmp_path.glob(f"sweep/*/{name}")}
+                for name in ("attempts.log", "trial.json")
+            )
+            if len(ended) >= 2 and len(begun - ended) == 2:
+                finished.append(ended)
+                cluster.remove_node(second, allow_graceful=False)
+                return
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill_second_node, daemon=True)
+    killer.start()
+    ends = list(start(tmp_path, *map(trial, range(6)), address=cluster.address))
+    killer.join(30.0)
     assert costs(ends) == {seed: 80.0 + seed for seed in range(6)}
-    attempts = {seed: fake_trial.read_attempts(tmp_path / "sweep" / trial(seed).name) for seed in range(6)}
-    assert all(len(attempts[end.trial.seed]) == 1 for end in ends[:2])
-    assert max(map(len, attempts.values())) >= 2  # what the dead node had begun
+    attempts = {trial(seed).name: fake_trial.read_attempts(tmp_path / "sweep" / trial(seed).name) for seed in range(6)}
+    assert all(len(attempts[name]) == 1 for name in finished[0])
+    # What the dead node had begun goes on where the checkpoint is.
+    assert [step for found in attempts.values() if len(found) == 2 for _, step in found] == [0, 2]
 
 
 def test_mistakes_of_address_and_threads_are_named(tmp_path, cluster):
