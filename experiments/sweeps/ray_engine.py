@@ -9,8 +9,10 @@ whole or not at all.
 
 import logging
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -84,6 +86,7 @@ def run_on_ray(
 
 def _connect(address: str | None, workers: int | None, threads: int) -> None:
     """Join the cluster at `address`, or start a Ray of this machine."""
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         if address is None:
             cpus = threads * workers if workers is not None else max(threads, usable_cpus())
@@ -94,6 +97,8 @@ def _connect(address: str | None, workers: int | None, threads: int) -> None:
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         said = (str(error).splitlines() or [""])[0]
         raise ConfigurationError(f"--address {address or 'local'}: no Ray cluster answers ({said})") from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray has just set one that ends with another exit code
     most = max(_processors(), default=0.0)
     if most < threads:
         raise ConfigurationError(

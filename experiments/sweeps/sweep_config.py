@@ -31,8 +31,10 @@ OWN_SECTIONS = {
     "dqn": ("masked_dqn",),
     "ppo": ("maskable_ppo",),
     "qrdqn": ("masked_qrdqn",),
+    "steps": ("maskable_ppo", "masked_dqn", "masked_qrdqn"),
 }
-"""Sections of a training that not all algorithms read, and who does; controlled learning begins with a search."""
+"""Sections and keys of a training that not all algorithms read, and who does; controlled learning begins with a
+search."""
 
 STATED_ELSEWHERE = ("algorithm", "episodes_seed", "scenario", "seed")
 """Keys of a training that a sweep has keys of its own for."""
@@ -55,7 +57,7 @@ class SweepConfig(Checked):
         episodes_seed: seed of the validation and test episodes, the same for all trials; none: each trial's own seed.
         retries: how often a trial that died is tried again, from its last checkpoint.
 
-    Keys in a section that belongs to some algorithms (`OWN_SECTIONS`) apply only to trials of these.
+    Keys that belong to some algorithms (`OWN_SECTIONS`) apply only to trials of these.
     """
 
     description: str = ""

@@ -1,5 +1,6 @@
 """Trials by processes of this machine: tried again, failed for good, and ended with their parent."""
 
+import fcntl
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import fake_trial
 import pytest
 
 from experiments.sweeps.local_engine import run_locally
-from experiments.sweeps.trial_process import LOGS_FOLDER, TrialEnd, Work, address_of
+from experiments.sweeps.trial_process import LOGS_FOLDER, TrialEnd, TrialProcess, Work, address_of
 from experiments.sweeps.trials import Outcome, Trial
 
 HERE = Path(__file__).resolve().parent
@@ -107,6 +108,19 @@ def test_closing_the_engine_ends_what_is_running(tmp_path):
     assert is_alive(process)
     ends.close()
     assert not is_alive(process)
+
+
+def test_a_trial_waits_for_an_earlier_attempt_that_is_not_gone_yet(tmp_path):
+    logs = tmp_path / "sweep" / LOGS_FOLDER
+    logs.mkdir(parents=True)
+    with (logs / f"{trial(0).name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = TrialProcess(Work(address_of(fake_trial.train), tmp_path / "sweep"), trial(0))
+        time.sleep(1.0)
+        assert not process.has_ended()
+        assert not (tmp_path / "sweep" / trial(0).name).exists()
+    process.wait()
+    assert process.end().outcome is not None
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -92,20 +92,27 @@ def test_finished_trials_are_read_and_new_ones_are_run(monkeypatch, capsys, tmp_
     ("keys", "message"),
     [
         ({"seeds": [1]}, "trial tiny-policy_search-seed0 is no longer in it"),
-        ({"settings": {"steps": 7}}, 'trial tiny-policy_search-seed0: steps was "5", is "7"'),
-        ({"settings": {}}, 'trial tiny-policy_search-seed0: steps was "5", is null'),
+        ({"settings": {"network.width": 7}}, 'trial tiny-policy_search-seed0: network.width was "5", is "7"'),
+        ({"settings": {}}, 'trial tiny-policy_search-seed0: network.width was "5", is null'),
         ({"episodes_seed": 3}, 'trial tiny-policy_search-seed0: episodes_seed was "0", is "3"'),
     ],
 )
 def test_another_sweep_under_the_same_name_is_refused(monkeypatch, capsys, tmp_path, keys, message):
-    written(tmp_path, seeds=1, settings={"steps": 5})
+    written(tmp_path, seeds=1, settings={"network.width": 5})
     assert run(monkeypatch, tmp_path) == 0
-    written(tmp_path, **({"seeds": 1, "settings": {"steps": 5}} | keys))
+    written(tmp_path, **({"seeds": 1, "settings": {"network.width": 5}} | keys))
     assert run(monkeypatch, tmp_path) == 2
     said = capsys.readouterr().err
     assert "was begun as another sweep, and only new trials may be added" in said
     assert message in said
     assert run(monkeypatch, tmp_path, "--name", "other") == 0
+
+
+def test_where_ray_is_not_installed_processes_of_this_machine_do(monkeypatch, capsys, tmp_path):
+    written(tmp_path, seeds=1)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert blended(monkeypatch, "sweep", tmp_path / "mine.yaml", "--runs", tmp_path) == 0
+    assert "4 of 4 trials finished" in capsys.readouterr().out
 
 
 def test_threads_may_change(monkeypatch, tmp_path):

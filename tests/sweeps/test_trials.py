@@ -54,20 +54,20 @@ def test_values_that_vary_are_crossed_for_the_algorithms_that_read_them(tmp_path
 
 
 def test_the_name_of_a_trial_depends_on_its_values_and_not_on_their_order(tmp_path):
-    keys = {"network.width": [8], "steps": [100]}
+    keys = {"network.width": [8], "network.prior_weight": [1]}
     (one,) = trials_of(tmp_path, seeds=1, vary=keys)
     (other,) = trials_of(tmp_path, seeds=1, vary=dict(reversed(keys.items())))
-    (third,) = trials_of(tmp_path, seeds=1, vary=keys | {"steps": [200]})
+    (third,) = trials_of(tmp_path, seeds=1, vary=keys | {"network.prior_weight": [2]})
     assert one.name == other.name != third.name
     assert one.name.startswith("tiny-policy_search-")
     assert one.name.endswith("-seed0")
 
 
 def test_settings_of_an_algorithm_do_not_reach_another(tmp_path):
-    settings = {"ppo.epochs": 2, "benchmark.episodes": 8, "threads": 2}
+    settings = {"ppo.epochs": 2, "steps": 100, "benchmark.episodes": 8, "threads": 2}
     search, ppo = trials_of(tmp_path, algorithms=["policy_search", "maskable_ppo"], seeds=1, settings=settings)
     assert search.overrides == ("threads=2", "episodes_seed=0", "benchmark.episodes=8")
-    assert ppo.overrides == ("threads=2", "episodes_seed=0", "ppo.epochs=2", "benchmark.episodes=8")
+    assert ppo.overrides == ("threads=2", "episodes_seed=0", "ppo.epochs=2", "steps=100", "benchmark.episodes=8")
 
 
 def test_without_episodes_seed_each_training_has_its_own(tmp_path):
@@ -87,7 +87,7 @@ def test_paths_begin_in_the_folder_of_the_file(tmp_path):
 
 
 def test_a_trial_goes_through_json_and_back(tmp_path):
-    (trial,) = trials_of(tmp_path, seeds=1, vary={"steps": [100]})
+    (trial,) = trials_of(tmp_path, seeds=1, vary={"network.width": [8]})
     assert Trial.from_json(trial.as_json()) == trial
 
 
@@ -100,10 +100,10 @@ def test_a_trial_goes_through_json_and_back(tmp_path):
         ({"scenarios": []}, "sweep.scenarios"),
         ({"scenarios": ["tiny", "tiny"]}, "must not name tiny twice"),
         ({"scenarios": ["tyni"]}, "tyni"),
-        ({"vary": {"steps": []}}, "sweep.vary.steps"),
+        ({"vary": {"network.width": []}}, "sweep.vary.network.width"),
         ({"settings": {"seed": 1}}, "a sweep has a key of its own for it"),
         ({"vary": {"scenario": ["bank"]}}, "a sweep has a key of its own for it"),
-        ({"settings": {"steps": 1}, "vary": {"steps": [1]}}, "must not stand in settings too"),
+        ({"settings": {"network": None}, "vary": {"network": [None]}}, "must not stand in settings too"),
         ({"vary": {"ppo.epochs": [1]}}, "belongs to maskable_ppo, which is not among sweep.algorithms"),
         ({"retries": -1}, "sweep.retries = -1: must be >= 0"),
         ({"worker": 1}, "sweep.worker"),
