@@ -35,8 +35,14 @@ SELECTION_FILE = "selection.json"
 CHOICE_KEYS = ("mode", "validation_cost_usd", "provenance")
 """What `SELECTION_FILE` says of the policy that was chosen."""
 TENSORBOARD_FOLDER = "tensorboard"
+METRICS_FILE = "metrics.csv"
+"""What TensorBoard shows, as a table."""
+STATE_FOLDER = "state"
+"""Checkpoints of everything, from which the training can go on."""
 POLICY_FILE = "policy.onnx"
 """The chosen policy, exported."""
+FINISHED_FILE = "finished"
+"""Empty; there once nothing is left to do."""
 BENCHMARK_JSON_FILE = "benchmark.json"
 BENCHMARK_CSV_FILE = "benchmark.csv"
 """The test of the chosen policy."""
@@ -54,3 +60,8 @@ RESULT_FILE = "result.json"
 def checkpoint_file(steps: int) -> str:
     """Return the file of the weights after `steps` decisions."""
     return f"{CHECKPOINTS_FOLDER}/step_{steps:09d}.pt"
+
+
+def state_file(number: int) -> str:
+    """Return the file of the whole state of a training when it was kept for the `number`-th time."""
+    return f"{STATE_FOLDER}/{number:06d}.pt"

@@ -7,7 +7,7 @@ all candidates of a generation meet the same customers. Gradients can refine wha
 hold a contact or do not.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -103,6 +103,7 @@ class Generation(NamedTuple):
         episodes: played, of all candidates together.
         decisions: made in these.
         step_size: of the search now, CMA-ES's sigma, by which its covariance is scaled.
+        ranks: of its candidates, 0 the cheapest: all that the search learns of them.
     """
 
     number: int
@@ -112,6 +113,7 @@ class Generation(NamedTuple):
     episodes: int
     decisions: int
     step_size: float
+    ranks: NDArray[np.int64]
 
 
 def search_adjustments(
@@ -126,12 +128,16 @@ def search_adjustments(
     sigma: float,
     threads: int = 1,
     center_of: Callable[[int, int], Scenario] | None = None,
+    told: Sequence[NDArray[np.int64]] = (),
 ) -> Iterator[Generation]:
     """Yield the generations of a search by CMA-ES (Hansen 2016, arXiv 1604.00772) from `start`, 0 unless given, with
     standard deviation `sigma`, over the `free` adjustments, all unless given; the others keep their values.
 
     Each generation plays `episodes` episodes of demand seed `seed` that no generation before it has met, in the centers
     that `center_of` gives (`AdjustedPlay`); the dearer half of the candidates only the first half of them.
+
+    A search that goes on is `told` the ranks of each generation that it has played, and yields those that come after:
+    nothing but `seed` and ranks is in what it does next.
     """
     first = np.zeros(count_adjustments(len(scenario.channels))) if start is None else start
     places = np.flatnonzero(np.ones(count_adjustments(len(scenario.channels))) if free is None else free)
@@ -146,20 +152,29 @@ def search_adjustments(
     means: list[NDArray[np.float64]] = []
     for generation in range(generations):
         candidates = np.array([search.ask() for _ in range(population)])
+        is_new = generation >= len(told)
         numbers, decisions = np.arange(generation * episodes, (generation + 1) * episodes), play.decisions
-        ranks, cost_usd, played = _race(lambda some, few: play.costs_usd(some, seed, few), whole(candidates), numbers)
+        if is_new:
+            ranks, cost_usd, played = _race(
+                lambda some, few: play.costs_usd(some, seed, few), whole(candidates), numbers
+            )
+        else:
+            ranks = told[generation]
         search.tell(list(zip(candidates, ranks.tolist(), strict=True)))
         means.append(whole(search.mean[None])[0])
+        if not is_new:
+            continue
         averages = (np.mean(means[-AVERAGED:], axis=0), np.mean(means[len(means) // 2 :], axis=0))
         decisions = play.decisions - decisions
-        yield Generation(generation + 1, means[-1], averages, cost_usd, played, decisions, float(search._sigma))
+        step_size = float(search._sigma)
+        yield Generation(generation + 1, means[-1], averages, cost_usd, played, decisions, step_size, ranks)
 
 
 def _race(
     play: Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]],
     candidates: NDArray[np.float64],
     episodes: NDArray[np.int64],
-) -> tuple[NDArray[np.float64], float, int]:
+) -> tuple[NDArray[np.int64], float, int]:
     """Return the rank of each candidate, 0 the cheapest, the mean cost of what all have played, USD, and how many
     episodes were played.
 
@@ -175,6 +190,6 @@ def _race(
         further = np.concatenate([costs_usd[left], play(candidates[left], episodes[n_first:])], axis=1)
         left = left[np.argsort(further.mean(axis=1), kind="stable")]
         order = np.concatenate([left, out])
-    ranks = np.empty(len(order))
+    ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))
     return ranks, float(costs_usd.mean()), n_played

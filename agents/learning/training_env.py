@@ -3,7 +3,7 @@
 Room: `agents.learning`. Touches SB3 and `CenterRows`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from agents.episodes import advance_rows
 from agents.policy import Policy
 from envs.arguments import check_actions, read_seed
-from envs.center_rows import CenterRows
+from envs.center_rows import CenterRows, RowSnapshot
+from envs.inputs.demand import DemandSampler
 from envs.scenario.scenario import Scenario
 from envs.simulator.open_work import estimate_open_work
 from envs.spaces import observation_space
@@ -60,6 +61,7 @@ class TrainingVecEnv(VecEnv):
         self._potential_usd = np.zeros(n_envs)
         self.starter = starter
         self._next_episode = 0
+        self._episodes = np.zeros(n_envs, np.int64)
         self._actions = np.zeros(n_envs, np.int64)
         self._arrived_usd = np.zeros((n_envs, len(scenario.channels)))
         self._noise_usd = np.zeros(n_envs)
@@ -72,6 +74,7 @@ class TrainingVecEnv(VecEnv):
     def _start(self, rows: NDArray[np.int64]) -> None:
         episodes = self._next_episode + np.arange(len(rows))
         self._next_episode += len(rows)
+        self._episodes[rows] = episodes
         self.rows.start(rows, np.full(len(rows), self._seed), episodes)
         self._arrived_usd[rows] = self._read_arrived()[rows]
         self._noise_usd[rows] = 0.0  # a first step has the costs since the start
@@ -183,5 +186,40 @@ class TrainingVecEnv(VecEnv):
             self._seed, self._next_episode = read_seed("seed", seed), 0
         return [self._seed] * self.num_envs
 
+    def training_state(self) -> dict[str, Any]:
+        """Return, as plain data, all that these centers need to go on: of each row its whole state, its episode, whose
+        demand is drawn again, and what the rewards of its next steps are made of."""
+        rows = []
+        for row in range(self.num_envs):
+            snapshot = self.rows.snapshot(row)._asdict()
+            rows.append({name: snapshot[name] for name in _KEPT_OF_A_ROW})
+        return {"rows": rows, **{name: getattr(self, name) for name in _KEPT}}
+
+    def restore_training_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where `training_state` was asked; raises `ArgumentError` if that was in another scenario or version."""
+        for name in _KEPT:
+            setattr(self, name, state[name])
+        sampler = DemandSampler(self.rows.scenario)
+        for row, kept in enumerate(state["rows"]):
+            demand = sampler.sample(self._seed, int(self._episodes[row]))
+            self.rows.restore(row, RowSnapshot(self.rows.scenario, demand=demand, **kept))
+
     def close(self) -> None:
         """Nothing to close."""
+
+
+_KEPT_OF_A_ROW = ("state", "center", "candidates", "mask", "result", "checksum")
+"""What is kept of a `RowSnapshot`; its checksum says whether the demand that is drawn again is the same."""
+_KEPT = (
+    "elapsed_s",
+    "_seed",
+    "_next_episode",
+    "_episodes",
+    "_arrived_usd",
+    "_noise_usd",
+    "_arrival_credit",
+    "_potential_usd",
+    "_return_usd",
+    "_length",
+)
+"""What else is kept of the environment."""

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from envs.errors import ConfigurationError
 from experiments.cli.options import (
     JsonFile,
     RunsFolder,
@@ -20,28 +21,50 @@ from experiments.cli.options import (
 
 
 def train(
-    config: Annotated[str, typer.Argument(help="A training or a scenario: a name in configs/, or a file.")] = "bank",
+    config: Annotated[
+        str | None, typer.Argument(help="A training or a scenario: a name in configs/, or a file. [default: bank]")
+    ] = None,
+    algorithm: Annotated[
+        str | None, typer.Option(help="Learn by this one instead of the training's own; --list shows them.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed, from which training, validation and test episodes follow.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Decisions to train on.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Decisions to train on, of an algorithm with gradients.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     runs: RunsFolder = Path("runs"),
     overrides: TrainingOverrides = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Go on with the run in this folder, which died.")
+    ] = None,
+    is_list: Annotated[bool, typer.Option("--list", help="Show the trainings and algorithms, and end.")] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Train a policy, choose it on validation episodes, export it, and test it against the baselines."""
+    if is_list:
+        from experiments.training.list_trainings import show_trainings
+
+        show_trainings()
+        return
     require_folders(json=json_file)
     from experiments.extras import require_extra
 
     with require_extra("train", "blended train"):
         from experiments.training.next_steps import next_steps
-        from experiments.training.train import describe_result
+        from experiments.training.train import describe_result, read_run_training
+        from experiments.training.train import resume as go_on
         from experiments.training.train import train as run
     from experiments.training.training_config import load_training
 
-    loaded = load_training(config, tuple(overrides or ()), seed=seed, steps=steps)
-    result = run(loaded, experiment=Path(config).stem, runs_folder=runs, device=device)
+    if resume is None:
+        name = config or "bank"
+        loaded = load_training(name, tuple(overrides or ()), algorithm=algorithm, seed=seed, steps=steps)
+        result = run(loaded, experiment=Path(name).stem, runs_folder=runs, device=device)
+    else:
+        if any(stated is not None for stated in (config, algorithm, seed, steps, overrides)):
+            raise ConfigurationError("--resume: must stand alone: what is trained, and how, is in the run's folder")
+        loaded = read_run_training(resume)
+        result = go_on(resume, device=device)
     if result.benchmark is not None:
         result.benchmark.show()
     if json_file is not None:

@@ -9,7 +9,8 @@ import sys
 from agents.run_files import POLICY_FILE, SCENARIO_FILE, TENSORBOARD_FOLDER
 from experiments.comparison.scenario_result import ScenarioResult
 from experiments.texts import amount_text, list_text, usd_text
-from experiments.training.train import LEARNED, TrainingResult, evaluate_command
+from experiments.training.run.run_log import LEARNED
+from experiments.training.train import TrainingResult, evaluate_command
 from experiments.training.training_config import TrainingConfig
 
 COMPARED = ("expected_loss", "fifo")
@@ -26,7 +27,7 @@ def next_steps(result: TrainingResult, config: TrainingConfig) -> list[str]:
         "--policies",
         list_text([f"{LEARNED}={result.policy_file}", *COMPARED]),
     ]
-    compare += ["--seed", str(config.seed)]
+    compare += ["--seed", str(config.judged_seed)]
     if config.benchmark is not None:
         compare += ["--episodes", str(config.benchmark.episodes)]
     elsewhere = ["blended", "export", str(result.folder), "--out", POLICY_FILE]

@@ -25,8 +25,8 @@ from envs.scenario.scenario import load_scenario
 from experiments.comparison.benchmark_tables import BAND_SERVICE
 from experiments.provenance import without_folder
 from experiments.run_folder import writing, yaml_text
-from experiments.training.policy_search import last_generation
-from experiments.training.train import LEARNED
+from experiments.training.algorithms.policy_search import last_generation
+from experiments.training.run.run_log import LEARNED
 from experiments.training.training_config import TrainingConfig
 
 
@@ -123,8 +123,8 @@ def make_card(folder: Path) -> Card:
         if not (folder / name).is_file():
             raise ConfigurationError(f"--ship {folder}: has no {name}; must be a finished policy search with a test")
     config = validate(load_yaml(folder / TRAINING_FILE), TrainingConfig, "training")
-    if config.steps or config.controlled_learning is not None:
-        went_on = "MaskablePPO" if config.steps else "controlled learning"
+    if config.has_later_stage:
+        went_on = config.algorithm
         raise ConfigurationError(f"--ship {folder}: went on with {went_on}; must be a policy search alone")
     try:
         return _read_card(folder)

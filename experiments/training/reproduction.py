@@ -25,8 +25,9 @@ from experiments.intervals import Interval, interquartile_interval
 from experiments.provenance import collect_data
 from experiments.run_folder import check_data
 from experiments.texts import percent_interval_text, percent_text
-from experiments.training.policy_search import last_generation
-from experiments.training.train import LEARNED, train
+from experiments.training.algorithms.policy_search import last_generation
+from experiments.training.run.run_log import LEARNED
+from experiments.training.train import train
 from experiments.training.training_config import TrainingConfig, load_training
 
 JUDGED_EPISODES = 64
@@ -177,8 +178,7 @@ def require_shippable(scenarios: Sequence[str], overrides: tuple[str, ...]) -> N
     """Raise `ConfigurationError` if a training of one of `scenarios` could not be shipped."""
     for name in scenarios:
         config = load_training(name, overrides)
-        others = (config.steps, config.controlled_learning, config.scenario_overrides)
-        if config.adjustment is None or any(others):
+        if config.adjustment is None or config.has_later_stage or config.scenario_overrides:
             raise ConfigurationError(f"--ship {name}: must be trained by policy search alone, in the scenario as it is")
 
 

@@ -3,36 +3,37 @@
 Room: `experiments.training`. Needs the extra `train`. Writes a run folder (`experiments.run_folder`):
 
     training.yaml scenario.yaml network.json provenance.json   what was run
+    state/                                                      all that it needs to go on, three times
     checkpoints/start.pt, step_….pt, best.pt                    weights, whole or not at all
     search.csv adjusted.yaml checkpoints/adjusted.pt            of policy search, if there was one
     classification.csv checkpoints/classified.pt                of controlled learning
     validation.csv selection.json                               what was chosen, and why
-    tensorboard/                                                learner and baselines, the same tags
+    tensorboard/ metrics.csv                                    learner and rules, the same tags
     policy.onnx benchmark.json benchmark.csv                    the result
+
+A run that died goes on from its last state (`experiments.training.run.training_run`).
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from sb3_contrib import MaskablePPO
+from stable_baselines3.common.callbacks import BaseCallback
 
-from agents.action_layout import action_layout
 from agents.catalog import NamedPolicy, fitting_baselines, load_policy
 from agents.exported_policy import MODES, ExportedPolicy
-from agents.learning.elapsed_time_buffer import ElapsedTimeBuffer
 from agents.learning.learned_policy import (
     greedy_policy,
     load_network,
     make_network,
     save_weights,
 )
-from agents.learning.maskable_policy import CandidateScoringPolicy
+from agents.learning.maskable_ppo import ResumablePPO
 from agents.learning.network import CandidateScorer
-from agents.learning.training_env import TrainingVecEnv
 from agents.rules.rule_policy import RulePolicy
 from agents.run_files import (
     ADJUSTED_FILE,
@@ -40,17 +41,18 @@ from agents.run_files import (
     BENCHMARK_JSON_FILE,
     CHECKPOINTS_FOLDER,
     CLASSIFIED_FILE,
+    FINISHED_FILE,
     NETWORK_FILE,
     POLICY_FILE,
+    PROVENANCE_FILE,
     SCENARIO_FILE,
     SELECTION_FILE,
     START_FILE,
-    TENSORBOARD_FOLDER,
     TRAINING_FILE,
 )
+from envs.configuration.document import load_yaml, validate
 from envs.errors import ConfigurationError
 from envs.headline import Headline, Headlined
-from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
@@ -59,27 +61,25 @@ from experiments.console import message_console, say_doubts
 from experiments.progress import episode_progress
 from experiments.provenance import collect_data
 from experiments.run_folder import (
+    check_data,
     create_run_folder,
     write_json,
     write_provenance,
     write_yaml,
 )
-from experiments.seeds import demand_seeds
 from experiments.texts import amount_text
-from experiments.training.checkpoint_choice import (
-    CheckpointChoice,
-    Selection,
-    ValidationCallback,
-    write_baselines,
-)
-from experiments.training.controlled_learning import learn_from_rollouts
+from experiments.training.algorithms.controlled_learning import learn_from_rollouts
+from experiments.training.algorithms.gradients import learn_by_gradients
+from experiments.training.algorithms.maskable_ppo import build_ppo
+from experiments.training.algorithms.policy_search import search_policy
+from experiments.training.checkpoint_choice import CheckpointChoice, Selection
 from experiments.training.onnx_export import export_policy
-from experiments.training.policy_search import search_policy
+from experiments.training.run.kept_states import write_whole
+from experiments.training.run.reference_lines import reference_lines
+from experiments.training.run.run_log import LEARNED
+from experiments.training.run.training_run import EXPORT, GRADIENTS, ROLLOUTS, SEARCH, TrainingRun
 from experiments.training.training_config import TrainingConfig
 from experiments.transfer.moves import Move, moved
-
-LEARNED = "learned"
-"""The row of the trained policy."""
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -89,58 +89,6 @@ def choose_device(wanted: str) -> torch.device:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise ConfigurationError("--device cuda: torch sees no usable GPU here (blended doctor says why)")
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device, folder: Path) -> MaskablePPO:
-    """Return MaskablePPO as the training configuration states it, every row starting at the start."""
-    ppo = config.ppo
-    env = TrainingVecEnv(
-        scenario,
-        ppo.environments,
-        demand_seeds(config.seed).train,
-        reward_scale_usd=ppo.reward_scale_usd,
-        without_luck=ppo.without_luck,
-        potential_half_life_s=HOUR_S * ppo.discount_half_life_h if ppo.shaped else 0.0,
-    )
-    model = MaskablePPO(
-        CandidateScoringPolicy,
-        env,
-        learning_rate=lambda remaining: ppo.learning_rate * max(remaining, 0.05),
-        n_steps=ppo.rollout_steps,
-        batch_size=min(ppo.batch_size, ppo.environments * ppo.rollout_steps),
-        n_epochs=ppo.epochs,
-        clip_range=ppo.clip_range,
-        ent_coef=ppo.entropy_weight,
-        vf_coef=ppo.value_weight,
-        max_grad_norm=ppo.max_gradient_norm,
-        rollout_buffer_class=ElapsedTimeBuffer,
-        rollout_buffer_kwargs={
-            "source": env,
-            "discount_half_life_s": HOUR_S * ppo.discount_half_life_h,
-            "trace_half_life_s": HOUR_S * ppo.trace_half_life_h,
-        },
-        policy_kwargs={
-            "scorer": {
-                "fields": env.rows.fields,
-                "layout": action_layout(scenario),
-                **config.network.model_dump(),
-            }
-        },
-        tensorboard_log=str(folder / TENSORBOARD_FOLDER),
-        seed=config.seed % 2**32,
-        device=device,
-    )
-    env.seed(demand_seeds(config.seed).train)  # MaskablePPO has just told it its own seed
-    return model
-
-
-def _network_of(model: MaskablePPO | None, scenario: Scenario, config: TrainingConfig) -> CandidateScorer:
-    """Return the network that `model` trains, or one that nobody trains further."""
-    if model is not None:
-        network: CandidateScorer = model.policy.scorer_network  # type: ignore[assignment]
-        return network
-    torch.manual_seed(config.seed % 2**32)
-    return make_network(scenario, **config.network.model_dump())
 
 
 @dataclass(frozen=True, repr=False)
@@ -169,22 +117,26 @@ def train(
     *,
     experiment: str,
     runs_folder: str | Path = "runs",
+    name: str | None = None,
     device: str = "auto",
+    callbacks: Sequence[BaseCallback] = (),
     progress_bar: bool = True,
     console: Console | None = None,
 ) -> TrainingResult:
-    """Train, choose, export and test one policy; everything is kept in a new run folder."""
+    """Train, choose, export and test one policy; everything is kept in a new run folder, `name` or one that says when.
+
+    `callbacks` are Stable-Baselines3's, for the algorithms that learn by gradients.
+    """
     console = console or message_console()
     scenario = load_scenario(config.scenario, config.scenario_overrides)
     if config.adjustment is not None and config.adjustment.centers is not None:
         for size_factor in config.adjustment.centers.size_factor:
             moved(scenario, Move(size_factor=size_factor))  # or it is refused now
     chosen_device = choose_device(device)
-    torch.set_num_threads(config.threads)
     stated = () if config.benchmark is None else config.benchmark.policies or ()
     data = collect_data([scenario], [load_policy(text, scenario) for text in stated])
-    rows = _shipped_rows(scenario, config)  # before the work, not after it
-    folder = create_run_folder(Path(runs_folder), experiment, config.seed)
+    _shipped_rows(scenario, config)  # before the work, not after it
+    folder = create_run_folder(Path(runs_folder), experiment, config.seed, name)
     (folder / CHECKPOINTS_FOLDER).mkdir()
     write_yaml(folder / TRAINING_FILE, config)
     write_yaml(folder / SCENARIO_FILE, scenario)
@@ -192,57 +144,122 @@ def train(
     write_provenance(folder, config.seed, data)
     say_doubts([scenario], console)
     console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
-    console.print(f"Training in {scenario.name} on {chosen_device.type}, seed {config.seed}", highlight=False)
+    return _go(TrainingRun(folder, scenario, config, chosen_device, console), callbacks, bar=progress_bar)
 
-    with episode_progress() as progress:
-        progress.add_task("baselines on the validation episodes", total=None)
-        write_baselines(folder, scenario, config)
-    selection = Selection()
-    model = build_model(scenario, config, chosen_device, folder) if config.steps else None
-    network = _network_of(model, scenario, config)
-    save_weights(network, folder / START_FILE)
-    _learn_from_episodes(network, scenario, config, folder, console)
-    if model is not None and config.ppo.staggered:
-        # The backlogs that training meets first are those of the rule from which it begins.
-        starter = RulePolicy("expected_loss", scenario, network.prior.read_settings(), needs=())
-        model.get_env().set_attr("starter", starter)  # type: ignore[union-attr]  # it was made with one
-    choice = CheckpointChoice(folder, scenario, config, selection)
-    if model is None:
-        choice.judge(network, 0)
-        return finish_run(folder, scenario, config, selection, console, rows)
-    callback = ValidationCallback(choice)
+
+def resume(
+    folder: Path,
+    *,
+    device: str = "auto",
+    callbacks: Sequence[BaseCallback] = (),
+    progress_bar: bool = True,
+    console: Console | None = None,
+) -> TrainingResult:
+    """Go on with a training that died, from its last state that is whole, or from the beginning if it had kept none.
+
+    Raises `ConfigurationError` if there is none, it is finished, or its scenario or recorded days are others now.
+    """
+    if is_finished(folder):
+        raise ConfigurationError(f"--resume {folder}: this training is finished")
+    config = read_run_training(folder)
+    scenario = load_scenario(folder / SCENARIO_FILE)
+    stated = () if config.benchmark is None else config.benchmark.policies or ()
+    check_data(f"--resume {folder}", folder, collect_data([scenario], [load_policy(text, scenario) for text in stated]))
+    return _go(
+        TrainingRun(folder, scenario, config, choose_device(device), console or message_console()),
+        callbacks,
+        bar=progress_bar,
+    )
+
+
+def read_run_training(folder: Path) -> TrainingConfig:
+    """Return the training of a run folder; raises `ConfigurationError` if it is none."""
+    for name in (TRAINING_FILE, SCENARIO_FILE, PROVENANCE_FILE):
+        if not (folder / name).is_file():
+            raise ConfigurationError(f"{folder}: no {name} there, so it is no training run, or it died at once")
+    return validate(load_yaml(folder / TRAINING_FILE), TrainingConfig, "training")
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether the training in `folder` came to its end, its policy exported and tested."""
+    return (folder / FINISHED_FILE).is_file()
+
+
+def _go(run: TrainingRun, callbacks: Sequence[BaseCallback], *, bar: bool) -> TrainingResult:
+    """Learn, or go on learning, and finish; what the operating system refuses on the way is one message."""
+    config, folder = run.config, run.folder
+    torch.set_num_threads(config.threads)
+    how = f"Going on with {config.algorithm}" if run.goes_on else f"Training by {config.algorithm}"
+    run.say(f"{how} in {run.scenario.name} on {run.device.type}, seed {config.seed}")
     try:
-        model.learn(config.steps, callback=callback, tb_log_name="learner", progress_bar=progress_bar, log_interval=5)
-    except KeyboardInterrupt:
-        console.print(f"Stopped; going on with the best of {len(selection.validations)} checkpoints", highlight=False)
-    else:
-        callback.validate()
-    return finish_run(folder, scenario, config, selection, console, rows)
+        with run.log:
+            _learn(run, callbacks, bar=bar)
+        return finish_run(folder, run.scenario, config, run.selection, run.console)
+    except OSError as error:
+        what = folder if error.filename is None else error.filename
+        raise ConfigurationError(
+            f"{what}: cannot be written ({error.strerror or error}); what was kept is whole: "
+            f"blended train --resume {folder}"
+        ) from error
 
 
-def _learn_from_episodes(
-    network: CandidateScorer, scenario: Scenario, config: TrainingConfig, folder: Path, console: Console
-) -> None:
-    """Let `network` learn what needs no gradient of returns, if the configuration asks for it: the adjustments of
-    its prior, then what rollouts of that prior tell."""
-    if config.adjustment is not None:
-        found = search_policy(scenario, config, folder)
+def _learn(run: TrainingRun, callbacks: Sequence[BaseCallback], *, bar: bool) -> None:
+    """Go through the stages that are left of a run; at its end the choice is made."""
+    scenario, config, folder = run.scenario, run.config, run.folder
+    model = build_model(scenario, config, run.device) if config.gradient_steps else None
+    network = _network_of(model, scenario, config)
+    if not run.goes_on:
+        with episode_progress() as progress:
+            progress.add_task("rules on the validation episodes", total=None)
+            run.lines = reference_lines(scenario, config)
+        run.lines.begin(run.log)
+        save_weights(network, folder / START_FILE)
+        run.keep(SEARCH, network)
+    run.load_network(network)
+    if config.adjustment is not None and not run.is_past(SEARCH):
+        found = search_policy(run, network)
         network.prior.set_settings(found.rule.settings(scenario))
         save_weights(network, folder / ADJUSTED_FILE)
-        console.print(
-            f"Policy search from {found.start}: {amount_text(found.validation_usd)} USD/day on validation episodes",
-            highlight=False,
-        )
-    if config.controlled_learning is not None:
-        learned = learn_from_rollouts(network, scenario, config, folder)
-        save_weights(network, folder / CLASSIFIED_FILE)
-        console.print(
-            f"Controlled learning from {learned.decisions:,} decisions: {amount_text(learned.difference_usd)} ± "
-            f"{amount_text(learned.error_usd)} USD/day against the prior alone on validation episodes, "
-            f"{'kept' if learned.is_kept else 'so the prior stays as it was'}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        run.say(f"Policy search from {found.start}: {amount_text(found.validation_usd)} USD/day on validation episodes")
+        run.keep(ROLLOUTS, network)
+    if config.controlled_learning is not None and not run.is_past(ROLLOUTS):
+        _learn_from_rollouts(run, network)
+    if run.is_past(GRADIENTS):
+        return
+    if model is None:
+        CheckpointChoice(folder, scenario, config, run.selection).judge(network, 0, run.seconds())
+    else:
+        if isinstance(model, ResumablePPO) and config.ppo is not None and config.ppo.staggered:
+            # The backlogs that training meets first are those of the rule from which it begins.
+            starter = RulePolicy("expected_loss", scenario, network.prior.read_settings(), needs=())
+            model.env.starter = starter
+        learn_by_gradients(run, model, network, callbacks, bar=bar)
+    run.keep(EXPORT, network)
+
+
+def _learn_from_rollouts(run: TrainingRun, network: CandidateScorer) -> None:
+    learned = learn_from_rollouts(run, network)
+    save_weights(network, run.folder / CLASSIFIED_FILE)
+    run.say(
+        f"Controlled learning from {learned.decisions:,} decisions: {amount_text(learned.difference_usd)} ± "
+        f"{amount_text(learned.error_usd)} USD/day against the prior alone on validation episodes, "
+        f"{'kept' if learned.is_kept else 'so the prior stays as it was'}"
+    )
+    run.keep(GRADIENTS, network)
+
+
+def build_model(scenario: Scenario, config: TrainingConfig, device: torch.device) -> ResumablePPO:
+    """Return the model of an algorithm that learns by gradients, as the training configuration states it."""
+    return build_ppo(scenario, config, device)
+
+
+def _network_of(model: ResumablePPO | None, scenario: Scenario, config: TrainingConfig) -> CandidateScorer:
+    """Return the network that `model` trains, or one that nobody trains further."""
+    if model is not None:
+        network: CandidateScorer = model.policy.scorer_network  # type: ignore[assignment]
+        return network
+    torch.manual_seed(config.seed % 2**32)
+    return make_network(scenario, **config.network.model_dump())
 
 
 def finish_run(
@@ -251,9 +268,10 @@ def finish_run(
     config: TrainingConfig,
     selection: Selection,
     console: Console,
-    rows: list[str],
 ) -> TrainingResult:
-    """Export the chosen policy and test it against its start, the `rows` of tuned rules and the baselines."""
+    """Export the chosen policy and test it against its start, the tuned rules and the baselines; then the run is
+    finished."""
+    rows = _shipped_rows(scenario, config)
     metadata = json.loads((folder / SELECTION_FILE).read_text(encoding="utf-8"))
     network, _ = load_network(folder)
     file = folder / POLICY_FILE
@@ -267,12 +285,13 @@ def finish_run(
             scenario,
             test_policies(folder, scenario, config, metadata["mode"], rows),
             episodes=config.benchmark.episodes,
-            seed=config.seed,
+            seed=config.judged_seed,
             threads=config.threads,
             validation_episodes=config.benchmark.tuned_episodes,
         )
         result.write_json(folder / BENCHMARK_JSON_FILE)
         result.write_csv(folder / BENCHMARK_CSV_FILE)
+    write_whole(folder / FINISHED_FILE, b"")
     return TrainingResult(folder, file, selection, result)
 
 
@@ -285,10 +304,10 @@ def test_policies(
     assert config.benchmark is not None
     exported = ExportedPolicy(folder / POLICY_FILE, scenario)
     stages = []
-    if config.steps:
+    if config.gradient_steps:
         start, _ = load_network(folder, START_FILE)
         stages.append(NamedPolicy("learned_at_start", greedy_policy(start, scenario), True))
-    if (config.steps or config.controlled_learning is not None) and config.adjustment is not None:
+    if config.has_later_stage and config.adjustment is not None:
         network, _ = load_network(folder, ADJUSTED_FILE)
         rule = RulePolicy("expected_loss", scenario, network.prior.read_settings(), needs=())
         stages.append(NamedPolicy("adjusted_rule", rule, True))
@@ -316,7 +335,7 @@ def evaluate_command(result: TrainingResult, config: TrainingConfig) -> list[str
     """Return the command that plays the test of a run again with its policy alone: the run's own scenario, after
     `extends` and overrides, the mode that was chosen, and the same episodes."""
     command = ["blended", "evaluate", str(result.policy_file), "--scenario", str(result.folder / SCENARIO_FILE)]
-    command += ["--mode", result.selection.mode, "--seed", str(config.seed)]
+    command += ["--mode", result.selection.mode, "--seed", str(config.judged_seed)]
     return command if config.benchmark is None else [*command, "--episodes", str(config.benchmark.episodes)]
 
 

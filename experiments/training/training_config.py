@@ -3,9 +3,10 @@
 Room: `experiments.training`. Checked and frozen; reads files, touches nothing else.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -18,13 +19,15 @@ from envs.configuration.document import (
     named_files,
     validate,
 )
+from envs.configuration.inheritance import EXTENDS, resolve_extends
+from envs.configuration.messages import did_you_mean
 from envs.configuration.path_keys import locate_paths
 from envs.configuration.quantities import Checked
 from envs.errors import ConfigurationError, InvalidValueError
 from envs.scenario.scenario import locate_override, locate_scenario
 from experiments.processors import MOST_THREADS
-from experiments.seeds import LARGEST_SEED, MOST_EPISODES
-from experiments.transfer.moves import RandomCenters
+from experiments.seeds import LARGEST_SEED, MOST_EPISODES, DemandSeeds, demand_seeds
+from experiments.training.algorithm_settings import Adjustment, ControlledLearning, Network, Ppo
 
 PATH_KEYS = {
     "scenario": locate_scenario,
@@ -32,120 +35,6 @@ PATH_KEYS = {
     "benchmark.policies": locate_policy,
 }
 """Keys whose texts may name files; relative paths begin in the folder of the training file."""
-
-
-class Network(Checked):
-    """The candidate-scoring network.
-
-    Attributes:
-        width: of its layers.
-        prior_weight: weight of the preferences of the rule `expected_loss` in the logits; its few adjustments are
-            learned too. 0: no prior.
-        residual_weight: weight of what the layers add. Small, the adjustments of the rule learn first; 1, the layers
-            are free.
-    """
-
-    width: int = Field(default=64, ge=4, le=1024)
-    prior_weight: float = Field(default=0.0, ge=0)
-    residual_weight: float = Field(default=1.0, ge=0)
-
-
-class Adjustment(Checked):
-    """Fitting the adjustments of the prior rule by CMA-ES on training episodes, before PPO
-    (`agents.learning.adjustment`).
-
-    Attributes:
-        generations: of the search.
-        minutes: of the search itself, without the starts and compilation, after which it ends as well, with the
-            generation that is played then.
-        validation_episodes: on which the starts, and mean and average of the search are judged.
-        every_generations: how often that is.
-        population: candidates in a generation.
-        episodes: new training episodes in each generation, the same for all its candidates, of which the dearer half
-            plays the first half.
-        sigma: standard deviation at the start; the adjustments are scaled so that one is a large change.
-        starts: so many of the starts that cost least search at first; after ten generations the best of them alone.
-        centers: around the scenario, one for each training and validation episode (`experiments.transfer.moves`), for
-            a policy that is to be moved; default: the scenario itself.
-    """
-
-    generations: int = Field(default=30, ge=1, le=100_000)
-    minutes: float = Field(default=60.0, gt=0)
-    validation_episodes: int = Field(default=64, ge=2, le=MOST_EPISODES)
-    every_generations: int = Field(default=5, ge=1)
-    population: int = Field(default=12, ge=4, le=10_000)
-    episodes: int = Field(default=8, ge=1, le=MOST_EPISODES)
-    sigma: float = Field(default=0.4, gt=0)
-    starts: int = Field(default=1, ge=1)
-    centers: RandomCenters | None = None
-
-
-class ControlledLearning(Checked):
-    """Learning by classification which actions rollouts of the prior rule found cheapest, after the policy search and
-    in the place of PPO (`agents.learning.rollouts`, `agents.learning.rollout_classification`).
-
-    Attributes:
-        minutes: after which no further episode is begun.
-        episodes: training episodes, at most, from whose decisions rollouts start.
-        share_frac: of their decisions from which rollouts of all open actions start.
-        horizon_h: hours of a rollout, of center time; should outlast the promises that are at stake.
-        exploration_frac: of the decisions of these episodes that take any open action, to meet others than the rule's.
-        epochs: passes over the decisions.
-        batch_size: decisions in a gradient step.
-        learning_rate: at the start; it falls to 0 along a cosine.
-        validation_episodes: on which what was learned must cost less than the prior alone, by more than a standard
-            error of the difference; else it is dropped.
-    """
-
-    minutes: float = Field(default=5.0, gt=0)
-    episodes: int = Field(default=1000, ge=5, le=MOST_EPISODES)
-    share_frac: float = Field(default=0.1, gt=0, le=1)
-    horizon_h: float = Field(default=2.0, gt=0)
-    exploration_frac: float = Field(default=0.02, ge=0, le=1)
-    epochs: int = Field(default=20, ge=1)
-    batch_size: int = Field(default=256, ge=1)
-    learning_rate: float = Field(default=5e-3, gt=0)
-    validation_episodes: int = Field(default=64, ge=2, le=MOST_EPISODES)
-
-
-class Ppo(Checked):
-    """MaskablePPO.
-
-    Attributes:
-        environments: centers side by side.
-        rollout_steps: decisions of each between two updates.
-        batch_size: decisions in a gradient step.
-        epochs: passes over a rollout.
-        learning_rate: at the start; it falls linearly to a twentieth.
-        clip_range: of the probability ratio.
-        entropy_weight: bonus for uncertain choices.
-        value_weight: weight of the value loss.
-        max_gradient_norm: longer gradients are shortened to it.
-        discount_half_life_h: hours of center time after which a cost counts half; should outlast the longest promise.
-        trace_half_life_h: hours after which the advantage trace (lambda) counts half.
-        reward_scale_usd: what counts as a reward of -1.
-        without_luck: learn from the cost less its luck (`envs.simulator.money.control_variate`).
-        shaped: shape rewards by what the open work is expected to cost (`envs.simulator.open_work`).
-        critic_warm_up_steps: decisions during which only the critic learns.
-        staggered: start the environments spread over the horizon, with the backlogs of the rule `expected_loss`.
-    """
-
-    environments: int = Field(default=128, ge=1, le=10_000)
-    rollout_steps: int = Field(default=64, ge=1, le=100_000)
-    batch_size: int = Field(default=4096, ge=2)
-    epochs: int = Field(default=4, ge=1, le=1000)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    clip_range: float = Field(default=0.2, gt=0)
-    entropy_weight: float = Field(default=0.0, ge=0)
-    value_weight: float = Field(default=0.5, ge=0)
-    max_gradient_norm: float = Field(default=0.5, gt=0)
-    discount_half_life_h: float = Field(default=12.0, gt=0)
-    trace_half_life_h: float = Field(default=1.0, gt=0)
-    reward_scale_usd: float = Field(default=100.0, gt=0)
-    without_luck: bool = True
-    shaped: bool = True
-    critic_warm_up_steps: int = Field(default=0, ge=0)
-    staggered: bool = True
 
 
 class Validation(Checked):
@@ -166,61 +55,176 @@ class FinalBenchmark(Checked):
     tuned_episodes: int = Field(default=64, ge=1, le=MOST_EPISODES)
 
 
+class Checkpoint(Checked):
+    """How often a training keeps all it would need to go on (`experiments.training.run.training_run`): after so many
+    seconds, at the next place where it can. No result depends on it."""
+
+    every_s: float = Field(default=60.0, ge=0)
+
+
+class Algorithm(NamedTuple):
+    """What belongs to one algorithm.
+
+    Attributes:
+        section: its key of the training.
+        has_gradients: True if it learns for `steps` decisions, and validates every `validation.every_steps`.
+    """
+
+    section: str
+    has_gradients: bool
+
+
+ALGORITHMS = {
+    "policy_search": Algorithm("adjustment", has_gradients=False),
+    "maskable_ppo": Algorithm("ppo", has_gradients=True),
+    "controlled_learning": Algorithm("controlled_learning", has_gradients=False),
+}
+"""Whom `algorithm` may name. The section of `policy_search` may stand in every training: it fits the prior, with which
+the others go on."""
+DEFAULT_ALGORITHM = "policy_search"
+_OWN_SECTIONS = {found.section: name for name, found in ALGORITHMS.items() if name != DEFAULT_ALGORITHM}
+"""The algorithm of each section that belongs to one alone."""
+DEFAULT_STEPS = 2_000_000
+"""Decisions of a training by gradients that states none."""
+
+
 class TrainingConfig(Checked):
-    """A training of one policy in one scenario; the checkpoints and the modes are judged on validation episodes."""
+    """A training of one policy in one scenario; the checkpoints and the modes are judged on validation episodes.
+
+    Without `algorithm` the section of an algorithm says which one is meant, and without any it is policy search.
+    """
 
     description: str = ""
     scenario: str = "bank"
     scenario_overrides: tuple[str, ...] = ()
+    algorithm: str = DEFAULT_ALGORITHM
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
-    steps: int = Field(default=2_000_000, ge=0)
+    episodes_seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] | None = None
+    steps: int | None = Field(default=None, ge=0)
     threads: int = Field(default=2, ge=1, le=MOST_THREADS)
     network: Network = Network()
     adjustment: Adjustment | None = None
     controlled_learning: ControlledLearning | None = None
-    ppo: Ppo = Ppo()
+    ppo: Ppo | None = None
     validation: Validation = Validation()
     benchmark: FinalBenchmark | None = FinalBenchmark()
+    checkpoint: Checkpoint = Checkpoint()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_algorithm(cls, data: Any) -> Any:
+        """Let `data` say its algorithm, and have the section of it."""
+        if not isinstance(data, dict):
+            return data
+        algorithm = data.get("algorithm", algorithm_of(data))
+        named = {**data, "algorithm": algorithm}
+        own = ALGORITHMS.get(algorithm) if isinstance(algorithm, str) else None
+        if own is not None and named.get(own.section) is None:
+            named[own.section] = {}
+        return named
 
     @model_validator(mode="after")
     def _check(self) -> "TrainingConfig":
+        if self.algorithm not in ALGORITHMS:
+            raise InvalidValueError(("algorithm",), unknown_text(self.algorithm))
+        for section, owner in _OWN_SECTIONS.items():
+            if getattr(self, section) is not None and owner != self.algorithm:
+                raise InvalidValueError(
+                    (section,), f"belongs to algorithm {owner}, not to {self.algorithm}: must not be there"
+                )
+        if self.steps and not ALGORITHMS[self.algorithm].has_gradients:
+            raise InvalidValueError(
+                ("steps",), f"must not be there: {self.algorithm} has no gradients of returns; maskable_ppo has"
+            )
         if self.adjustment is not None and self.network.prior_weight == 0.0:
             raise InvalidValueError(("adjustment",), "needs a prior: network.prior_weight must be > 0")
-        if self.controlled_learning is not None:
-            self._check_controlled_learning()
-        if self.steps and self.adjustment is not None and self.adjustment.centers is not None:
-            raise InvalidValueError(
-                ("steps",), "must be 0 with adjustment.centers: gradients learn in the scenario alone"
-            )
-        return self
-
-    def _check_controlled_learning(self) -> None:
-        if 0.0 in (self.network.prior_weight, self.network.residual_weight):
+        if self.controlled_learning is not None and 0.0 in (self.network.prior_weight, self.network.residual_weight):
             raise InvalidValueError(
                 ("controlled_learning",),
                 "needs a prior, and layers that add to it: network.prior_weight and residual_weight must be > 0",
             )
-        if self.steps:
-            raise InvalidValueError(("steps",), "must be 0 with controlled_learning: both learn on top of the prior")
-        if self.adjustment is not None and self.adjustment.centers is not None:
+        if self.adjustment is not None and self.adjustment.centers is not None and self.algorithm != "policy_search":
             raise InvalidValueError(
-                ("controlled_learning",), "must be null with adjustment.centers: it learns in the scenario alone"
+                ("adjustment", "centers"), f"must be null with {self.algorithm}: it learns in the scenario alone"
             )
+        return self
+
+    @property
+    def gradient_steps(self) -> int:
+        """Decisions that are learned from by gradients of returns; 0 for an algorithm that has none."""
+        if not ALGORITHMS[self.algorithm].has_gradients:
+            return 0
+        return DEFAULT_STEPS if self.steps is None else self.steps
+
+    @property
+    def has_later_stage(self) -> bool:
+        """True if something is learned on top of the prior."""
+        return self.gradient_steps > 0 or self.controlled_learning is not None
+
+    @property
+    def line_episodes(self) -> int:
+        """Validation episodes on which the rules are played beside which the learner is drawn: those of its curve."""
+        stage = self.adjustment or self.controlled_learning
+        return self.validation.episodes if self.gradient_steps or stage is None else stage.validation_episodes
+
+    @property
+    def judged_seed(self) -> int:
+        """The user's seed of the validation and test episodes."""
+        return self.seed if self.episodes_seed is None else self.episodes_seed
+
+    @property
+    def demand(self) -> DemandSeeds:
+        """The demand seeds of the training episodes, and of those on which policies are judged."""
+        return demand_seeds(self.judged_seed)._replace(train=demand_seeds(self.seed).train)
+
+
+def unknown_text(algorithm: str) -> str:
+    """Return what is wrong with an algorithm that does not exist."""
+    return f"must be one of {', '.join(ALGORITHMS)}{did_you_mean(algorithm, ALGORITHMS)}"
+
+
+def algorithm_of(data: Mapping[str, Any]) -> str:
+    """Return the algorithm that plain data of a training mean."""
+    stated = data.get("algorithm")
+    if stated is not None:
+        return str(stated)
+    named = (name for section, name in _OWN_SECTIONS.items() if data.get(section) is not None)
+    return next(named, DEFAULT_ALGORITHM)
 
 
 COMMON = "common"
-"""The training in `configs/training/` for scenarios that have none of their own."""
+"""The training in `configs/training/` for scenarios that have none of their own, from which those that have inherit."""
 
 
-def load_training(name_or_path: str | Path, overrides: tuple[str, ...] = (), **changes: Any) -> TrainingConfig:
+def load_training(
+    name_or_path: str | Path, overrides: tuple[str, ...] = (), *, algorithm: str | None = None, **changes: Any
+) -> TrainingConfig:
     """Return the checked training of that name in `configs/training/`, or of that file; of a scenario that has no
-    training of its own, by its name or file, the `COMMON` one. `changes` that are not None replace keys, as `--set`
-    does."""
+    training of its own, by its name or file, the `COMMON` one.
+
+    With another `algorithm` than the training has, what belongs to that one alone is left out: its section and
+    `steps`. `changes` that are not None replace keys, as `--set` does.
+    """
     document = _find_training(name_or_path)
+    if algorithm is not None:
+        document = _with_algorithm(document, algorithm)
     texts = [*overrides, *(f"{key}={value}" for key, value in changes.items() if value is not None)]
     if texts:
         document = apply_overrides(document, texts)
     return validate(locate_paths(document, "training", PATH_KEYS), TrainingConfig, "training")
+
+
+def _with_algorithm(document: Document, algorithm: str) -> Document:
+    """Return the training with another algorithm, without what belongs to the one it has."""
+    if algorithm not in ALGORITHMS:
+        raise ConfigurationError(f"--algorithm {algorithm}: {unknown_text(algorithm)}")
+    if not isinstance(document.data, dict):
+        return document
+    data, former = dict(document.data), algorithm_of(document.data)
+    if former in ALGORITHMS and former != algorithm:
+        for key in (ALGORITHMS[former].section, "steps"):
+            data.pop(key, None)
+    return replace(document, data={**data, "algorithm": algorithm}, overridden=document.overridden | {("algorithm",)})
 
 
 def _find_training(name_or_path: str | Path) -> Document:
@@ -233,11 +237,19 @@ def _find_training(name_or_path: str | Path) -> Document:
             raise ConfigurationError(f"{error}; nor in configs/scenarios") from None
         return _common_training(str(name_or_path))
     document = load_yaml(file)
-    if not (isinstance(document.data, dict) and {"channels", "extends"} & set(document.data)):
-        return document
+    if not _is_scenario(document):
+        return resolve_extends(document, "training", "training")
     scenario = locate_scenario(str(file), Path())  # a name, if it is one of ours
     own = named_files("training").get(scenario)
-    return _common_training(scenario) if own is None else load_yaml(own)
+    return _common_training(scenario) if own is None else resolve_extends(load_yaml(own), "training", "training")
+
+
+def _is_scenario(document: Document) -> bool:
+    """Return whether a document is a scenario: both may extend another file, and say nothing that only one can say."""
+    if not isinstance(document.data, dict):
+        return False
+    own = set(document.data) - {EXTENDS, "description"}
+    return "channels" in own or (EXTENDS in document.data and not own & set(TrainingConfig.model_fields))
 
 
 def _common_training(scenario: str) -> Document:

@@ -1,19 +1,17 @@
 """Controlled learning as a stage of a training: rollouts, classification, and the test whether it holds.
 
 Room: `experiments.training`. Plays training and validation episodes, never those of the test; writes a table
-and TensorBoard's events into the run folder.
+and the log of the run. What it keeps to go on are the rollouts; their classification, which is short, begins anew.
 """
 
 import csv
 import math
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.tensorboard import SummaryWriter
 
 from agents.episodes import play_episodes
 from agents.learning.learned_policy import greedy_policy
@@ -22,13 +20,15 @@ from agents.learning.rollout_classification import classify
 from agents.learning.rollouts import Choices, Rollouts, join
 from agents.policy import Policy
 from agents.rules.rule_policy import RulePolicy
-from agents.run_files import CLASSIFICATION_FILE, TENSORBOARD_FOLDER
+from agents.run_files import CLASSIFICATION_FILE
 from envs.interface.units import HOUR_S
 from envs.metrics import calendar_days
 from envs.scenario.scenario import Scenario
 from experiments.progress import episode_progress
-from experiments.seeds import demand_seeds
-from experiments.training.training_config import ControlledLearning, TrainingConfig
+from experiments.training.algorithm_settings import ControlledLearning
+from experiments.training.run.run_log import LEARNED
+from experiments.training.run.training_run import ROLLOUTS, TrainingRun
+from experiments.training.training_config import TrainingConfig
 
 COLUMNS = ("epoch", "decisions", "minutes", "loss", "saved_usd")
 
@@ -57,16 +57,14 @@ NOTHING = Classified(0, 0.0, 0.0)
 """What a stage brought that learned nothing."""
 
 
-def learn_from_rollouts(
-    network: CandidateScorer, scenario: Scenario, config: TrainingConfig, folder: Path
-) -> Classified:
+def learn_from_rollouts(run: TrainingRun, network: CandidateScorer) -> Classified:
     """Let `network` learn what rollouts of its prior tell, and keep that if validation episodes bear it out; if not, or
     if Ctrl-C ended the rollouts, it is its prior alone again."""
-    settings = config.controlled_learning
+    settings = run.config.controlled_learning
     assert settings is not None
     start_s = time.monotonic()
     try:
-        choices = _roll_out(network, scenario, config, settings)
+        choices = _roll_out(run, network, settings)
     except KeyboardInterrupt:
         return NOTHING
     if not len(choices.center):  # nobody has a choice, or none was met
@@ -74,10 +72,7 @@ def learn_from_rollouts(
     device = network.center_scale.device
     network.cpu()  # the network is small, and what it learns from lies there
     torch.set_num_threads(1)  # two would add up gradients in any order
-    with (
-        (folder / CLASSIFICATION_FILE).open("w", newline="", encoding="utf-8") as stream,
-        SummaryWriter(str(folder / TENSORBOARD_FOLDER / "controlled_learning")) as events,
-    ):
+    with (run.folder / CLASSIFICATION_FILE).open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream)
         rows.writerow(COLUMNS)
         for epoch in classify(
@@ -86,46 +81,58 @@ def learn_from_rollouts(
             epochs=settings.epochs,
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
-            seed=config.seed % 2**32,
+            seed=run.config.seed % 2**32,
         ):
             minutes = round((time.monotonic() - start_s) / 60.0, 2)
             rows.writerow([epoch.number, len(choices.center), minutes, epoch.loss, epoch.saved_usd])
-            events.add_scalar("classification/loss", epoch.loss, epoch.number)
-            events.add_scalar("classification/saved_usd", epoch.saved_usd, epoch.number)
-    torch.set_num_threads(config.threads)
+            shown = {"classification/loss": epoch.loss, "classification/saved_usd": epoch.saved_usd}
+            run.log.note(LEARNED, shown, epoch.number, run.seconds())
+    torch.set_num_threads(run.config.threads)
     network.to(device)
     if network.is_prior:
         return NOTHING._replace(decisions=len(choices.center))
-    found = _validate(network, scenario, config, settings, len(choices.center))
+    found = _validate(network, run.scenario, run.config, settings, len(choices.center))
     if not found.is_kept:
         network.weaken_residual(0.0)
     return found
 
 
-def _roll_out(
-    network: CandidateScorer, scenario: Scenario, config: TrainingConfig, settings: ControlledLearning
-) -> Choices:
+def _roll_out(run: TrainingRun, network: CandidateScorer, settings: ControlledLearning) -> Choices:
+    """Return what the rollouts of all episodes found; those that were played before the run went on are not played
+    again."""
     rollouts = Rollouts(
-        scenario,
+        run.scenario,
         network.prior.read_settings(),
         horizon_s=HOUR_S * settings.horizon_h,
         share_frac=settings.share_frac,
         exploration_frac=settings.exploration_frac,
     )
-    search = config.adjustment
+    search = run.config.adjustment
     first_episode = 0 if search is None else search.generations * search.episodes  # those that it has not met
-    parts: list[Choices] = []
+    kept = run.own_state(ROLLOUTS)
+    parts = [] if kept is None else [Choices(*columns) for columns in kept["parts"]]
+    used_s = 0.0 if kept is None else float(kept["seconds"])
+    start_s = time.monotonic()
+
+    def keep() -> None:
+        columns = [tuple(part) for part in parts]
+        run.keep(ROLLOUTS, network, {"parts": columns, "seconds": used_s + time.monotonic() - start_s})
+
     with episode_progress() as progress:
-        task = progress.add_task("rollouts", total=settings.episodes)
-        for part in rollouts.play(
-            demand_seeds(config.seed).train,
-            first_episode,
-            settings.episodes,
-            threads=config.threads,
-            end_s=time.monotonic() + 60.0 * settings.minutes,
-        ):
-            parts.append(part)
-            progress.advance(task)
+        task = progress.add_task("rollouts", total=settings.episodes, completed=len(parts))
+        if len(parts) < settings.episodes and used_s < 60.0 * settings.minutes:
+            for part in rollouts.play(
+                run.config.demand.train,
+                first_episode + len(parts),
+                settings.episodes - len(parts),
+                threads=run.config.threads,
+                end_s=start_s + 60.0 * settings.minutes - used_s,
+            ):
+                parts.append(part)
+                progress.advance(task)
+                if run.is_due():
+                    keep()
+    keep()
     return join(parts)
 
 
@@ -134,7 +141,7 @@ def _validate(
 ) -> Classified:
     """Return what `network`, played greedily, costs on the validation episodes against its prior."""
     episodes = np.arange(settings.validation_episodes)
-    seed, days = demand_seeds(config.seed).validation, calendar_days(scenario)
+    seed, days = config.demand.validation, calendar_days(scenario)
 
     def costs_usd(policy: Policy) -> NDArray[np.float64]:
         counts = play_episodes(scenario, policy, seed, episodes, threads=config.threads)
