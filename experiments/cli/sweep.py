@@ -44,7 +44,7 @@ def sweep(
     require_folders(json=json_file)
     from experiments.sweeps.sweep import sweep as run
     from experiments.sweeps.sweep_config import load_sweep
-    from experiments.sweeps.trial import resolve_trial, train_trial
+    from experiments.sweeps.trial import reads, resolve_trial, train_trial
 
     loaded = load_sweep(config)
     engine = _engine(loaded, local, address, workers)
@@ -54,6 +54,7 @@ def sweep(
         engine=engine,
         train=train_trial,
         resolve=resolve_trial,
+        reads=reads,
         runs_folder=runs,
     )
     result.show()

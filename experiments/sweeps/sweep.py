@@ -19,7 +19,7 @@ from experiments.sweeps.sweep_config import SweepConfig
 from experiments.sweeps.sweep_folder import finished_trials, open_folder
 from experiments.sweeps.sweep_progress import SweepProgress
 from experiments.sweeps.sweep_result import SweepResult
-from experiments.sweeps.trial_list import list_trials
+from experiments.sweeps.trial_list import Reads, list_trials
 from experiments.sweeps.trial_process import TrialEnd, TrialFunction, Work, address_of
 from experiments.sweeps.trials import Trial
 
@@ -45,6 +45,7 @@ def sweep(
     engine: Engine,
     train: TrialFunction,
     resolve: Callable[[Trial], Mapping[str, Any]],
+    reads: Reads,
     runs_folder: str | Path = "runs",
     console: Console | None = None,
 ) -> SweepResult:
@@ -56,6 +57,7 @@ def sweep(
         engine: runs them.
         train: what a trial is; on the top level of a module, since other processes look it up there.
         resolve: returns a trial's training, resolved, or raises `ConfigurationError`.
+        reads: whether a training has a place for a key.
         runs_folder: where the sweep's folder is made.
         console: for progress; default: standard error.
 
@@ -65,7 +67,7 @@ def sweep(
     """
     if name in ("", ".", "..") or Path(name).name != name:
         raise ConfigurationError(f"--name {name}: must be the name of a folder, without a path")
-    trials = list_trials(config)
+    trials = list_trials(config, reads)
     folder = Path(runs_folder).resolve() / name
     with open_folder(folder, {trial.name: _resolved(resolve, trial) for trial in trials}):
         ends = {trial: TrialEnd(trial, outcome) for trial, outcome in finished_trials(folder, trials).items()}

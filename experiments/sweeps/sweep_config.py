@@ -25,17 +25,6 @@ PATH_KEYS = {"scenarios": locate_scenario}
 PATH_SETTINGS: Mapping[str, Locate] = {"scenario_overrides": locate_override, "benchmark.policies": locate_policy}
 """Keys of a training, in `settings` and `vary`, whose texts may name files too."""
 
-OWN_SECTIONS = {
-    "adjustment": ("policy_search", "controlled_learning"),
-    "controlled_learning": ("controlled_learning",),
-    "dqn": ("masked_dqn",),
-    "ppo": ("maskable_ppo",),
-    "qrdqn": ("masked_qrdqn",),
-    "steps": ("maskable_ppo", "masked_dqn", "masked_qrdqn"),
-}
-"""Sections and keys of a training that not all algorithms read, and who does; controlled learning begins with a
-search."""
-
 STATED_ELSEWHERE = ("algorithm", "episodes_seed", "scenario", "seed")
 """Keys of a training that a sweep has keys of its own for."""
 
@@ -57,7 +46,8 @@ class SweepConfig(Checked):
         episodes_seed: seed of the validation and test episodes, the same for all trials; none: each trial's own seed.
         retries: how often a trial that died is tried again, from its last checkpoint.
 
-    Keys that belong to some algorithms (`OWN_SECTIONS`) apply only to trials of these.
+    Keys that belong to an algorithm apply only to trials whose training has its section
+    (`experiments.sweeps.trial.reads`).
     """
 
     description: str = ""
@@ -83,21 +73,11 @@ class SweepConfig(Checked):
             )
         for part in ("settings", "vary"):
             for key in getattr(self, part):
-                self._check_key(part, key)
+                if key in STATED_ELSEWHERE:
+                    raise InvalidValueError((part, key), "must not stand here: a sweep has a key of its own for it")
         for key in self.vary.keys() & self.settings.keys():
             raise InvalidValueError(("vary", key), "must not stand in settings too")
         return self
-
-    def _check_key(self, part: str, key: str) -> None:
-        """Refuse a key of a training that the sweep states itself, or that none of its algorithms reads."""
-        section = key.partition(".")[0]
-        if key in STATED_ELSEWHERE:
-            raise InvalidValueError((part, key), "must not stand here: a sweep has a key of its own for it")
-        readers = OWN_SECTIONS.get(section, self.algorithms)
-        if not set(readers) & set(self.algorithms):
-            raise InvalidValueError(
-                (part, key), f"belongs to {' and '.join(readers)}, which is not among sweep.algorithms"
-            )
 
     @property
     def threads(self) -> int:

@@ -28,6 +28,12 @@ def resolve(trial: Trial) -> dict:
     return {"scenario": trial.scenario, "algorithm": trial.algorithm, "seed": trial.seed, **stated}
 
 
+def reads(scenario: str, algorithm: str, key: str) -> bool:
+    """Return whether a key is for everybody, or for the algorithm whose section it is in."""
+    owners = {"ppo": "maskable_ppo", "steps": "maskable_ppo", "adjustment": "policy_search"}
+    return owners.get(key.partition(".")[0], algorithm) == algorithm
+
+
 def train(trial: Trial, folder: Path) -> Outcome:
     """Take the steps that are missing; cost is that of the algorithm, and 1 USD for each of the seed."""
     folder.mkdir(exist_ok=True)

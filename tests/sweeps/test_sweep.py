@@ -26,6 +26,7 @@ SMALL = {"scenarios": ["tiny", "certify_value"], "algorithms": ["policy_search",
 def fake(monkeypatch):
     monkeypatch.setattr(trials, "train_trial", fake_trial.train)
     monkeypatch.setattr(trials, "resolve_trial", fake_trial.resolve)
+    monkeypatch.setattr(trials, "reads", fake_trial.reads)
 
 
 def written(folder: Path, **keys) -> Path:
@@ -152,7 +153,7 @@ def test_the_table_of_a_killed_sweep_equals_that_of_an_undisturbed_one(monkeypat
         "import fake_trial\n"
         "from experiments.cli.main import main\n"
         "from experiments.sweeps import trial\n"
-        "trial.train_trial, trial.resolve_trial = fake_trial.train, fake_trial.resolve\n"
+        "trial.train_trial, trial.resolve_trial, trial.reads = fake_trial.train, fake_trial.resolve, fake_trial.reads\n"
         "main()\n"
     )
     words = ["sweep", folder / "mine.yaml", "--local", "--workers", "2", "--runs", folder]
