@@ -17,7 +17,7 @@ DIGEST_DIGITS = 8
 """Hexadecimal digits in a folder's name that stand for the values that vary."""
 
 Reads = Callable[[str, str, str], bool]
-"""Returns whether the training of a scenario by an algorithm has a place for a key: `experiments.sweeps.trial.reads`."""
+"""Returns whether the training of a scenario by an algorithm has a place for a key (see `experiments.sweeps.trial`)."""
 
 
 def list_trials(config: SweepConfig, reads: Reads) -> tuple[Trial, ...]:

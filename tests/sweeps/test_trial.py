@@ -91,7 +91,7 @@ def test_a_trial_states_its_training():
     assert (found["scenario"], found["algorithm"], found["seed"], found["threads"]) == ("tiny", "maskable_ppo", 4, 1)
     assert found["episodes_seed"] == 7
     assert found["ppo"] == {"epochs": 2}
-    with pytest.raises(ConfigurationError, match="ppo.epoch"):
+    with pytest.raises(ConfigurationError, match=r"ppo\.epoch"):
         resolve_trial(dataclasses.replace(trial, overrides=("ppo.epoch=2",)))
     with pytest.raises(ConfigurationError, match="policy_serach"):
         resolve_trial(dataclasses.replace(trial, algorithm="policy_serach"))
