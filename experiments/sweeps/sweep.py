@@ -71,13 +71,20 @@ def sweep(
     folder = Path(runs_folder).resolve() / name
     with open_folder(folder, {trial.name: _resolved(resolve, trial) for trial in trials}):
         ends = {trial: TrialEnd(trial, outcome) for trial, outcome in finished_trials(folder, trials).items()}
-        progress = SweepProgress(trials, list(ends.values()), console or message_console())
+        console = console or message_console()
+        progress = SweepProgress(trials, list(ends.values()), console)
         left = [trial for trial in trials if trial not in ends]
         running = engine(Work(address_of(train), folder), left, on_start=progress.start)
-        with _ended_by_sigterm(), progress.shown(), closing(running):
-            for end in running:
-                ends[end.trial] = end
-                progress.end(end)
+        try:
+            with _ended_by_sigterm(), progress.shown(), closing(running):
+                for end in running:
+                    ends[end.trial] = end
+                    progress.end(end)
+        except (KeyboardInterrupt, SystemExit):
+            console.print(
+                f"Stopped, {len(ends)} of {len(trials)} trials ended; the same command goes on", highlight=False
+            )
+            raise
     return SweepResult(name, tuple(ends[trial] for trial in trials))
 
 

@@ -186,7 +186,7 @@ def test_the_table_of_a_killed_sweep_equals_that_of_an_undisturbed_one(monkeypat
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_trials_and_the_same_command_goes_on(monkeypatch, tmp_path, number, code):
+def test_a_signal_ends_the_trials_and_the_same_command_goes_on(monkeypatch, capsys, tmp_path, number, code):
     written(tmp_path, scenarios=["tiny"], algorithms=["policy_search"], seeds=1)
     order(tmp_path, tiny__policy_search__seed0={"sleep_s": 60})
     attempts_file = tmp_path / "mine" / "tiny-policy_search-seed0" / "attempts.log"
@@ -200,9 +200,13 @@ def test_a_signal_ends_the_trials_and_the_same_command_goes_on(monkeypatch, tmp_
 
     monkeypatch.setattr(time, "sleep", interrupt)
     assert run(monkeypatch, tmp_path) == code
+    assert "Stopped, 0 of 1 trials ended; the same command goes on" in capsys.readouterr().err
     ((process, _),) = fake_trial.read_attempts(attempts_file.parent)
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+    order(tmp_path)
+    assert run(monkeypatch, tmp_path) == 0
+    assert [step for _, step in fake_trial.read_attempts(attempts_file.parent)] == [0, 2]
 
 
 def test_two_commands_do_not_work_in_the_same_folder(monkeypatch, capsys, tmp_path):
