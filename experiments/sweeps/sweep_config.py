@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from agents.catalog import locate_policy
-from envs.configuration.document import find_config
+from envs.configuration.document import find_config, named_files
 from envs.configuration.path_keys import Locate
 from envs.configuration.quantities import Checked
 from envs.errors import InvalidValueError
@@ -19,7 +19,14 @@ from envs.scenario.scenario import locate_override, locate_scenario
 from experiments.run_folder import load_config
 from experiments.seeds import LARGEST_SEED
 
-PATH_KEYS = {"scenarios": locate_scenario}
+
+def locate_training(text: str, base: Path) -> str:
+    """Return the whole path of the scenario or training that `text` names where relative paths begin in `base`; a name
+    in `configs/scenarios/` or `configs/training/` stays a name."""
+    return text if text in named_files("training") else locate_scenario(text, base)
+
+
+PATH_KEYS = {"scenarios": locate_training}
 """Keys whose texts may name files; relative paths begin in the folder of the sweep file."""
 
 PATH_SETTINGS: Mapping[str, Locate] = {"scenario_overrides": locate_override, "benchmark.policies": locate_policy}

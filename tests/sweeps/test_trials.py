@@ -72,6 +72,11 @@ def test_settings_of_an_algorithm_do_not_reach_another(tmp_path):
     assert ppo.overrides == ("threads=2", "episodes_seed=0", "ppo.epochs=2", "steps=100", "benchmark.episodes=8")
 
 
+def test_a_training_may_stand_for_its_scenario(tmp_path):
+    (trial,) = trials_of(tmp_path, scenarios=["premium_desk_fair"], seeds=1)
+    assert (trial.scenario, trial.name) == ("premium_desk_fair", "premium_desk_fair-policy_search-seed0")
+
+
 def test_without_episodes_seed_each_training_has_its_own(tmp_path):
     (trial,) = trials_of(tmp_path, seeds=1, episodes_seed=None)
     assert trial.overrides == ("threads=1",)
