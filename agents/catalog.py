@@ -4,6 +4,8 @@ Room: `agents`. Touches the baselines; onnxruntime only when a file is asked for
 """
 
 import inspect
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,9 +29,13 @@ PRETRAINED = "pretrained"
 """The policy that is shipped for the scenario, `PRETRAINED_FOLDER`/<scenario>.onnx."""
 PRETRAINED_FOLDER = REPOSITORY_FOLDER / "agents" / "pretrained"
 FORMS = (
-    "a rule's name, pretrained, a policy FILE.yaml, an exported FILE.onnx, a table FILE.json, module:Class or "
-    "FILE.py:Class"
+    "a rule's name, pretrained, a policy FILE.yaml, an exported FILE.onnx, a table FILE.json, module:Class, "
+    "FILE.py:Class or sb3:FILE.zip"
 )
+STOCK_MODEL = re.compile(r"sb3:(?:(?P<algorithm>\w+):)?(?P<file>.+)", re.DOTALL)
+"""A model of Stable-Baselines3, where the file does not tell its algorithm with that before it."""
+StockLoader = Callable[[Path, str | None, Scenario], Policy]
+"""What makes a policy of such a file, `agents.learning.sb3_policy.load_model`; it runs code that the file holds."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,9 @@ class NamedPolicy:
     file: Path | None = None
 
 
-def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> NamedPolicy:
+def load_policy(
+    text: str | Rule, scenario: Scenario, *, threads: int = 1, load_stock: StockLoader | None = None
+) -> NamedPolicy:
     """Return the policy that `text` means, made for `scenario`.
 
     `text` is a rule as a configuration states it, or one of
@@ -56,6 +64,8 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
       `Class(scenario)`, or as `Class()` if it needs no argument, and has `predict` as `agents.checked_policy` reads
       it. If it samples, it may have `seed(seed)`, a number of 32 bits, which a benchmark calls before its first
       episode;
+    * `sb3:FILE.zip` or `sb3:ALGORITHM:FILE.zip`, a model of Stable-Baselines3, only with `load_stock`, which is given
+      by whoever trusts the file;
     each optionally behind a name of its own, `name=text`; otherwise the text is the name.
 
     Raises:
@@ -88,10 +98,14 @@ def load_policy(text: str | Rule, scenario: Scenario, *, threads: int = 1) -> Na
 
         exported = ExportedPolicy(Path(source), scenario, threads=threads)
         return NamedPolicy(name, exported, deterministic=exported.mode == "greedy", file=Path(source))
+    if (stock := STOCK_MODEL.fullmatch(source)) is not None:
+        return _load_stock(name, stock, scenario, load_stock)
     if ":" in source:
         return NamedPolicy(name, _make_own_policy(source, scenario))
     known = tuple(dict.fromkeys((*BASELINES, *RULE_NAMES, PRETRAINED)))
     hint = did_you_mean(source, known) or f" (known: {', '.join(known)})"
+    if source.endswith(".zip"):
+        hint = f"; a model of Stable-Baselines3 is sb3:{source}"
     if "=" in source:
         hint = "; a name before the first = must have no / in it, and what follows it is the policy"
     raise ConfigurationError(f"policy = {source!r}: no such policy; must be {FORMS}{hint}")
@@ -102,13 +116,13 @@ def locate_policy(text: str, base: Path) -> str:
     relative paths begin in `base`. The policy keeps its name; in place of a path that is the name of the file."""
     name, source = _split(text, base)
     name = "" if name == source else name
-    file, colon, class_name = source.rpartition(":") if ".py:" in source else (source, "", "")
-    is_file = file.endswith((".yaml", ".yml", ".json", ".json.gz", ".onnx", ".py"))
+    before, file, after = _parts(source)
+    is_file = file.endswith((".yaml", ".yml", ".json", ".json.gz", ".onnx", ".py", ".zip"))
     if not is_file or Path(file).is_absolute() or base == Path():
         return text
     if not name and not file.endswith((".yaml", ".yml")):  # such a file says itself what its policy is called
-        name = f"{Path(file).name}{colon}{class_name}"
-    return f"{name}{'=' if name else ''}{base / file}{colon}{class_name}"
+        name = f"{before}{Path(file).name}{after}"
+    return f"{name}{'=' if name else ''}{before}{base / file}{after}"
 
 
 def fitting_baselines(scenario: Scenario) -> tuple[str, ...]:
@@ -127,10 +141,28 @@ def _split(text: str, base: Path = Path()) -> tuple[str, str]:
     """Return name and source of `name=source`, or twice the text; a file or folder may have a = in its name. Relative
     paths begin in `base`."""
     whole = text.strip()
-    if is_file(base / (whole.rpartition(":")[0] if ".py:" in whole else whole)):
+    if is_file(base / _parts(whole)[1]):
         return whole, whole
     name, equals, source = (part.strip() for part in text.partition("="))
     return (name, source) if equals and "/" not in name else (text.strip(), text.strip())
+
+
+def _parts(source: str) -> tuple[str, str, str]:
+    """Return what stands before the path of a file in `source`, the path, and what stands after it."""
+    if (stock := STOCK_MODEL.fullmatch(source)) is not None:
+        return source[: stock.start("file")], stock["file"], ""
+    file, colon, class_name = source.rpartition(":") if ".py:" in source else (source, "", "")
+    return "", file, f"{colon}{class_name}"
+
+
+def _load_stock(name: str, stock: re.Match[str], scenario: Scenario, load_stock: StockLoader | None) -> NamedPolicy:
+    if load_stock is None:
+        raise ConfigurationError(
+            f"policy = {stock[0]!r}: only benchmark and evaluate load such a model, and only with --trust: loading it "
+            "runs code that its file holds (pickle), so give that for files whose makers you trust"
+        )
+    file = Path(stock["file"])
+    return NamedPolicy(name, load_stock(file, stock["algorithm"], scenario), file=file)
 
 
 def _pretrained_file(scenario: Scenario) -> Path:

@@ -19,17 +19,23 @@ be known stands in the file's metadata, each entry text:
 * `mode`: `greedy` or `sampled`, the better one on validation episodes, and `validation_cost_usd`: JSON, the
   cost per day of both there (empty if unknown);
 * `provenance`: JSON: versions, command, seed, date, commit.
+
+A file may be damaged, or made by somebody else: `agents.model_file` reads its bytes before onnxruntime does, the graph
+must take and give what stands above, metadata are checked, and whatever else is wrong is told in one line. Nothing in
+such a file is ever run but the operators of its graph, by onnxruntime, which loads no library for it.
 """
 
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, TypeAdapter, ValidationError
 
+from agents.model_file import read_model
 from agents.network_policy import NetworkPolicy, draw_actions, random_states, read_network
 from agents.policy import MASKED_LOGIT, Observations
 from envs.errors import ConfigurationError
@@ -45,6 +51,50 @@ COMPARED_STATES = 256
 """Random observations on which the graph is compared with the loop."""
 LOGIT_TOLERANCE = 1e-4
 """More than sums in another order make of float32."""
+_LONGEST_TEXT = 200
+"""Characters of a name in a file; also what is told of an error of onnxruntime."""
+
+
+def _check_line(text: str) -> str:
+    if not text.isprintable() or len(text) > _LONGEST_TEXT:
+        raise ValueError
+    return text
+
+
+_Line = Annotated[str, AfterValidator(_check_line)]
+"""A text that may stand in a message or a table as it is."""
+
+
+class _Named(BaseModel):
+    name: _Line
+
+
+class _Field(_Named):
+    unit: _Line
+
+
+class _Fields(BaseModel):
+    center: list[_Field]
+    candidates: list[_Field]
+
+
+class _Trained(BaseModel):
+    channels: list[_Named]
+
+
+class _Digest(BaseModel):
+    sha256: _Line
+
+
+_ENTRIES: dict[str, TypeAdapter[Any]] = {
+    "action_names": TypeAdapter(list[_Line]),
+    "fields": TypeAdapter(_Fields),
+    "scenario": TypeAdapter(_Trained),
+    "validation_cost_usd": TypeAdapter(dict[Literal["greedy", "sampled"], float]),
+    "provenance": TypeAdapter(dict[str, Any]),
+    "data": TypeAdapter(dict[_Line, _Digest]),
+}
+"""The entries of JSON, and what is read of each."""
 
 
 def action_names(scenario: Scenario) -> list[str]:
@@ -87,17 +137,19 @@ class ExportedPolicy:
         mode: `greedy` or `sampled`, what `predict` does unless told otherwise.
 
     Raises:
-        ConfigurationError: the file cannot be loaded, was not written by `blended export`, or was exported
-            for other channels, or for actions or observation fields that the scenario does not have.
+        ConfigurationError: the file cannot be loaded, refers to other files, was not written by `blended export`, or
+            was exported for other channels, or for actions or observation fields that the scenario does not have; by
+            the methods also, where the graph cannot be run or gives what are no logits.
     """
 
     def __init__(self, file: str | Path, scenario: Scenario, *, seed: int = 0, threads: int = 1) -> None:
         self.file = Path(file)
         self._session = _open_session(self.file, threads)
-        self.metadata = _read_metadata(self.file, self._session.get_modelmeta().custom_metadata_map)
+        self.metadata = _read_metadata(self.file, self._session)
         self.mode: str = self.metadata["mode"]
         self._actions = _match_actions(self.file, self.metadata, scenario)
         self._fields = _match_fields(self.file, self.metadata["fields"], scenario)
+        _check_graph(self.file, self._session, self.metadata)
         self._scenario = scenario
         self._n_actions = len(action_names(scenario))
         self.seed(seed)
@@ -113,6 +165,16 @@ class ExportedPolicy:
         text = self.metadata.get("network")
         found = read_network(text, self._scenario, {"actions": self._actions, **self._fields}) if text else None
         return found if found is not None and self._agrees_with(found) else None
+
+    @cached_property
+    def doubt(self) -> str | None:
+        """What the user should know of the file, where graph and metadata do not say the same; else None."""
+        if "network" not in self.metadata or self.loop is not None:
+            return None
+        return (
+            f"{self.file}: its graph and the network in its metadata differ, or that is of another version: the file "
+            "was changed, as by quantisation, or damaged; its graph is played, which takes longer"
+        )
 
     def _agrees_with(self, loop: NetworkPolicy) -> bool:
         """Return whether graph and loop give the same logits: who changed the graph may have left the entry as it
@@ -132,10 +194,23 @@ class ExportedPolicy:
             "action_mask": _take(observations["action_mask"], self._actions, 1),
         }
         feed = {name: np.ascontiguousarray(parts[name], kind) for name, kind in INPUT_TYPES.items()}
-        found: NDArray[np.float32] = self._session.run([OUTPUT], feed)[0]
+        found = self._run(feed)
         logits = np.full((len(found), self._n_actions), MASKED_LOGIT, np.float32)
         logits[:, self._actions] = found
         return logits
+
+    def _run(self, feed: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """Return the graph's output, float32 (n, actions of the file), finite."""
+        try:
+            found: NDArray[np.float32] = self._session.run([OUTPUT], feed)[0]
+        except Exception as error:  # onnxruntime's errors have no common class of their own
+            raise ConfigurationError(f"{self.file}: its graph cannot be run ({_told(error)})") from error
+        wanted = (len(feed["center"]), len(self._actions))
+        if found.shape != wanted:
+            raise ConfigurationError(f"{self.file}: its graph gives {OUTPUT} of shape {found.shape}: must be {wanted}")
+        if not np.isfinite(found).all():
+            raise ConfigurationError(f"{self.file}: its graph gives {OUTPUT} that are not finite numbers")
+        return found
 
     def predict(self, observations: Observations, deterministic: bool | None = None) -> NDArray[np.int64]:
         """Return one open action per observation, int64 (n,).
@@ -165,44 +240,83 @@ class ExportedPolicy:
 
 
 def _open_session(file: Path, threads: int) -> onnxruntime.InferenceSession:
-    if not file.is_file():
-        raise ConfigurationError(f"{file}: no such file")
+    content = read_model(file)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors only, and those are raised
+    options.log_severity_level = 4  # nothing: errors are raised
     try:
-        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        # From the bytes that were read, which cannot change meanwhile; a second attempt would only print.
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # onnxruntime's errors have no common class of their own
-        raise ConfigurationError(
-            f"{file}: not an ONNX file that onnxruntime can load ({str(error).splitlines()[0]})"
-        ) from error
+        raise ConfigurationError(f"{file}: not an ONNX file that onnxruntime can load ({_told(error)})") from error
 
 
-def _read_metadata(file: Path, texts: dict[str, str]) -> dict[str, Any]:
+def _told(error: Exception) -> str:
+    """Return the first line of an error, in printable characters."""
+    line = next(iter(str(error).splitlines()), type(error).__name__)
+    return "".join(character if character.isprintable() else "?" for character in line)[:_LONGEST_TEXT]
+
+
+def _read_metadata(file: Path, session: onnxruntime.InferenceSession) -> dict[str, Any]:
+    try:
+        texts: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file}: its metadata are damaged (not UTF-8)") from error
     version = texts.get("format_version")
     if version is None:
         raise ConfigurationError(f"{file}: not a policy written by `blended export` (no format_version)")
     if version != str(FORMAT_VERSION):
         raise ConfigurationError(
-            f"{file}: format_version = {version}: this version of the project reads {FORMAT_VERSION}"
+            f"{file}: format_version = {version[:_LONGEST_TEXT]!r}: this version of the project reads {FORMAT_VERSION}"
         )
     metadata: dict[str, Any] = {"data": "{}", **texts}
-    for key in ("action_names", "fields", "scenario", "validation_cost_usd", "provenance", "data"):
+    for key, entry in _ENTRIES.items():
         try:
+            entry.validate_json(metadata[key])
             metadata[key] = json.loads(metadata[key])
-        except (KeyError, json.JSONDecodeError) as error:
+        except (KeyError, RecursionError, ValidationError, ValueError) as error:
             raise ConfigurationError(f"{file}: its metadata entry {key} is missing or damaged") from error
-    if metadata.get("mode") not in MODES:
-        raise ConfigurationError(f"{file}: mode = {metadata.get('mode')!r}: must be one of {', '.join(MODES)}")
+    mode = metadata.get("mode")
+    if mode not in MODES:
+        shown = mode if mode is None else mode[:_LONGEST_TEXT]
+        raise ConfigurationError(f"{file}: mode = {shown!r}: must be one of {', '.join(MODES)}")
     return metadata
+
+
+def _check_graph(file: Path, session: onnxruntime.InferenceSession, metadata: dict[str, Any]) -> None:
+    """Raise `ConfigurationError` if the graph takes or gives something else than the metadata say."""
+    fields, n_actions = metadata["fields"], len(metadata["action_names"])
+    sizes = {
+        "center": [len(fields["center"])],
+        "candidates": [n_actions, len(fields["candidates"])],
+        "action_mask": [n_actions],
+    }
+    types = {np.float32: "tensor(float)", np.int8: "tensor(int8)"}
+    wanted = {name: (types[kind], sizes[name]) for name, kind in INPUT_TYPES.items()}
+    found = {entry.name: (entry.type, entry.shape[1:]) for entry in session.get_inputs()}
+    for name in sorted({*wanted, *found}):
+        if wanted.get(name) != found.get(name):
+            raise ConfigurationError(
+                f"{file}: its graph takes {_input_text(name, found)}: must take {_input_text(name, wanted)}, as its "
+                "metadata say"
+            )
+    if (OUTPUT, "tensor(float)") not in {(entry.name, entry.type) for entry in session.get_outputs()}:
+        raise ConfigurationError(f"{file}: its graph gives no {OUTPUT} as tensor(float): must give them")
+
+
+def _input_text(name: str, inputs: dict[str, tuple[str, list[Any]]]) -> str:
+    if name not in inputs:
+        return f"no {name[:_LONGEST_TEXT]!r}"
+    kind, sizes = inputs[name]
+    return f"{name[:_LONGEST_TEXT]!r} as {kind} [{', '.join(map(str, ['batch', *sizes]))}]"
 
 
 def _match_actions(file: Path, metadata: dict[str, Any], scenario: Scenario) -> NDArray[np.int64]:
     """Return the place in the action table of `scenario` of each action of the file."""
     found, wanted = metadata["action_names"], action_names(scenario)
     channels = [channel.name for channel in scenario.channels]
-    trained = [str(channel.get("name")) for channel in metadata["scenario"].get("channels", ())]
+    trained = [channel["name"] for channel in metadata["scenario"]["channels"]]
     is_known = trained == channels and set(found) <= set(wanted)
     difference = None if is_known else _first_difference(found, wanted)
     if difference is not None:

@@ -36,7 +36,9 @@ CHOICE_KEYS = ("mode", "validation_cost_usd", "provenance")
 """What `SELECTION_FILE` says of the policy that was chosen."""
 TENSORBOARD_FOLDER = "tensorboard"
 METRICS_FILE = "metrics.csv"
-"""What TensorBoard shows, as a table."""
+"""What TensorBoard shows of policy and rules, a row a number: `run`, `tag`, `step` (decisions trained on so far; of
+`classification/…` the pass) and `seconds` of training so far, `value`."""
+METRICS_COLUMNS = ("run", "tag", "step", "seconds", "value")
 STATE_FOLDER = "state"
 """Checkpoints of everything, from which the training can go on."""
 POLICY_FILE = "policy.onnx"

@@ -118,7 +118,7 @@ def _load_module(source: str, name: str, class_name: str) -> ModuleType:
     if file is not None and not _comes_from(top, here):
         return _load_file(source, file)  # Python would take, or has loaded, another one of that name
     try:
-        with telling(f"policy = {source!r}: cannot be loaded:", file), _first_on_path(here):
+        with telling(f"policy = {source!r}: cannot be loaded:", file), first_on_path(here):
             return importlib.import_module(name)
     except ConfigurationError as error:
         cause = error.__cause__
@@ -176,7 +176,7 @@ def _load_file(source: str, file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where dataclasses look their own module up
     try:
-        with telling(f"policy = {source!r}: cannot be loaded:", file), _first_on_path(file.parent):
+        with telling(f"policy = {source!r}: cannot be loaded:", file), first_on_path(file.parent):
             spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
@@ -186,7 +186,7 @@ def _load_file(source: str, file: Path) -> ModuleType:
 
 
 @contextmanager
-def _first_on_path(folder: Path) -> Iterator[None]:
+def first_on_path(folder: Path) -> Iterator[None]:
     """Let modules of `folder` come before all others in the block, as for a script that lies there, and from then on
     after all others: what is imported later, in a function, is found too, and hides nothing."""
     text = str(folder)

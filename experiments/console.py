@@ -1,12 +1,14 @@
 """The console on which commands print their tables, and what they say beside them.
 
-Room: `experiments`. Touches rich only. Names and paths are the user's own: brackets in them are no markup.
+Room: `experiments`. Touches rich, scenarios and policies. Names and paths are the user's own: brackets in them are no
+markup.
 """
 
 from collections.abc import Iterable
 
 from rich.console import Console
 
+from agents.catalog import NamedPolicy
 from envs.inputs.record_doubts import record_doubts
 from envs.scenario.scenario import Scenario
 
@@ -29,3 +31,13 @@ def say_doubts(scenarios: Iterable[Scenario], console: Console | None = None) ->
     for scenario in scenarios:
         for doubt in record_doubts(scenario):
             console.print(f"{scenario.name}: {doubt}", highlight=False, soft_wrap=True, markup=False)
+
+
+def say_policy_doubts(policies: Iterable[NamedPolicy], console: Console | None = None) -> None:
+    """Print what is doubtful of the files of policies, as `agents.exported_policy.ExportedPolicy.doubt` says, on
+    standard error unless a console is given."""
+    console = console or message_console()
+    for named in policies:
+        doubt = getattr(named.policy, "doubt", None) if named.file is not None else None
+        if doubt is not None:
+            console.print(f"policy {named.name}: {doubt}", highlight=False, soft_wrap=True, markup=False)

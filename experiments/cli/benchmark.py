@@ -17,10 +17,12 @@ from experiments.cli.options import (
     RecordFolderPath,
     Scenarios,
     ThreadsOrAll,
+    Trust,
     open_records,
     refuse_beside_suite,
     require_folders,
     split_list,
+    stock_loader,
 )
 
 BenchmarkName = Annotated[
@@ -34,9 +36,9 @@ Policies = Annotated[
     str | None,
     typer.Option(
         metavar="A,B,...",
-        help="Rules, pretrained, best_tuned, best_published, FILE.onnx, module:Class or FILE.py:Class, each perhaps "
-        "with a name before it, as in mine=FILE.onnx, and in quotes if it has a comma; default: every baseline that "
-        "fits the scenario.",
+        help="Rules, pretrained, best_tuned, best_published, FILE.onnx, module:Class, FILE.py:Class or, with --trust, "
+        "sb3:FILE.zip, each perhaps with a name before it, as in mine=FILE.onnx, and in quotes if it has a comma; "
+        "default: every baseline that fits the scenario.",
     ),
 ]
 Episodes = Annotated[int | None, typer.Option(help="Test episodes; default: 64.")]
@@ -82,6 +84,7 @@ def benchmark(
     csv_file: CsvFile = None,
     figure: FigureFile = None,
     record: RecordFolderPath = None,
+    trust: Trust = False,
 ) -> None:
     """Play the same episodes with several policies, and compare their costs and service with intervals."""
     require_folders(json=json_file, csv=csv_file, figure=figure)
@@ -111,6 +114,7 @@ def benchmark(
         ),
         threads=threads or usable_cpus(),
         records=records,
+        load_stock=stock_loader(trust),
     )
     result.show()
     if json_file is not None:

@@ -15,15 +15,20 @@ from experiments.cli.options import (
     Overrides,
     RecordFolderPath,
     Threads,
+    Trust,
     open_records,
     require_folders,
+    stock_loader,
     write_result,
 )
 
 
 def evaluate(
     policy: Annotated[
-        str, typer.Argument(help="A baseline's name, an exported FILE.onnx, module:Class or FILE.py:Class.")
+        str,
+        typer.Argument(
+            help="A baseline's name, an exported FILE.onnx, module:Class, FILE.py:Class or, with --trust, sb3:FILE.zip."
+        ),
     ],
     scenario: Annotated[str, typer.Option(help="A name or a file.")] = "bank",
     episodes: Annotated[int, typer.Option(help="Test episodes.")] = 64,
@@ -35,6 +40,7 @@ def evaluate(
     overrides: Overrides = None,
     json_file: JsonFile = None,
     record: RecordFolderPath = None,
+    trust: Trust = False,
 ) -> None:
     """Play test episodes with one policy and show every metric with its interval; needs no training stack."""
     require_folders(json=json_file)
@@ -51,6 +57,7 @@ def evaluate(
         mode=None if mode is None else mode.value,
         threads=threads,
         records=records,
+        load_stock=stock_loader(trust),
     )
     show(result)
     if json_file is not None:

@@ -13,6 +13,7 @@ import typer
 
 from experiments.cli.benchmark import benchmark
 from experiments.cli.certify import certify
+from experiments.cli.compare import compare
 from experiments.cli.describe import describe
 from experiments.cli.doctor import doctor
 from experiments.cli.evaluate import evaluate
@@ -24,7 +25,21 @@ from experiments.cli.transfer import transfer
 from experiments.cli.tune import tune
 from experiments.cli.validate import validate
 
-COMMANDS = (doctor, describe, benchmark, tune, evaluate, validate, certify, export, train, reproduce, sweep, transfer)
+COMMANDS = (
+    doctor,
+    describe,
+    benchmark,
+    tune,
+    evaluate,
+    validate,
+    certify,
+    export,
+    train,
+    reproduce,
+    sweep,
+    compare,
+    transfer,
+)
 """Every command, in the order of `blended --help`."""
 
 app = typer.Typer(

@@ -17,6 +17,9 @@ import typer
 from experiments.processors import MOST_THREADS
 
 if TYPE_CHECKING:
+    from agents.catalog import StockLoader
+    from agents.policy import Policy
+    from envs.scenario.scenario import Scenario
     from experiments.records.recorder import RecordFolder
 
 
@@ -54,6 +57,14 @@ ThreadsOrAll = Annotated[
         max=MOST_THREADS,
         help="Default: one for each CPU; no result depends on it.",
         show_default=False,
+    ),
+]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Load models sb3:FILE.zip of Stable-Baselines3; doing so runs code that the file holds. Needs the extra "
+        "train.",
     ),
 ]
 
@@ -113,3 +124,16 @@ def open_records(folder: Path | None) -> RecordFolder | None:
     with require_extra("data", "--record"):
         from experiments.records.recorder import RecordFolder
     return RecordFolder(folder)
+
+
+def stock_loader(trust: bool) -> StockLoader | None:
+    """Return what loads models of Stable-Baselines3 if the user trusts their files, else None."""
+
+    def load(file: Path, algorithm: str | None, scenario: Scenario) -> Policy:
+        from experiments.extras import require_extra
+
+        with require_extra("train", "--trust"):
+            from agents.learning.sb3_policy import load_model
+        return load_model(file, algorithm, scenario)
+
+    return load if trust else None

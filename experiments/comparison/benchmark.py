@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from agents.catalog import locate_policy
+from agents.catalog import StockLoader, locate_policy
 from agents.rules.registry import AnyRule
 from envs.configuration.quantities import Checked
 from envs.scenario.scenario import load_scenario, locate_override, locate_scenario
@@ -70,8 +70,15 @@ def load_benchmark(name_or_path: str | Path | None = None, **changes: Any) -> Be
     return load_config(BenchmarkConfig, "benchmark", "benchmarks", name_or_path, changes, paths=PATH_KEYS, here=Path())
 
 
-def benchmark(config: BenchmarkConfig, *, threads: int = 1, records: "RecordFolder | None" = None) -> BenchmarkResult:
-    """Run a benchmark; with `records` every contact and decision is written there (`experiments.records.recorder`)."""
+def benchmark(
+    config: BenchmarkConfig,
+    *,
+    threads: int = 1,
+    records: "RecordFolder | None" = None,
+    load_stock: StockLoader | None = None,
+) -> BenchmarkResult:
+    """Run a benchmark; with `records` every contact and decision is written there (`experiments.records.recorder`).
+    Models of Stable-Baselines3 take part with `load_stock` only, which a file cannot give."""
     scenarios = [load_scenario(name, tuple(config.overrides)) for name in config.scenarios]
     say_doubts(scenarios)
     return run_benchmark(
@@ -84,5 +91,6 @@ def benchmark(config: BenchmarkConfig, *, threads: int = 1, records: "RecordFold
         records=records,
         tuned=config.tuned,
         validation_episodes=config.validation_episodes,
+        load_stock=load_stock,
         bound=min(BOUNDED_EPISODES, config.episodes) if config.bound is None else config.bound,
     )

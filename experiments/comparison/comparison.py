@@ -10,9 +10,10 @@ Room: `experiments.comparison`. What `benchmark` and `train` share; touches file
 import itertools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from rich.progress import Progress
 from agents.catalog import (
     PRETRAINED,
     NamedPolicy,
+    StockLoader,
     fitting_baselines,
     load_policy,
 )
@@ -41,6 +43,7 @@ from experiments.comparison.tuned_rules import (
     choose_best,
     load_rules,
 )
+from experiments.console import say_policy_doubts
 from experiments.intervals import Interval, bootstrap_intervals, least_units
 from experiments.progress import episode_progress
 from experiments.provenance import collect_data
@@ -66,6 +69,7 @@ def run_benchmark(
     tuned: bool = False,
     validation_episodes: int = 64,
     bound: int = 0,
+    load_stock: StockLoader | None = None,
 ) -> BenchmarkResult:
     """Play the same test episodes with every policy, and compare.
 
@@ -84,6 +88,7 @@ def run_benchmark(
         tuned: add all tuned rules of each scenario, and `best_tuned`.
         validation_episodes: so many; 1 at least.
         bound: on how many of the episodes, the first ones, a lower bound is computed (`experiments.bounds.bound`).
+        load_stock: what loads models of Stable-Baselines3 (`agents.catalog.StockLoader`); None: they are refused.
     """
     scenarios = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
     seed = check_whole("seed", seed, high=LARGEST_SEED)
@@ -92,7 +97,10 @@ def run_benchmark(
     check_bound(bound, episodes)
     _check_names("scenario", [scenario.name for scenario in scenarios])
     # All are made before any is played, so that a mistake is reported at once.
-    line_ups = [_line_up(scenario, policies, reference, tuned=tuned, threads=threads) for scenario in scenarios]
+    load = partial(load_policy, threads=threads, load_stock=load_stock)
+    line_ups = [_line_up(scenario, policies, reference, tuned=tuned, load=load) for scenario in scenarios]
+    for line_up in line_ups:
+        say_policy_doubts(line_up.policies)
     match = _Match(seed, episodes, validation_episodes, bound, threads, records)
     with episode_progress() as progress:
         return BenchmarkResult({line_up.scenario.name: match.play(line_up, progress) for line_up in line_ups})
@@ -120,7 +128,7 @@ def _line_up(
     reference: str | None,
     *,
     tuned: bool,
-    threads: int,
+    load: Callable[[str | Rule, Scenario], NamedPolicy],
 ) -> _LineUp:
     own: list[NamedPolicy] = []
     names: list[str] = []
@@ -131,7 +139,7 @@ def _line_up(
             to_choose[row] = load_rules(scenario, row)
             names.append(row)
         else:
-            own.append(policy if isinstance(policy, NamedPolicy) else load_policy(policy, scenario, threads=threads))
+            own.append(policy if isinstance(policy, NamedPolicy) else load(policy, scenario))
             names.append(own[-1].name)
     if tuned:
         if BEST_TUNED not in to_choose:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from agents.catalog import load_policy
+from agents.catalog import StockLoader, load_policy
 from agents.episodes import Episodes
 from agents.exported_policy import MODES, ExportedPolicy
 from envs.arguments import check_whole
@@ -21,7 +21,7 @@ from envs.headline import Headline, Headlined
 from envs.metrics import metric_glossary
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.outcomes import Outcome, play
-from experiments.console import say_doubts, table_console
+from experiments.console import say_doubts, say_policy_doubts, table_console
 from experiments.progress import episode_progress
 from experiments.provenance import DIGITS_SHOWN, Data, Datum, collect_data
 from experiments.seeds import LARGEST_SEED, MOST_EPISODES, demand_seeds
@@ -70,11 +70,12 @@ def evaluate(
     mode: str | None = None,
     threads: int = 1,
     records: "RecordFolder | None" = None,
+    load_stock: StockLoader | None = None,
 ) -> Evaluation:
     """Return what a policy achieves on the test episodes of `seed`, as plain data; NaN becomes None.
 
     Args:
-        policy: an exported file, a baseline's name or `module:Class`.
+        policy: what `agents.catalog.load_policy` understands.
         scenario: name, path or scenario.
         overrides: `dotted.key=value` texts for the scenario.
         episodes: number of episodes.
@@ -82,6 +83,7 @@ def evaluate(
         mode: `greedy` or `sampled`; default is what the exported file says, greedy for others.
         threads: of numba, and of onnxruntime.
         records: where to write every contact and decision (`experiments.records.recorder`), if anywhere.
+        load_stock: what loads models of Stable-Baselines3 (`agents.catalog.StockLoader`); None: they are refused.
 
     Returns:
         `policy`, `scenario`, `episodes`, `seed`, `mode`, `data` (digests of the scenario, its recorded days and the
@@ -94,10 +96,11 @@ def evaluate(
     episodes = check_whole("episodes", episodes, 1, MOST_EPISODES)
     seed = check_whole("seed", seed, high=LARGEST_SEED)
     checked = load_scenario(scenario, overrides)
-    named = load_policy(str(policy), checked, threads=threads)
+    named = load_policy(str(policy), checked, threads=threads, load_stock=load_stock)
     if mode is not None:
         named = replace(named, deterministic=mode == "greedy")
     say_doubts([checked])
+    say_policy_doubts([named])
     recording = nullcontext() if records is None else records.open(checked, named, seed)
     with episode_progress() as progress, recording as recorder:
         test_episodes = Episodes(checked, demand_seeds(seed).test, threads=threads)

@@ -139,9 +139,9 @@ def reproduce(
 
 def finished_run(parent: Path, config: TrainingConfig) -> Path | None:
     """Return the latest folder below `parent` of a finished training as `config` states it, in the scenario as it is
-    now; None if there is none. Description and threads, on which no result depends, may be others."""
+    now; None if there is none. Description, threads and checkpoints, on which no result depends, may be others."""
     data = collect_data([load_scenario(config.scenario, config.scenario_overrides)])
-    same = {"description": config.description, "threads": config.threads}
+    same = {key: getattr(config, key) for key in ("description", "threads", "checkpoint")}
     for folder in sorted(parent.glob("*"), reverse=True):
         if not ((folder / BENCHMARK_JSON_FILE).is_file() and (folder / TRAINING_FILE).is_file()):
             continue

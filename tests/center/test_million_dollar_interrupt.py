@@ -126,13 +126,12 @@ def drawn():
 
 
 @pytest.fixture(scope="module")
-def learned(drawn, tmp_path_factory):
+def learned(drawn):
     """The one policy of these tests, as `blended train million_dollar_interrupt` trains it."""
     config = load_training(NAME)
     torch.set_num_threads(1)
-    model = build_model(drawn, config, torch.device("cpu"), tmp_path_factory.mktemp("run"))
-    model.tensorboard_log = None
-    model.learn(config.steps)
+    model = build_model(drawn, config, torch.device("cpu"))
+    model.learn(config.gradient_steps)
     return LearnedPolicy(model.policy.scorer_network)
 
 

@@ -12,6 +12,7 @@ import torch
 import yaml
 from playing import meet_demand
 from pydantic import ValidationError
+from trainings import begun
 
 from agents.episodes import play_episodes
 from agents.learning.learned_policy import LearnedPolicy, make_network
@@ -24,8 +25,9 @@ from envs.interface.actions import WAIT
 from envs.scenario.scenario import load_scenario
 from experiments.cli import main as cli
 from experiments.seeds import demand_seeds
-from experiments.training import controlled_learning, reproduction
-from experiments.training.controlled_learning import COLUMNS, NOTHING, Classified, learn_from_rollouts
+from experiments.training import reproduction
+from experiments.training.algorithms import controlled_learning
+from experiments.training.algorithms.controlled_learning import COLUMNS, NOTHING, Classified, learn_from_rollouts
 from experiments.training.pretrained import make_card
 from experiments.training.training_config import TrainingConfig
 
@@ -34,9 +36,8 @@ TRAINING = {
     "scenario": "premium_desk",
     "scenario_overrides": ["horizon.days=1"],
     "seed": SEED,
-    "steps": 0,
     "threads": 2,
-    "network": {"width": 4, "prior_weight": 2},
+    "network": {"width": 4, "prior_weight": 2, "residual_weight": 1},
     "controlled_learning": {
         "episodes": EPISODES,
         "share_frac": 0.1,
@@ -77,7 +78,10 @@ def test_every_pass_is_kept_in_a_table(run):
     assert [int(row["epoch"]) for row in rows] == list(range(1, EPOCHS + 1))
     assert len({row["decisions"] for row in rows}) == 1
     assert all(float(row["loss"]) > 0.0 for row in rows)
-    assert list((folder / "tensorboard" / "controlled_learning").iterdir())
+    with (folder / "metrics.csv").open(newline="") as stream:
+        noted = [row for row in csv.DictReader(stream) if row["tag"] == "classification/loss"]
+    assert [(row["run"], int(row["step"])) for row in noted] == [("learned", 1), ("learned", 2)]
+    assert [float(row["value"]) for row in noted] == [float(row["loss"]) for row in rows]
 
 
 def test_rollouts_start_in_training_episodes_and_are_judged_on_validation_episodes(run):
@@ -105,7 +109,7 @@ def test_what_costs_more_on_validation_episodes_is_dropped(monkeypatch, tmp_path
     scenario = load_scenario("premium_desk", ("horizon.days=1",))
     network = make_network(scenario, width=4, prior_weight=2.0)
     fake_learning(monkeypatch, waits=True)
-    found = learn_from_rollouts(network, scenario, config_of(), tmp_path)
+    found = learn_from_rollouts(begun(tmp_path, scenario, config_of()), network)
     assert found.difference_usd > found.error_usd > 0.0
     assert not found.is_kept
     assert network.is_prior
@@ -121,7 +125,7 @@ def test_what_costs_less_on_validation_episodes_is_kept(monkeypatch, tmp_path):
     settings[[names.index("reserve_real_time"), names.index("reserve_deferred")]] = 20.0
     network.prior.set_settings(settings)
     fake_learning(monkeypatch, waits=False)
-    found = learn_from_rollouts(network, scenario, config_of(), tmp_path)
+    found = learn_from_rollouts(begun(tmp_path, scenario, config_of()), network)
     assert found.is_kept
     assert not network.is_prior
     episodes, seed = np.arange(VALIDATION_EPISODES), demand_seeds(SEED).validation
@@ -162,7 +166,7 @@ def test_after_ctrl_c_the_prior_stays_and_the_run_counts_as_unfinished(monkeypat
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Rollouts, "play", interrupted)
-    assert learn_from_rollouts(network, scenario, config_of(), tmp_path) == NOTHING
+    assert learn_from_rollouts(begun(tmp_path, scenario, config_of()), network) == NOTHING
     assert network.is_prior
     assert not reproduction._is_whole(tmp_path, config_of())
 
@@ -170,7 +174,8 @@ def test_after_ctrl_c_the_prior_stays_and_the_run_counts_as_unfinished(monkeypat
 def test_from_no_decision_at_all_nothing_is_learned(tmp_path):
     scenario = load_scenario("premium_desk", ("horizon.days=1",))
     config = config_of(controlled_learning={"episodes": 5, "share_frac": 1e-12})
-    assert learn_from_rollouts(make_network(scenario, width=4, prior_weight=2.0), scenario, config, tmp_path) == NOTHING
+    network = make_network(scenario, width=4, prior_weight=2.0)
+    assert learn_from_rollouts(begun(tmp_path, scenario, config), network) == NOTHING
 
 
 def test_after_a_policy_search_rollouts_start_in_episodes_that_it_has_not_met(monkeypatch, tmp_path):
@@ -183,19 +188,19 @@ def test_after_a_policy_search_rollouts_start_in_episodes_that_it_has_not_met(mo
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Rollouts, "play", noted)
-    learn_from_rollouts(make_network(scenario, width=4, prior_weight=2.0), scenario, config, tmp_path)
+    learn_from_rollouts(begun(tmp_path, scenario, config), make_network(scenario, width=4, prior_weight=2.0))
     assert firsts == [15]  # 5 generations of 3 episodes: 0 to 14
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"network": {"width": 4}}, "needs a prior, and layers"),
+        ({"network": {"width": 4, "prior_weight": 0}}, "needs a prior, and layers"),
         (
             {"network": {"width": 4, "prior_weight": 2, "residual_weight": 0}},
             "needs a prior, and layers",
         ),
-        ({"steps": 1000}, "must be 0 with controlled_learning"),
+        ({"steps": 1000}, "must not be there: controlled_learning has no gradients of returns"),
         ({"adjustment": {"centers": {}}}, "it learns in the scenario alone"),
     ],
 )
@@ -207,5 +212,5 @@ def test_what_does_not_go_with_it_is_refused(changes, message):
 def test_a_policy_from_rollouts_is_not_shipped_as_one_of_policy_search(run):
     folder, _, _ = run
     (folder / "search.csv").write_text("")
-    with pytest.raises(ConfigurationError, match="went on with controlled learning; must be a policy search alone"):
+    with pytest.raises(ConfigurationError, match="went on with controlled_learning; must be a policy search alone"):
         make_card(folder)

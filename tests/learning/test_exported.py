@@ -263,7 +263,7 @@ def test_other_fields_are_refused_and_other_scales_are_not(file, tiny, tmp_path)
     ("changes", "message"),
     [
         ({"format_version": None}, "not a policy written by `blended export`"),
-        ({"format_version": "2"}, "format_version = 2: this version of the project reads 1"),
+        ({"format_version": "2"}, "format_version = '2': this version of the project reads 1"),
         ({"mode": "drunk"}, "mode = 'drunk': must be one of greedy, sampled"),
         ({"fields": "{"}, "entry fields is missing or damaged"),
         ({"action_names": None}, "entry action_names is missing or damaged"),

@@ -12,23 +12,24 @@ import yaml
 from playing import meet_demand
 from pydantic import ValidationError
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from trainings import begun
 
 from agents.catalog import load_policy
 from agents.episodes import play_episodes
 from agents.learning import adjustment
 from agents.learning.adjustment import AdjustedPlay
-from agents.learning.learned_policy import load_network
+from agents.learning.learned_policy import load_network, make_network
 from agents.learning.training_env import TrainingVecEnv
 from agents.rules.compiled.adjustments import count_adjustments
 from agents.rules.rule_policy import RulePolicy
 from envs.configuration.document import named_files
 from envs.errors import ConfigurationError
-from envs.scenario.scenario import load_scenario
+from envs.scenario.scenario import Scenario, load_scenario
 from experiments.cli import main as cli
 from experiments.comparison import tuned_rules
 from experiments.seeds import demand_seeds
-from experiments.training import policy_search
-from experiments.training.policy_search import COLUMNS, known_starts
+from experiments.training.algorithms import policy_search
+from experiments.training.algorithms.policy_search import COLUMNS, known_starts
 from experiments.training.train import train
 from experiments.training.training_config import TrainingConfig, load_training
 from experiments.transfer.moves import RandomCenters, moved
@@ -39,7 +40,6 @@ TRAINING = {
     "scenario": "bank",
     "scenario_overrides": [f"horizon.days={DAYS}"],
     "seed": SEED,
-    "steps": 0,
     "threads": 2,
     "network": {"width": 4, "prior_weight": 8, "residual_weight": 0.02},
     "adjustment": {
@@ -49,10 +49,10 @@ TRAINING = {
         "validation_episodes": VALIDATION_EPISODES,
         "every_generations": 2,
     },
-    "ppo": {"environments": 2, "rollout_steps": 16, "batch_size": 32},
     "validation": {"every_steps": 128, "episodes": 2},
     "benchmark": {"episodes": 4, "policies": ["fifo"]},
 }
+PPO = {"environments": 2, "rollout_steps": 16, "batch_size": 32}
 ORIGIN = (
     "{command: blended tune, date: '2026-01-01', seed: 0, trials: 1, episodes: 1, validation_episodes: 1, kept: tuned, "
     "training_cost_usd: {default: 1, tuned: 1}, validation_cost_usd: {default: 1, tuned: 1}}"
@@ -89,6 +89,11 @@ def run(tmp_path_factory):
     return found, met, json.loads((folder / "result.json").read_text())
 
 
+def search(scenario: Scenario, config: TrainingConfig, folder: Path) -> policy_search.Found:
+    """Return what a search finds that keeps its tables in `folder`."""
+    return policy_search.search_policy(begun(folder, scenario, config), make_network(scenario, width=4))
+
+
 def rows_of(folder: Path) -> list[dict[str, str]]:
     with (folder / "search.csv").open(newline="") as stream:
         return list(csv.DictReader(stream))
@@ -109,7 +114,9 @@ def test_gradients_begin_in_the_backlogs_of_the_rule_that_the_search_found(monke
         return reset(self)
 
     monkeypatch.setattr(TrainingVecEnv, "reset", noted)
-    config = TrainingConfig.model_validate(TRAINING | {"steps": 32, "benchmark": None})
+    config = TrainingConfig.model_validate(
+        TRAINING | {"algorithm": "maskable_ppo", "steps": 32, "ppo": PPO, "benchmark": None}
+    )
     folder = train(config, experiment="search", runs_folder=tmp_path, device="cpu", progress_bar=False).folder
     found = load_policy(str(folder / "adjusted.yaml"), load_scenario("bank")).policy.settings
     assert found.any()
@@ -130,11 +137,11 @@ def test_every_generation_is_kept_and_validated_as_often_as_asked(run):
     assert all(later > before for before, later in pairwise(decisions))
     assert [row["validation_usd"] != "" for row in rows] == [True, False, True, True]
     assert [row["training_usd"] != "" for row in rows] == [False, True, True, True]
-    events = EventAccumulator(str(folder / "tensorboard" / "policy_search"))
+    events = EventAccumulator(str(folder / "tensorboard" / "learned"))
     events.Reload()
     shown = [(event.step, event.value) for event in events.Scalars("cost/total_usd")]
     assert shown == [
-        (int(row["episodes"]), pytest.approx(float(row["validation_usd"]), rel=1e-6))
+        (int(row["decisions"]), pytest.approx(float(row["validation_usd"]), rel=1e-6))
         for row in rows
         if row["validation_usd"]
     ]
@@ -204,12 +211,12 @@ def test_an_index_rule_is_a_start_with_its_ranking_and_the_search_keeps_that(tmp
 
 
 @pytest.mark.parametrize("name", ["premium_desk", "configs/scenarios/premium_desk.yaml"])
-def test_a_scenario_without_a_training_of_its_own_has_the_common_one(name):
+def test_a_scenario_is_trained_as_its_own_training_says_which_inherits_the_common_one(name):
     root = Path(__file__).resolve().parents[2]
     text = str(root / name) if "/" in name else name
     found = load_training(text, ("adjustment.generations=7",), seed=3)
     assert load_scenario(found.scenario) == load_scenario("premium_desk")
-    assert (found.seed, found.steps, found.adjustment.generations) == (3, 0, 7)
+    assert (found.seed, found.gradient_steps, found.adjustment.generations) == (3, 0, 7)
 
 
 def test_a_scenario_with_a_training_of_its_own_keeps_it():
@@ -237,7 +244,7 @@ def test_who_stops_the_search_goes_on_with_the_best_so_far(tmp_path, monkeypatch
                 raise KeyboardInterrupt
 
     monkeypatch.setattr(policy_search, "search_adjustments", stop)
-    best = policy_search.search_policy(scenario, config, tmp_path)
+    best = search(scenario, config, tmp_path)
     rows = rows_of(tmp_path)
     assert [int(row["generation"]) for row in rows] == [0, 1, 2]
     assert best.validation_usd == min(validated(tmp_path))
@@ -263,7 +270,6 @@ def test_a_cheaper_shipped_form_is_where_the_search_starts_and_its_best_rule_tak
     found = result.benchmark.scenarios["bank"]
     assert found.chosen == {"best_tuned": "tuned_expected_loss"}
     assert "best_tuned" in found.outcomes
-    assert not (result.folder / "tensorboard" / "learner_1").exists()  # nobody learned by gradients
 
 
 def test_over_random_centers_each_episode_has_its_own_and_all_candidates_meet_it(tmp_path, monkeypatch):
@@ -273,7 +279,7 @@ def test_over_random_centers_each_episode_has_its_own_and_all_candidates_meet_it
         TRAINING | {"adjustment": TRAINING["adjustment"] | {"centers": centers.model_dump()}}
     )
     scenario = load_scenario("bank", (f"horizon.days={DAYS}",))
-    found = policy_search.search_policy(scenario, config, tmp_path)
+    found = search(scenario, config, tmp_path)
     seeds = demand_seeds(SEED)
     costs_usd = []
     for episode in range(VALIDATION_EPISODES):  # the rule played in each center by itself
@@ -311,7 +317,7 @@ def test_several_starts_search_at_first_and_the_best_goes_on_alone(tmp_path, mon
     config = TrainingConfig.model_validate(
         TRAINING | {"adjustment": TRAINING["adjustment"] | {"starts": 5, "every_generations": 7}}
     )
-    found = policy_search.search_policy(scenario, config, tmp_path)
+    found = search(scenario, config, tmp_path)
     rows = rows_of(tmp_path)
     racing = [(row["start"], int(row["generation"])) for row in rows[1:5]]
     assert sorted(racing) == [(name, n) for name in ("expected_loss", "tuned_expected_loss") for n in (1, 2)]
@@ -334,8 +340,8 @@ def test_a_tuned_rule_that_makes_no_sense_any_more_is_no_start(tmp_path, monkeyp
 
 
 def test_random_centers_and_gradients_do_not_go_together():
-    with pytest.raises(ValidationError, match=r"must be 0 with adjustment\.centers"):
-        TrainingConfig.model_validate(TRAINING | {"steps": 5, "adjustment": {"centers": {}}})
+    with pytest.raises(ValidationError, match="must be null with maskable_ppo: it learns in the scenario alone"):
+        TrainingConfig.model_validate(TRAINING | {"algorithm": "maskable_ppo", "adjustment": {"centers": {}}})
 
 
 @pytest.mark.parametrize("name", sorted(named_files("training")))

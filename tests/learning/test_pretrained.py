@@ -30,7 +30,6 @@ SEED, GENERATIONS, POPULATION, EPISODES, TEST_EPISODES = 5, 2, 4, 2, 3
 TRAINING = {
     "scenario": "tiny",
     "seed": SEED,
-    "steps": 0,
     "network": {"width": 4, "prior_weight": 8},
     "adjustment": {
         "generations": GENERATIONS,

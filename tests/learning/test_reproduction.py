@@ -114,7 +114,7 @@ def test_who_stops_the_search_stops_all(found, shelf, monkeypatch):
 def test_what_cannot_be_shipped_is_refused_before_the_training(monkeypatch, capsys):
     from experiments.cli import main as cli
 
-    monkeypatch.setattr("sys.argv", ["blended", "reproduce", "tiny", "--ship", "--set", "steps=100"])
+    monkeypatch.setattr("sys.argv", ["blended", "reproduce", "tiny", "--ship", "--set", "ppo.epochs=2"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2

@@ -32,7 +32,7 @@ from experiments.records.recorder import RecordFolder
 from experiments.records.tables import DISPOSITIONS, TABLES
 from experiments.seeds import demand_seeds
 from experiments.sweeps import sweep_config
-from experiments.training import training_config
+from experiments.training import algorithm_settings, training_config
 from experiments.tuning import tuning_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -185,6 +185,7 @@ def models_of(module) -> list[type[BaseModel]]:
 
 
 SCENARIO_MODULES = (scenario, parts, customers, outcomes, channel, staff, agreements, distributions)
+TRAINING_MODULES = (training_config, algorithm_settings)
 
 
 def heading_of(model: type[BaseModel], page: str) -> str:
@@ -198,7 +199,7 @@ def heading_of(model: type[BaseModel], page: str) -> str:
 @pytest.mark.parametrize(
     ("page", "model"),
     [("docs/scenario.md", model) for module in SCENARIO_MODULES for model in models_of(module)]
-    + [("docs/training.md", model) for model in models_of(training_config)]
+    + [("docs/training.md", model) for module in TRAINING_MODULES for model in models_of(module)]
     + [("docs/sweeps.md", model) for model in models_of(sweep_config)]
     + [("docs/tuning.md", model) for model in models_of(tuning_config)],
 )

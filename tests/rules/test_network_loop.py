@@ -129,9 +129,11 @@ def test_an_exported_file_samples_what_the_loop_weighs(exported, monkeypatch):
     assert (expected != likeliest).any()
 
 
-def test_a_training_learns_from_the_probabilities_that_it_acted_by(tmp_path):
-    training = load_training("tiny", ("network.width=12", "network.prior_weight=3"))
-    model = build_model(TINY, training, torch.device("cpu"), tmp_path)
+def test_a_training_learns_from_the_probabilities_that_it_acted_by():
+    training = load_training(
+        "tiny", ("network.width=12", "network.prior_weight=3", "network.residual_weight=1"), algorithm="maskable_ppo"
+    )
+    model = build_model(TINY, training, torch.device("cpu"))
     policy: CandidateScoringPolicy = model.policy
     policy.scorer_network.load_state_dict(random_network(TINY, seed=3).state_dict())
     states = visit_states(TINY, RulePolicy("fifo", TINY), 0, STATES)

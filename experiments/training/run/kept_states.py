@@ -25,8 +25,9 @@ from experiments.run_folder import writing
 KEPT = 3
 """Checkpoints that stay; older ones go."""
 
-_ARRAY = "numpy"
-"""The one key of a mapping that stands for an array of numpy: its bytes in numpy's own format, without pickle."""
+_ARRAY = ("numpy", "dtype", "shape")
+"""The keys of a mapping that stands for an array of numpy: its bytes, all of them, also those between the fields of a
+record, which numpy's own files leave open."""
 
 
 class KeptStates:
@@ -90,7 +91,10 @@ class KeptStates:
             raise _DamagedError(f"cannot be read ({error.strerror})") from error
         if wanted != (file.name, len(content), hashlib.sha256(content).hexdigest()):
             raise _DamagedError("is not what its manifest says")
-        state: dict[str, Any] = _unpacked(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+        try:
+            state: dict[str, Any] = _unpacked(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+        except Exception as error:  # torch's own, and what pickle makes of bytes that somebody else wrote
+            raise _DamagedError("holds what no training keeps") from error
         return state
 
 
@@ -115,9 +119,9 @@ def _packed(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_packed(item) for item in value)
     if isinstance(value, np.ndarray):
-        stream = io.BytesIO()
-        np.save(stream, value, allow_pickle=False)
-        return {_ARRAY: torch.frombuffer(stream.getbuffer(), dtype=torch.uint8).clone()}
+        content = np.frombuffer(value.tobytes(), np.uint8).copy()
+        parts = (torch.from_numpy(content), np.lib.format.dtype_to_descr(value.dtype), value.shape)
+        return dict(zip(_ARRAY, parts, strict=True))
     if isinstance(value, np.generic):
         return value.item()
     return value.detach().cpu().clone() if isinstance(value, torch.Tensor) else value
@@ -125,8 +129,10 @@ def _packed(value: Any) -> Any:
 
 def _unpacked(value: Any) -> Any:
     """Return what `_packed` was given."""
-    if isinstance(value, dict) and set(value) == {_ARRAY}:
-        return np.load(io.BytesIO(value[_ARRAY].numpy().tobytes()), allow_pickle=False)
+    if isinstance(value, dict) and tuple(value) == _ARRAY:
+        content, described, shape = value.values()
+        dtype = np.lib.format.descr_to_dtype(described)
+        return np.frombuffer(bytearray(content.numpy().tobytes()), dtype).reshape(shape)
     if isinstance(value, dict):
         return {key: _unpacked(item) for key, item in value.items()}
     return type(value)(_unpacked(item) for item in value) if isinstance(value, list | tuple) else value

@@ -13,9 +13,8 @@ import numpy as np
 from stable_baselines3.common.logger import KVWriter
 from torch.utils.tensorboard import SummaryWriter
 
-from agents.run_files import CLASSIFICATION_FILE, METRICS_FILE, SEARCH_FILE, TENSORBOARD_FOLDER
+from agents.run_files import CLASSIFICATION_FILE, METRICS_COLUMNS, METRICS_FILE, SEARCH_FILE, TENSORBOARD_FOLDER
 
-COLUMNS = ("run", "tag", "step", "seconds", "value")
 LEARNED = "learned"
 """The name of the trained policy, everywhere: in the log, in tables and as a row of the test."""
 DETAIL = "detail/"
@@ -35,7 +34,7 @@ class RunLog:
         self._stream = file.open("a", newline="", encoding="utf-8")
         self._rows = csv.writer(self._stream)
         if is_new:
-            self._rows.writerow(COLUMNS)
+            self._rows.writerow(METRICS_COLUMNS)
 
     def note(self, run: str, values: Mapping[str, float], step: int, seconds: float) -> None:
         """Note `values` by tag, of the policy `run`, after `step` decisions and so many seconds of training; what is

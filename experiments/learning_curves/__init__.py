@@ -1,0 +1,1 @@
+"""Trainings compared over seeds: final costs, paired differences, learning curves."""

@@ -1,0 +1,86 @@
+"""Trainings that differ in nothing but their seed, put together.
+
+Room: `experiments.learning_curves`. Touches runs that were read (`experiments.learning_curves.trained_run`).
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from envs.errors import ConfigurationError
+from experiments.learning_curves.trained_run import TrainedRun
+from experiments.provenance import DIGITS_SHOWN
+
+NOT_COMPARED = ("description", "scenario", "algorithm", "seed", "episodes_seed", "threads")
+"""Keys of a training that make no other method: what stands elsewhere, what seeds say, and what no result depends
+on."""
+IDLE_SECTIONS = ("benchmark.", "checkpoint.")
+"""How keys begin on which no training depends: those of the test at the end, and of how often its state is kept."""
+UNSTATED = "default"
+"""What is shown for a key that other runs state, and this one does not."""
+
+
+class Group(NamedTuple):
+    """Trainings of one method in one scenario.
+
+    Attributes:
+        scenario: its name.
+        method: the algorithm, with those settings in which runs of this scenario and algorithm differ.
+        runs: by seed.
+    """
+
+    scenario: str
+    method: str
+    runs: tuple[TrainedRun, ...]
+
+
+def group_runs(runs: Sequence[TrainedRun]) -> list[Group]:
+    """Return the runs in groups, scenarios and methods in the order in which they come.
+
+    Raises `ConfigurationError` if scenarios of one name are not the same, or a training is there twice.
+    """
+    _require_same_scenarios(runs)
+    found: dict[tuple[str, str], list[TrainedRun]] = {}
+    for run in runs:
+        alike = [other for other in runs if (other.scenario, other.algorithm) == (run.scenario, run.algorithm)]
+        found.setdefault((run.scenario, _method(run, alike)), []).append(run)
+    for (scenario, method), own in found.items():
+        own.sort(key=lambda run: run.seed)
+        for run, other in itertools.pairwise(own):
+            if run.seed == other.seed:
+                raise ConfigurationError(
+                    f"{run.folder} and {other.folder}: are the same training ({scenario}, {method}, seed {run.seed}): "
+                    "each must take part once"
+                )
+    order = list(dict.fromkeys(run.scenario for run in runs))
+    return sorted(
+        (Group(*key, tuple(own)) for key, own in found.items()), key=lambda group: order.index(group.scenario)
+    )
+
+
+def _method(run: TrainedRun, alike: Sequence[TrainedRun]) -> str:
+    """Return the algorithm of a run, and the settings in which runs of the same scenario and algorithm differ."""
+    keys = sorted({key for other in alike for key in other.settings if _is_compared(key)})
+    differing = [key for key in keys if any(_setting(other, key) != _setting(run, key) for other in alike)]
+    return ", ".join([run.algorithm, *(f"{key}={_setting(run, key)}" for key in differing)])
+
+
+def _is_compared(key: str) -> bool:
+    return key not in NOT_COMPARED and not f"{key}.".startswith(IDLE_SECTIONS)
+
+
+def _setting(run: TrainedRun, key: str) -> Any:
+    return run.settings.get(key, UNSTATED)
+
+
+def _require_same_scenarios(runs: Sequence[TrainedRun]) -> None:
+    first: dict[str, TrainedRun] = {}
+    for run in runs:
+        other = first.setdefault(run.scenario, run)
+        for name in sorted({*run.digests, *other.digests}):
+            digests = [found.digests.get(name, "none")[:DIGITS_SHOWN] for found in (other, run)]
+            if digests[0] != digests[1]:
+                raise ConfigurationError(
+                    f"{other.folder} and {run.folder}: {name} is not the same in both (SHA-256 {digests[0]} and "
+                    f"{digests[1]}): compare them by themselves"
+                )

@@ -1,0 +1,189 @@
+"""A training that died goes on as if it never had: the same weights, choice, policy and events, to the last bit."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from faults import TRAININGS, differences, go_on, run_whole, small_training
+
+from envs.errors import ConfigurationError
+from experiments.cli import main as cli
+from experiments.training import train as trainings
+from experiments.training.run import kept_states
+from experiments.training.run.kept_states import KeptStates
+
+
+class DiedError(BaseException):
+    """Stands for SIGKILL in this process: nothing of ours catches it."""
+
+
+@pytest.fixture(scope="module", params=sorted(TRAININGS))
+def whole(request, tmp_path_factory):
+    """An algorithm, and the folder of a training by it that nothing disturbed."""
+    return request.param, run_whole(small_training(request.param), tmp_path_factory.mktemp("whole"), "whole")
+
+
+def die_in(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let this process die in the `number`-th file of a checkpoint, when half of it is written."""
+    count = 0
+    write_whole = kept_states.write_whole
+
+    def write_half(file: Path, content: bytes) -> None:
+        nonlocal count
+        count += 1
+        if count == number:
+            file.with_name(f"{file.name}.draft").write_bytes(content[: len(content) // 2])
+            raise DiedError
+        write_whole(file, content)
+
+    monkeypatch.setattr(kept_states, "write_whole", write_half)
+
+
+def died(algorithm: str, parent: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> Path:
+    with monkeypatch.context() as patch:
+        die_in(patch, number)
+        with pytest.raises(DiedError):
+            run_whole(small_training(algorithm), parent, "died")
+    torch.manual_seed(123)  # another process would have other random numbers
+    return parent / "faults" / "died"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.45, 0.95])
+def test_a_training_that_died_while_it_kept_its_state_ends_as_one_that_did_not(whole, share, tmp_path, monkeypatch):
+    algorithm, undisturbed = whole
+    n_files = 2 * max(int(file.stem) for file in (undisturbed / "state").glob("*.json"))
+    folder = died(algorithm, tmp_path, monkeypatch, 1 + int(share * (n_files - 1)))
+    assert not trainings.is_finished(folder)
+    go_on(folder)
+    assert differences(undisturbed, folder) == []
+    assert trainings.is_finished(folder)
+    assert not list(folder.rglob("*.draft"))
+
+
+def test_of_several_deaths_the_last_one_counts(whole, tmp_path, monkeypatch):
+    algorithm, undisturbed = whole
+    folder = died(algorithm, tmp_path, monkeypatch, 5)
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            die_in(patch, 4)
+            with pytest.raises(DiedError):
+                go_on(folder)
+    go_on(folder)
+    assert differences(undisturbed, folder) == []
+
+
+def test_a_damaged_state_is_named_and_the_one_before_is_taken(whole, tmp_path, monkeypatch):
+    algorithm, undisturbed = whole
+    folder = died(algorithm, tmp_path, monkeypatch, 9)
+    newest = max((folder / "state").glob("*.pt"))
+    newest.write_bytes(newest.read_bytes()[:-1])
+    said = go_on(folder)
+    assert f"{newest}: is not what its manifest says; the checkpoint before it is taken" in said
+    assert differences(undisturbed, folder) == []
+
+
+def test_the_clock_of_the_wall_makes_no_difference(whole, tmp_path, monkeypatch):
+    algorithm, undisturbed = whole
+    now, calls = time.time, 0
+
+    def jumping() -> float:
+        nonlocal calls
+        calls += 1
+        return now() + (-86_400.0 if calls % 2 else 86_400.0)
+
+    monkeypatch.setattr(time, "time", jumping)
+    assert differences(undisturbed, run_whole(small_training(algorithm), tmp_path, "clock")) == []
+
+
+def test_the_training_of_a_run_folder_gives_the_same_run_again(whole, tmp_path):
+    algorithm, undisturbed = whole
+    again = trainings.read_run_training(undisturbed)
+    assert again == small_training(algorithm)
+    assert differences(undisturbed, run_whole(again, tmp_path, "again")) == []
+
+
+def test_a_finished_training_is_not_gone_on_with(whole):
+    with pytest.raises(ConfigurationError, match="this training is finished"):
+        trainings.resume(whole[1], device="cpu")
+
+
+def test_without_any_whole_state_there_is_one_message(whole, tmp_path, monkeypatch):
+    folder = died(whole[0], tmp_path, monkeypatch, 9)
+    for file in (folder / "state").glob("*.pt"):
+        file.write_bytes(b"")
+    with pytest.raises(ConfigurationError, match="no checkpoint is whole any more"):
+        go_on(folder)
+
+
+def test_another_scenario_is_refused(whole, tmp_path, monkeypatch):
+    folder = died(whole[0], tmp_path, monkeypatch, 5)
+    text = (folder / "scenario.yaml").read_text()
+    (folder / "scenario.yaml").write_text(text.replace("name: tiny", "name: tiny\ndescription: other"))
+    go_on(folder)  # a description is no part of what is simulated
+    folder = died(whole[0], tmp_path / "other", monkeypatch, 5)
+    stated = yaml.safe_load((folder / "scenario.yaml").read_text())
+    stated["horizon"] = {**stated.get("horizon", {}), "days": 3}
+    (folder / "scenario.yaml").write_text(yaml.safe_dump(stated))
+    with pytest.raises(ConfigurationError, match="--resume"):
+        go_on(folder)
+
+
+def test_what_no_run_is_and_what_is_said_beside_resume_is_one_message(tmp_path, monkeypatch, capsys):
+    def said(*arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["blended", "train", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        return line
+
+    assert "no training.yaml there, so it is no training run" in said("--resume", tmp_path)
+    assert "--resume: must stand alone" in said("bank", "--resume", tmp_path)
+
+
+def test_a_command_that_is_killed_goes_on_with_resume(tmp_path):
+    # As a user runs it, by SIGKILL, wherever that falls; with a state after each generation of a long search.
+    stated = small_training("policy_search").model_dump(mode="json", exclude_unset=True)
+    stated["adjustment"]["generations"] = 4000
+    (tmp_path / "long.yaml").write_text(yaml.safe_dump(stated))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "experiments.cli.main", "train", *map(str, arguments)]
+        return subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def wait_for_state(process: subprocess.Popen[str], generation: int) -> Path:
+        until = time.monotonic() + 240.0
+        while time.monotonic() < until and process.poll() is None:
+            for table in tmp_path.glob("runs/long/*/search.csv"):
+                with table.open(newline="") as stream:
+                    if sum(1 for _ in csv.reader(stream)) > generation:
+                        return table.parent
+            time.sleep(0.05)
+        process.kill()
+        raise AssertionError(process.communicate()[1])
+
+    process = start(tmp_path / "long.yaml", "--runs", tmp_path / "runs", "--device", "cpu")
+    folder = wait_for_state(process, 4)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert KeptStates(folder).latest(lambda _: None) is not None
+    before = len((folder / "search.csv").read_text().splitlines())
+    process = start("--resume", folder, "--device", "cpu")
+    wait_for_state(process, before + 3)
+    process.send_signal(signal.SIGINT)  # and ends with the best so far
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert "Going on with policy_search in tiny" in said
+    with (folder / "search.csv").open(newline="") as stream:
+        generations = [int(row["generation"]) for row in csv.DictReader(stream)]
+    assert generations == list(range(len(generations)))  # none twice, none missing
+    assert json.loads((folder / "benchmark.json").read_text())["scenarios"]["tiny"]["episodes"] == 4
