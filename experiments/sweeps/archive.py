@@ -11,6 +11,15 @@ from pathlib import Path
 
 from experiments.sweeps.trial_process import LOGS_FOLDER
 
+ARRIVING = ".arriving-"
+"""How the name of a folder begins in which an archive is unpacked."""
+
+
+def clear_arrivals(folder: Path) -> None:
+    """Remove what a driver that was killed while it unpacked has left in a sweep's folder."""
+    for left in folder.glob(f"{ARRIVING}*"):
+        shutil.rmtree(left)
+
 
 def pack(folder: Path, name: str) -> bytes:
     """Return the run folder of a trial and its log, both below `folder`, as an archive (tar, gzip)."""
@@ -24,7 +33,7 @@ def pack(folder: Path, name: str) -> bytes:
 def unpack(packed: bytes, folder: Path, name: str) -> None:
     """Put the run folder and the log of an archive of `pack` below `folder`: the run folder whole or not at all, in the
     place of what an unfinished attempt left there."""
-    with tempfile.TemporaryDirectory(prefix=".arriving-", dir=folder) as arriving:
+    with tempfile.TemporaryDirectory(prefix=ARRIVING, dir=folder) as arriving:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
             archive.extractall(arriving, filter="data")
         target = folder / name

@@ -23,7 +23,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from envs.errors import ConfigurationError
 from experiments.processors import usable_cpus
-from experiments.sweeps.archive import pack, unpack
+from experiments.sweeps.archive import clear_arrivals, pack, unpack
 from experiments.sweeps.trial_process import TrialEnd, TrialProcess, Work
 from experiments.sweeps.trials import Trial, read_outcome
 
@@ -70,6 +70,7 @@ def run_on_ray(
     running: dict[ray.ObjectRef, Trial] = {}
     try:
         _connect(address, workers, threads)
+        clear_arrivals(work.folder)
         token_file.write_text(token, encoding="utf-8")
         while waiting or running:
             while waiting and len(running) < (workers or _places(threads)):

@@ -4,7 +4,7 @@ import tarfile
 
 import pytest
 
-from experiments.sweeps.archive import pack, unpack
+from experiments.sweeps.archive import ARRIVING, clear_arrivals, pack, unpack
 from experiments.sweeps.trial_process import LOGS_FOLDER
 
 
@@ -37,3 +37,10 @@ def test_of_a_damaged_archive_nothing_arrives(tmp_path, share_frac):
     with pytest.raises((EOFError, OSError, tarfile.TarError)):
         unpack(packed[: int(share_frac * len(packed))], tmp_path / "driver", "one")
     assert [path.name for path in (tmp_path / "driver").iterdir()] == [LOGS_FOLDER]
+
+
+def test_what_a_killed_driver_was_unpacking_is_removed(tmp_path):
+    made(tmp_path)
+    made(tmp_path / f"{ARRIVING}xyz", name="run")
+    clear_arrivals(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"one", LOGS_FOLDER}
