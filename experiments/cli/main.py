@@ -19,12 +19,27 @@ from experiments.cli.doctor import doctor
 from experiments.cli.evaluate import evaluate
 from experiments.cli.export import export
 from experiments.cli.reproduce import reproduce
+from experiments.cli.sweep import sweep
 from experiments.cli.train import train
 from experiments.cli.transfer import transfer
 from experiments.cli.tune import tune
 from experiments.cli.validate import validate
 
-COMMANDS = (doctor, describe, benchmark, tune, evaluate, validate, certify, export, train, reproduce, compare, transfer)
+COMMANDS = (
+    doctor,
+    describe,
+    benchmark,
+    tune,
+    evaluate,
+    validate,
+    certify,
+    export,
+    train,
+    reproduce,
+    sweep,
+    compare,
+    transfer,
+)
 """Every command, in the order of `blended --help`."""
 
 app = typer.Typer(

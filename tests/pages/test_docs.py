@@ -31,6 +31,7 @@ from experiments.cli.main import app
 from experiments.records.recorder import RecordFolder
 from experiments.records.tables import DISPOSITIONS, TABLES
 from experiments.seeds import demand_seeds
+from experiments.sweeps import sweep_config
 from experiments.training import algorithm_settings, training_config
 from experiments.tuning import tuning_config
 
@@ -206,6 +207,7 @@ def heading_of(model: type[BaseModel], page: str) -> str:
         for model in models_of(module)
         if model not in VALUE_LEARNERS
     ]
+    + [("docs/sweeps.md", model) for model in models_of(sweep_config)]
     + [("docs/tuning.md", model) for model in models_of(tuning_config)],
 )
 def test_keys_and_defaults(page: str, model: type[BaseModel]):

@@ -1,6 +1,6 @@
 """Controlled learning as a stage of a training: rollouts, classification, and the test whether it holds.
 
-Room: `experiments.training`. Plays training and validation episodes, never those of the test; writes a table
+Room: `experiments.training.algorithms`. Plays training and validation episodes, never those of the test; writes a table
 and the log of the run. What it keeps to go on are the rollouts; their classification, which is short, begins anew.
 """
 

@@ -1,6 +1,6 @@
 """The algorithm `maskable_ppo`: sb3-contrib's MaskablePPO on the candidate-scoring network, discounted by elapsed time.
 
-Room: `experiments.training`. Builds the model; plays nothing by itself.
+Room: `experiments.training.algorithms`. Builds the model; plays nothing by itself.
 """
 
 import torch

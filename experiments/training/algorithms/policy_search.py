@@ -1,6 +1,6 @@
 """Policy search: the adjustments of the prior rule, fitted by evolution and chosen on validation episodes.
 
-Room: `experiments.training`. Plays training and validation episodes, never those of the test; writes a table, a policy
+Room: `experiments.training.algorithms`. Plays training and validation episodes, never those of the test; writes a table, a policy
 file and the log of the run. What it keeps to go on is what every generation's candidates ranked: the rest follows.
 """
 

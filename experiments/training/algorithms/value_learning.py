@@ -1,6 +1,6 @@
 """The algorithms `masked_dqn` and `masked_qrdqn`: value learning on the candidate-scoring network.
 
-Room: `experiments.training`. Builds the model; plays nothing by itself.
+Room: `experiments.training.algorithms`. Builds the model; plays nothing by itself.
 """
 
 from typing import Any

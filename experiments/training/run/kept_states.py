@@ -1,6 +1,6 @@
 """Checkpoints from which a training can go on: each whole or not at all, with its sum, the last three of them.
 
-Room: `experiments.training`. Touches the folder `state` of a run.
+Room: `experiments.training.run`. Touches the folder `state` of a run.
 
 A checkpoint is a file of plain data, numbers, texts, arrays and tensors, read with `weights_only=True`: loading one
 never executes code. Beside it stands a manifest with its size and SHA-256, written after it: a checkpoint without one

@@ -1,6 +1,6 @@
 """The rules that a learner is drawn beside: every baseline, and the best tuned rule, on its validation episodes.
 
-Room: `experiments.training`. Plays validation episodes; notes in the log of a run.
+Room: `experiments.training.run`. Plays validation episodes; notes in the log of a run.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """The log of a training: the same values for TensorBoard and in `metrics.csv`, under the same names.
 
-Room: `experiments.training`. Touches `tensorboard/` and `metrics.csv` of a run folder.
+Room: `experiments.training.run`. Touches `tensorboard/` and `metrics.csv` of a run folder.
 """
 
 import csv

@@ -1,6 +1,6 @@
 """A training under way: what all its stages share, and all that it would need to go on after it died.
 
-Room: `experiments.training`. Touches the run folder, and the generators of random numbers of this process.
+Room: `experiments.training.run`. Touches the run folder, and the generators of random numbers of this process.
 
 A run is a row of stages. What is kept is the state of the stage it is in, the network, the choice so far, the log's
 sizes, the time that was used, and the random numbers: a run that goes on from there gives the same bits as one that

@@ -1,0 +1,84 @@
+"""A trial as a training: the only place where sweeps meet `experiments.training`.
+
+Room: `experiments.sweeps`. Trains in the run folder of a trial, in a process of its own.
+"""
+
+import functools
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from agents.run_files import BENCHMARK_JSON_FILE, PROVENANCE_FILE, SCENARIO_FILE, TRAINING_FILE
+from experiments.sweeps.trials import Outcome, Trial
+from experiments.training.training_config import ALGORITHMS, TrainingConfig, load_training
+
+LEARNED = "learned"
+"""The row of the trained policy in a training's benchmark."""
+STAGES = (LEARNED, "learned_at_start", "adjusted_rule", "pretrained")
+"""Rows of a training's benchmark that were learned; the others are rules."""
+BEGUN = (TRAINING_FILE, SCENARIO_FILE, PROVENANCE_FILE)
+"""Files that a run folder has when a training in it can go on."""
+
+
+@functools.cache
+def _base(scenario: str, algorithm: str) -> TrainingConfig:
+    return load_training(scenario, algorithm=algorithm)
+
+
+def reads(scenario: str, algorithm: str, key: str) -> bool:
+    """Return whether the training of a scenario by an algorithm has a place for a dotted key: for those in the section
+    of an algorithm if the training has that section, for `steps` if it learns by gradients, for all others always."""
+    training, part = _base(scenario, algorithm), key.partition(".")[0]
+    if part == "steps":
+        return ALGORITHMS[training.algorithm].has_gradients
+    if part in {found.section for found in ALGORITHMS.values()}:
+        return getattr(training, part) is not None
+    return True
+
+
+def training_of(trial: Trial) -> TrainingConfig:
+    """Return the checked training of a trial; raises `ConfigurationError`."""
+    return load_training(trial.scenario, trial.overrides, algorithm=trial.algorithm, seed=trial.seed)
+
+
+def resolve_trial(trial: Trial) -> dict[str, Any]:
+    """Return what the training of a trial states, as plain data; raises `ConfigurationError`."""
+    return training_of(trial).model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def train_trial(trial: Trial, folder: Path) -> Outcome:
+    """Train in `folder`, or go on there from the last checkpoint, and return what the test says."""
+    # Not on top: torch takes seconds and memory, and the process of the sweep itself needs none of it.
+    from experiments.training.train import is_finished, resume, train
+
+    if is_finished(folder):
+        return outcome_of(folder)
+    if all((folder / name).is_file() for name in BEGUN):
+        resume(folder, progress_bar=False)
+    else:
+        if folder.exists():  # it died before it was one
+            shutil.rmtree(folder)
+        sweep_folder = folder.parent
+        train(
+            training_of(trial),
+            experiment=sweep_folder.name,
+            runs_folder=sweep_folder.parent,
+            name=folder.name,
+            progress_bar=False,
+        )
+    return outcome_of(folder)
+
+
+def outcome_of(folder: Path) -> Outcome:
+    """Return what the test in a finished run folder says; of a training without a test nothing."""
+    file = folder / BENCHMARK_JSON_FILE
+    if not file.is_file():
+        return Outcome(None)
+    (test,) = json.loads(file.read_text(encoding="utf-8"))["scenarios"].values()
+    costs_usd = {name: metrics["total_cost_usd"]["mean"] for name, metrics in test["policies"].items()}
+    rules_usd = {name: cost_usd for name, cost_usd in costs_usd.items() if name not in STAGES}
+    if not rules_usd:
+        return Outcome(costs_usd[LEARNED])
+    best = min(rules_usd, key=lambda name: rules_usd[name])
+    return Outcome(costs_usd[LEARNED], best, rules_usd[best])
