@@ -1,7 +1,6 @@
 """A training that died goes on as if it never had: the same weights, choice, policy and events, to the last bit."""
 
 import csv
-import json
 import os
 import signal
 import subprocess
@@ -12,10 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from faults import TRAININGS, differences, go_on, run_whole, small_training
+from faults import TRAININGS, differences, go_on, no_export, run_whole, small_training
 
 from envs.errors import ConfigurationError
 from experiments.cli import main as cli
+from experiments.training import onnx_export
 from experiments.training import train as trainings
 from experiments.training.run import kept_states
 from experiments.training.run.kept_states import KeptStates
@@ -23,6 +23,13 @@ from experiments.training.run.kept_states import KeptStates
 
 class DiedError(BaseException):
     """Stands for SIGKILL in this process: nothing of ours catches it."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_export():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(trainings, "export_policy", no_export)
+        yield
 
 
 @pytest.fixture(scope="module", params=sorted(TRAININGS))
@@ -149,6 +156,20 @@ def test_what_no_run_is_and_what_is_said_beside_resume_is_one_message(tmp_path, 
     assert "--resume: must stand alone" in said("bank", "--resume", tmp_path)
 
 
+def test_the_exported_policy_is_the_same_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainings, "export_policy", onnx_export.export_policy)
+    changes = {"benchmark": {"episodes": 4, "policies": ["fifo"]}}
+    config = small_training("maskable_ppo", **changes)
+    undisturbed = run_whole(config, tmp_path, "whole")
+    with monkeypatch.context() as patch:
+        die_in(patch, 11)
+        with pytest.raises(DiedError):
+            run_whole(config, tmp_path, "died")
+    go_on(tmp_path / "faults" / "died")
+    assert (undisturbed / "policy.onnx").is_file()
+    assert differences(undisturbed, tmp_path / "faults" / "died") == []
+
+
 def test_a_command_that_is_killed_goes_on_with_resume(tmp_path):
     # As a user runs it, by SIGKILL, wherever that falls; with a state after each generation of a long search.
     stated = small_training("policy_search").model_dump(mode="json", exclude_unset=True)
@@ -186,4 +207,4 @@ def test_a_command_that_is_killed_goes_on_with_resume(tmp_path):
     with (folder / "search.csv").open(newline="") as stream:
         generations = [int(row["generation"]) for row in csv.DictReader(stream)]
     assert generations == list(range(len(generations)))  # none twice, none missing
-    assert json.loads((folder / "benchmark.json").read_text())["scenarios"]["tiny"]["episodes"] == 4
+    assert (folder / "policy.onnx").is_file()

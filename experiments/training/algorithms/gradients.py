@@ -1,6 +1,7 @@
 """The course of the algorithms that learn by gradients of returns: validations, the log, and the states to go on from.
 
-Room: `experiments.training.algorithms`. Touches the model that learns, through Stable-Baselines3's callbacks, and the run.
+Room: `experiments.training.algorithms`. Touches the model that learns, through
+Stable-Baselines3's callbacks, and the run.
 """
 
 from collections.abc import Sequence

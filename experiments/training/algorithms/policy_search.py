@@ -1,7 +1,8 @@
 """Policy search: the adjustments of the prior rule, fitted by evolution and chosen on validation episodes.
 
-Room: `experiments.training.algorithms`. Plays training and validation episodes, never those of the test; writes a table, a policy
-file and the log of the run. What it keeps to go on is what every generation's candidates ranked: the rest follows.
+Room: `experiments.training.algorithms`. Plays training and validation episodes, never those of the test; writes
+a table, a policy file and the log of the run. What it keeps to go on is how the candidates of every generation ranked:
+the rest follows.
 """
 
 import csv
