@@ -16,9 +16,9 @@ class Network(Checked):
     Attributes:
         width: of its layers.
         prior_weight: weight of the preferences of the rule `expected_loss` in the logits; its few adjustments are
-            learned too. 0: no prior.
+            learned too. 0: no prior. A training that states none has that of its algorithm.
         residual_weight: weight of what the layers add. Small, the adjustments of the rule learn first; 1, the layers
-            are free.
+            are free. A training that states none has that of its algorithm, without a prior 1.
     """
 
     width: int = Field(default=64, ge=4, le=1024)
@@ -140,7 +140,8 @@ class Dqn(Checked):
         exploration_until_frac: share of the training over which it moves linearly from the one to the other.
         learning_rate: at the start; it falls linearly to a twentieth.
         max_gradient_norm: longer gradients are shortened to it.
-        discount_half_life_h: hours of center time after which a cost counts half; should outlast the longest promise.
+        discount_half_life_h: hours of center time after which a cost counts half. Short ones keep values small beside
+            the differences between actions; with `shaped`, what waits longer is in the potential.
         reward_scale_usd: what counts as a reward of -1. Errors beyond 1 count linearly, so that rare dear ones are not
             given their full weight: large enough that few are; and with a prior, `network.prior_weight` times this is
             what an action that the rule thinks far worse is taken to cost at first.
@@ -156,13 +157,13 @@ class Dqn(Checked):
     train_every_steps: int = Field(default=4, ge=1)
     gradient_steps: int = Field(default=1, ge=1)
     target_update_every_steps: int = Field(default=10_000, ge=1)
-    exploration_start_frac: float = Field(default=0.2, ge=0, le=1)
-    exploration_end_frac: float = Field(default=0.05, ge=0, le=1)
+    exploration_start_frac: float = Field(default=0.05, ge=0, le=1)
+    exploration_end_frac: float = Field(default=0.02, ge=0, le=1)
     exploration_until_frac: float = Field(default=0.5, gt=0, le=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=3e-4, gt=0)
     max_gradient_norm: float = Field(default=10.0, gt=0)
-    discount_half_life_h: float = Field(default=12.0, gt=0)
-    reward_scale_usd: float = Field(default=100.0, gt=0)
+    discount_half_life_h: float = Field(default=1.0, gt=0)
+    reward_scale_usd: float = Field(default=10.0, gt=0)
     without_luck: bool = True
     shaped: bool = True
     staggered: bool = True

@@ -68,18 +68,22 @@ class Algorithm(NamedTuple):
     Attributes:
         section: its key of the training.
         has_gradients: True if it learns for `steps` decisions, and validates every `validation.every_steps`.
+        prior_weight: of its network, unless stated.
+        residual_weight: the same; 1 without a prior.
     """
 
     section: str
     has_gradients: bool
+    prior_weight: float
+    residual_weight: float
 
 
 ALGORITHMS = {
-    "policy_search": Algorithm("adjustment", has_gradients=False),
-    "maskable_ppo": Algorithm("ppo", has_gradients=True),
-    "masked_dqn": Algorithm("dqn", has_gradients=True),
-    "masked_qrdqn": Algorithm("qrdqn", has_gradients=True),
-    "controlled_learning": Algorithm("controlled_learning", has_gradients=False),
+    "policy_search": Algorithm("adjustment", has_gradients=False, prior_weight=8.0, residual_weight=0.02),
+    "maskable_ppo": Algorithm("ppo", has_gradients=True, prior_weight=8.0, residual_weight=0.02),
+    "masked_dqn": Algorithm("dqn", has_gradients=True, prior_weight=1.0, residual_weight=1.0),
+    "masked_qrdqn": Algorithm("qrdqn", has_gradients=True, prior_weight=1.0, residual_weight=1.0),
+    "controlled_learning": Algorithm("controlled_learning", has_gradients=False, prior_weight=2.0, residual_weight=1.0),
 }
 """Whom `algorithm` may name. The section of `policy_search` may stand in every training: it fits the prior, with which
 the others go on."""
@@ -117,14 +121,19 @@ class TrainingConfig(Checked):
     @model_validator(mode="before")
     @classmethod
     def _name_algorithm(cls, data: Any) -> Any:
-        """Let `data` say its algorithm, and have the section of it."""
+        """Let `data` say its algorithm, have the section of it, and how its network begins."""
         if not isinstance(data, dict):
             return data
         algorithm = data.get("algorithm", algorithm_of(data))
         named = {**data, "algorithm": algorithm}
         own = ALGORITHMS.get(algorithm) if isinstance(algorithm, str) else None
-        if own is not None and named.get(own.section) is None:
-            named[own.section] = {}
+        if own is not None:
+            named[own.section] = {} if named.get(own.section) is None else named[own.section]
+            network = named.get("network", {})
+            if isinstance(network, dict):
+                prior_weight = network.get("prior_weight", own.prior_weight)
+                residual_weight = own.residual_weight if prior_weight else 1.0
+                named["network"] = {"prior_weight": prior_weight, "residual_weight": residual_weight, **network}
         return named
 
     @model_validator(mode="after")
@@ -211,8 +220,8 @@ def load_training(
     """Return the checked training of that name in `configs/training/`, or of that file; of a scenario that has no
     training of its own, by its name or file, the `COMMON` one.
 
-    With another `algorithm` than the training has, what belongs to that one alone is left out: its section and
-    `steps`. `changes` that are not None replace keys, as `--set` does.
+    With another `algorithm` than the training has, it is by that one alone: the sections of all others, and `steps`, are
+    left out. `changes` that are not None replace keys, as `--set` does.
     """
     document = _find_training(name_or_path)
     if algorithm is not None:
@@ -224,14 +233,15 @@ def load_training(
 
 
 def _with_algorithm(document: Document, algorithm: str) -> Document:
-    """Return the training with another algorithm, without what belongs to the one it has."""
+    """Return the training by another algorithm alone, without what belongs to others."""
     if algorithm not in ALGORITHMS:
         raise ConfigurationError(f"--algorithm {algorithm}: {unknown_text(algorithm)}")
     if not isinstance(document.data, dict):
         return document
     data, former = dict(document.data), algorithm_of(document.data)
-    if former in ALGORITHMS and former != algorithm:
-        for key in (ALGORITHMS[former].section, "steps"):
+    if former != algorithm:
+        own = ALGORITHMS[algorithm].section
+        for key in {"steps", *(found.section for found in ALGORITHMS.values())} - {own}:
             data.pop(key, None)
     return replace(document, data={**data, "algorithm": algorithm}, overridden=document.overridden | {("algorithm",)})
 

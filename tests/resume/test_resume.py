@@ -132,10 +132,6 @@ def test_without_any_whole_state_there_is_one_message(whole, tmp_path, monkeypat
 
 def test_another_scenario_is_refused(whole, tmp_path, monkeypatch):
     folder = died(whole[0], tmp_path, monkeypatch, 5)
-    text = (folder / "scenario.yaml").read_text()
-    (folder / "scenario.yaml").write_text(text.replace("name: tiny", "name: tiny\ndescription: other"))
-    go_on(folder)  # a description is no part of what is simulated
-    folder = died(whole[0], tmp_path / "other", monkeypatch, 5)
     stated = yaml.safe_load((folder / "scenario.yaml").read_text())
     stated["horizon"] = {**stated.get("horizon", {}), "days": 3}
     (folder / "scenario.yaml").write_text(yaml.safe_dump(stated))
