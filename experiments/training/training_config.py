@@ -220,7 +220,7 @@ def load_training(
     """Return the checked training of that name in `configs/training/`, or of that file; of a scenario that has no
     training of its own, by its name or file, the `COMMON` one.
 
-    With another `algorithm` than the training has, it is by that one alone: the sections of all others, and `steps`, are
+    With another `algorithm` than the training has, it is by that alone: the sections of all others, and `steps`, are
     left out. `changes` that are not None replace keys, as `--set` does.
     """
     document = _find_training(name_or_path)
