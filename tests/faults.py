@@ -28,6 +28,8 @@ from rich.console import Console
 from rich.table import Table
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from agents.learning.network import CandidateScorer
+from agents.learning.training_env import TrainingVecEnv
 from agents.run_files import STATE_FOLDER
 from envs.errors import ConfigurationError
 from experiments.training import train as trainings
@@ -58,6 +60,8 @@ TRAININGS: dict[str, dict[str, Any]] = {
     "masked_qrdqn": {"steps": 800, "qrdqn": {**VALUES, "quantiles": 4}},
 }
 """A short training of each algorithm."""
+PLACES = ("reward", "observation", "logits", "gradient")
+"""What may be no number in a learning by gradients."""
 _TIMES = ("minutes", "seconds")
 """Columns that say how long something took, which no two runs have in common."""
 _CONTEXT = multiprocessing.get_context("fork")
@@ -277,6 +281,53 @@ def with_clock(algorithm: str, folder: Path, jump_s: float) -> Path:
     return folder / "faults" / name
 
 
+def spoil(place: str, after: int) -> Callable[[], None]:
+    """Return what makes something of a learning by gradients no number from its `after`-th step on."""
+
+    def plant() -> None:
+        step_wait, count = TrainingVecEnv.step_wait, 0
+
+        def spoiled(env: TrainingVecEnv) -> Any:
+            nonlocal count
+            count += 1
+            observations, rewards, dones, infos = step_wait(env)
+            if count >= after and place == "reward":
+                rewards[0] = np.nan
+            if count >= after and place == "observation":
+                observations["center"][1, 2] = np.nan
+            return observations, rewards, dones, infos
+
+        def spoil_weight(network: CandidateScorer, *arguments: Any) -> Any:
+            if count >= after:
+                with torch.no_grad():
+                    network.scorer[-1].bias.fill_(np.nan)
+            return weights(network, *arguments)
+
+        def spoil_gradient(network: CandidateScorer, *arguments: Any) -> Any:
+            logits, values = score_open(network, *arguments)
+            return (logits * np.nan if count >= after and torch.is_grad_enabled() else logits), values
+
+        TrainingVecEnv.step_wait = spoiled  # type: ignore[method-assign]
+        weights, score_open = CandidateScorer.weights, CandidateScorer.score_open
+        if place == "logits":
+            CandidateScorer.weights = spoil_weight  # type: ignore[method-assign]
+        if place == "gradient":
+            CandidateScorer.score_open = spoil_gradient  # type: ignore[method-assign]
+
+    return plant
+
+
+def not_finite(algorithm: str, folder: Path, place: str) -> tuple[int, str, bool]:
+    """Return exit code and message of a training in which something is no number after a while, and whether what it
+    kept is all finite."""
+    name = f"{algorithm}-{place}"
+    plant = spoil(place, after=60)
+    code, said = in_child(lambda: (plant(), run_whole(small_training(algorithm), folder, name)))
+    state = kept_states.KeptStates(folder / "faults" / name).latest(lambda _: None)
+    is_good = state is not None and all(bool(torch.isfinite(weight).all()) for weight in state["network"].values())
+    return code, said, is_good
+
+
 def main() -> None:
     """Plant all faults, print the table, and end with status 1 if one of them was not survived."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -291,8 +342,8 @@ def main() -> None:
     def row(fault: str, algorithm: str, survived: int, of: int) -> None:
         nonlocal is_good
         is_good &= survived == of
-        table.add_row(fault, algorithm, str(survived), str(of))
-        print(f"{fault}, {algorithm}: {survived} of {of}", flush=True)
+        table.add_row(fault, algorithm, str(int(survived)), str(of))
+        print(f"{fault}, {algorithm}: {int(survived)} of {of}", flush=True)
 
     leave_export_out()
     torch.set_num_threads(1)  # a pool of threads would not survive a fork
@@ -315,6 +366,10 @@ def main() -> None:
             code, said = read_only(algorithm, folder)
             (folder / "read_only").unlink()
             row("runs cannot be written: one line", algorithm, code == 2 and "\n" not in said, 1)
+            for place in PLACES if small_training(algorithm).gradient_steps else ():
+                code, said, is_good_state = not_finite(algorithm, folder, place)
+                is_named = code == 2 and place in said and "\n" not in said
+                row(f"{place} is NaN: named, good weights kept", algorithm, is_named and is_good_state, 1)
             for jump_s in (-86_400.0, 86_400.0):
                 same = not differences(whole, with_clock(algorithm, folder, jump_s))
                 row(f"clock set by {jump_s:+,.0f} s: the same results", algorithm, same, 1)

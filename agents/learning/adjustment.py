@@ -1,6 +1,6 @@
 """Fitting the adjustments of the rule `expected_loss` by evolution, on common random numbers.
 
-Room: `agents.learning`. Touches the compiled rule, `CenterRows` and the library `cmaes`; no torch.
+Room: `agents.learning`. Touches the compiled rule, `CenterRows` and the library `cmaes`; no torch of its own.
 
 Which way a handful of meaningful numbers should move is told best by whole episodes: no credit has to be assigned, and
 all candidates of a generation meet the same customers. Gradients can refine what is found here, except reserves, which
@@ -16,6 +16,7 @@ from cmaes import CMA
 from numpy.typing import NDArray
 
 from agents.action_layout import action_layout
+from agents.learning.finite import require_finite
 from agents.rules.compiled.adjustments import count_adjustments
 from agents.rules.compiled.choice import EXPECTED_LOSS
 from agents.rules.compiled.loop import play_rule
@@ -54,7 +55,8 @@ class AdjustedPlay:
     def costs_usd(
         self, adjustments: NDArray[np.float64], seed: int, episodes: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Return the total cost, USD, (candidates, episodes) of the rule with each line of `adjustments`."""
+        """Return the total cost, USD, (candidates, episodes) of the rule with each line of `adjustments`; raises
+        `NotFiniteError` if one is no number."""
         parts = np.array_split(np.asarray(adjustments, np.float64), min(self._threads, len(adjustments)))
         self._sampler.forget()
         with ThreadPoolExecutor(self._threads) as pool:
@@ -66,7 +68,9 @@ class AdjustedPlay:
                 tasks.append([pool.submit(self._play, part, center, sampler, seed, episode) for part in parts])
             played = [[task.result() for task in of_episode] for of_episode in tasks]
         self.decisions += sum(decisions for of_episode in played for _, decisions in of_episode)
-        return np.stack([np.concatenate([costs_usd for costs_usd, _ in of_episode]) for of_episode in played], axis=1)
+        found = np.stack([np.concatenate([costs_usd for costs_usd, _ in of_episode]) for of_episode in played], axis=1)
+        require_finite("cost_usd", found)
+        return found
 
     def _play(
         self,

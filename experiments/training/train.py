@@ -26,6 +26,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from agents.catalog import NamedPolicy, fitting_baselines, load_policy
 from agents.exported_policy import MODES, ExportedPolicy
+from agents.learning.finite import NotFiniteError
 from agents.learning.learned_policy import (
     greedy_policy,
     load_network,
@@ -196,6 +197,10 @@ def _go(run: TrainingRun, callbacks: Sequence[BaseCallback], *, bar: bool) -> Tr
         with run.log:
             _learn(run, callbacks, bar=bar)
         return finish_run(folder, run.scenario, config, run.selection, run.console)
+    except NotFiniteError as error:
+        raise NotFiniteError(
+            f"{folder}: {error}; the training has ended, and its checkpoints have the last good weights"
+        ) from error
     except OSError as error:
         what = folder if error.filename is None else error.filename
         raise ConfigurationError(

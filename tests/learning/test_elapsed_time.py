@@ -8,7 +8,7 @@ import torch
 from gymnasium import spaces
 from sb3_contrib.common.maskable.buffers import MaskableDictRolloutBuffer
 
-from agents.learning.elapsed_time_buffer import ElapsedTimeBuffer
+from agents.learning.maskable_ppo.elapsed_time_buffer import ElapsedTimeBuffer
 
 SPACE = spaces.Dict({"center": spaces.Box(-1, 1, (1,), dtype=np.float32)})
 HOUR_S = 3600.0

@@ -13,7 +13,7 @@ from agents.episodes import advance_rows, compiled_form, play_episodes
 from agents.exported_policy import ExportedPolicy
 from agents.learning.expected_loss_prior import ExpectedLossPrior
 from agents.learning.learned_policy import LearnedPolicy, greedy_policy, make_network
-from agents.learning.maskable_policy import CandidateScoringPolicy
+from agents.learning.maskable_ppo.candidate_scoring_policy import CandidateScoringPolicy
 from agents.learning.network import CandidateScorer
 from agents.network_policy import NetworkPolicy, SampledPolicy, random_states, read_network
 from agents.policy import MASKED_LOGIT

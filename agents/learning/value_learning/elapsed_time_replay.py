@@ -13,7 +13,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
-from agents.learning.elapsed_time_buffer import ReportsElapsed
+from agents.learning.maskable_ppo.elapsed_time_buffer import ReportsElapsed
 
 
 class ElapsedTimeReplay(ReplayBuffer):

@@ -16,6 +16,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
+from agents.learning.finite import require_finite
 from agents.learning.network import CandidateScorer, compress
 from agents.policy import MASKED_LOGIT
 from agents.rules.compiled.network import score_rows
@@ -134,6 +135,7 @@ class DuelingPolicy(BasePolicy):
         settings = network.prior.read_settings()
         weights = network.weights()
         score_rows(self._layout, weights, settings, observations["center"], observations["candidates"], mask, logits)
+        require_finite("logits", np.where(mask != 0, logits, np.float32(0.0)))
         return logits.argmax(axis=1)
 
 

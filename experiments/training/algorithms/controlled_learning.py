@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from agents.episodes import play_episodes
+from agents.learning.finite import require_finite
 from agents.learning.learned_policy import greedy_policy
 from agents.learning.network import CandidateScorer
 from agents.learning.rollout_classification import classify
@@ -128,6 +129,7 @@ def _roll_out(run: TrainingRun, network: CandidateScorer, settings: ControlledLe
                 threads=run.config.threads,
                 end_s=start_s + 60.0 * settings.minutes - used_s,
             ):
+                require_finite("rollout cost_usd", part.cost_usd)
                 parts.append(part)
                 progress.advance(task)
                 if run.is_due():

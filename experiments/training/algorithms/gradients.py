@@ -11,10 +11,10 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.logger import Logger
 
-from agents.learning.maskable_ppo import ResumablePPO
+from agents.learning.finite import require_finite
+from agents.learning.maskable_ppo.resumable_ppo import ResumablePPO
 from agents.learning.network import CandidateScorer
 from agents.learning.value_learning.masked_off_policy import MaskedOffPolicy
-from envs.errors import ConfigurationError
 from experiments.training.checkpoint_choice import CheckpointChoice
 from experiments.training.run.run_log import LEARNED, LearnerOutput
 from experiments.training.run.training_run import GRADIENTS, TrainingRun
@@ -49,6 +49,9 @@ class GradientCourse(BaseCallback):
             self.validate()
 
     def _on_step(self) -> bool:
+        require_finite("reward of environment ", self.locals["rewards"])
+        for name in ("center", "candidates"):
+            require_finite(f"observation {name} ", self.locals["new_obs"][name])
         return True
 
     def _on_rollout_start(self) -> None:
@@ -105,13 +108,11 @@ class GradientCourse(BaseCallback):
         self.logger.dump(self.num_timesteps)
 
     def _require_finite(self) -> None:
-        """Raise `ConfigurationError` if a weight is no number any more."""
-        for name, parameter in self._network.named_parameters():
-            if not bool(torch.isfinite(parameter).all()):
-                raise ConfigurationError(
-                    f"{self._run.folder}: after {self.num_timesteps:,} decisions network.{name} is not finite: the "
-                    "training has ended; the last good weights are in its checkpoints"
-                )
+        """Raise `NotFiniteError` if a gradient of the last update, or a weight, is no number."""
+        for name, parameter in self.model.policy.named_parameters():
+            if parameter.grad is not None:
+                require_finite(f"gradient of {name} ", parameter.grad)
+            require_finite(f"weight {name} ", parameter)
 
 
 def learn_by_gradients(
@@ -119,6 +120,7 @@ def learn_by_gradients(
 ) -> None:
     """Let `model` learn for the decisions that the configuration states, or for those that are left of a run that goes
     on; `network` is the part of it that acts. Ctrl-C ends the learning with the best so far; `bar` shows how far it is.
+    Raises `NotFiniteError` as soon as a reward, an observation, a logit, a gradient or a weight is no number.
     """
     course = GradientCourse(run, network)
     kept = run.own_state(GRADIENTS)

@@ -6,9 +6,9 @@ Room: `experiments.training.algorithms`. Builds the model; plays nothing by itse
 import torch
 
 from agents.action_layout import action_layout
-from agents.learning.elapsed_time_buffer import ElapsedTimeBuffer
-from agents.learning.maskable_policy import CandidateScoringPolicy
-from agents.learning.maskable_ppo import ResumablePPO
+from agents.learning.maskable_ppo.candidate_scoring_policy import CandidateScoringPolicy
+from agents.learning.maskable_ppo.elapsed_time_buffer import ElapsedTimeBuffer
+from agents.learning.maskable_ppo.resumable_ppo import ResumablePPO
 from agents.learning.training_env import TrainingVecEnv
 from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario

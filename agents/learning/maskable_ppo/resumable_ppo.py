@@ -1,6 +1,6 @@
 """MaskablePPO whose training can be kept as plain data, and go on from there bit for bit.
 
-Room: `agents.learning`. Touches sb3-contrib's MaskablePPO.
+Room: `agents.learning.maskable_ppo`. Touches sb3-contrib's MaskablePPO.
 """
 
 from collections import deque

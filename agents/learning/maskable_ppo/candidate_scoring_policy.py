@@ -1,6 +1,6 @@
 """The candidate-scoring network as a policy of sb3-contrib's MaskablePPO.
 
-Room: `agents.learning`. Touches torch, SB3 and sb3-contrib.
+Room: `agents.learning.maskable_ppo`. Touches torch, SB3 and sb3-contrib.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor
 
+from agents.learning.finite import require_finite
 from agents.learning.network import CandidateScorer
 from agents.policy import MASKED_LOGIT
 from agents.rules.compiled.network import score_rows
@@ -56,7 +57,9 @@ class CandidateScoringPolicy(MaskableActorCriticPolicy):
         self, obs: Any, deterministic: bool = False, action_masks: np.ndarray | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return (actions, values, log probabilities) of a batch of observations, without gradients for the actor."""
-        log_probabilities = torch.log_softmax(self._logits_to_act_by(obs), dim=1)
+        logits = self._logits_to_act_by(obs)
+        require_finite("logits", logits)
+        log_probabilities = torch.log_softmax(logits, dim=1)
         if deterministic:
             actions = log_probabilities.argmax(dim=1)
         else:

@@ -1,6 +1,6 @@
 """Advantages of a semi-Markov process: discount and trace decay by elapsed time, not by decisions.
 
-Room: `agents.learning`. Touches numpy and SB3's buffers.
+Room: `agents.learning.maskable_ppo`. Touches numpy and SB3's buffers.
 """
 
 from typing import Any, Protocol
