@@ -11,6 +11,8 @@ PROVENANCE_FILE = "provenance.json"
 TRAINING_FILE = "training.yaml"
 """The configuration, resolved."""
 SCENARIO_FILE = "scenario.yaml"
+KEYS_WITHOUT_EFFECT = ("description", "threads", "checkpoint")
+"""Keys of the configuration on which no result depends."""
 NETWORK_FILE = "network.json"
 """The settings of the network, which its weights need."""
 CHECKPOINTS_FOLDER = "checkpoints"

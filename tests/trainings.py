@@ -6,7 +6,8 @@ import torch
 
 from envs.scenario.scenario import Scenario
 from experiments.console import message_console
-from experiments.training.run.reference_lines import TOTAL, ReferenceLines
+from experiments.training.run.reference_lines import ReferenceLines
+from experiments.training.run.run_log import TOTAL
 from experiments.training.run.training_run import TrainingRun
 from experiments.training.training_config import TrainingConfig
 

@@ -25,6 +25,10 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE", help="Draw learning curves to FILE.svg, .png or .pdf.", dir_okay=False),
     ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write mean, low and high of each method there, for TensorBoard."),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Compare trainings over their seeds: costs, paired differences, learning curves, with intervals."""
@@ -36,6 +40,11 @@ def compare(
             from experiments.comparison.figure import check_file
             from experiments.learning_curves.curves_figure import write_curves_figure
         check_file(figure)
+    if tensorboard is not None:
+        from experiments.extras import require_extra
+
+        with require_extra("train", "--tensorboard"):
+            from experiments.learning_curves.curve_events import write_curve_events
     from experiments.learning_curves.training_comparison import compare_trainings
 
     result = compare_trainings(runs, finished_only=finished_only)
@@ -44,3 +53,5 @@ def compare(
         write_result(json_file, result.as_json())
     if figure is not None:
         write_curves_figure(result, figure)
+    if tensorboard is not None:
+        write_curve_events(result.groups, tensorboard)

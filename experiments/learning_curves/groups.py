@@ -7,15 +7,15 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from agents.run_files import KEYS_WITHOUT_EFFECT
 from envs.errors import ConfigurationError
 from experiments.learning_curves.trained_run import TrainedRun
 from experiments.provenance import DIGITS_SHOWN
 
-NOT_COMPARED = ("description", "scenario", "algorithm", "seed", "episodes_seed", "threads")
-"""Keys of a training that make no other method: what stands elsewhere, what seeds say, and what no result depends
-on."""
-IDLE_SECTIONS = ("benchmark.", "checkpoint.")
-"""How keys begin on which no training depends: those of the test at the end, and of how often its state is kept."""
+NOT_COMPARED = ("scenario", "algorithm", "seed", "episodes_seed")
+"""Keys of a training that make no other method, beside those without effect: what stands elsewhere, and seeds."""
+TEST_SECTION = "benchmark"
+"""The section of the test at the end, on which no training depends."""
 UNSTATED = "default"
 """What is shown for a key that other runs state, and this one does not."""
 
@@ -66,7 +66,7 @@ def _method(run: TrainedRun, alike: Sequence[TrainedRun]) -> str:
 
 
 def _is_compared(key: str) -> bool:
-    return key not in NOT_COMPARED and not f"{key}.".startswith(IDLE_SECTIONS)
+    return key not in NOT_COMPARED and key.partition(".")[0] not in (TEST_SECTION, *KEYS_WITHOUT_EFFECT)
 
 
 def _setting(run: TrainedRun, key: str) -> Any:

@@ -17,16 +17,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from agents.run_files import KEYS_WITHOUT_EFFECT
 from envs.configuration.document import dump_yaml, load_yaml, shown_path
 from envs.errors import ConfigurationError
 from experiments.run_folder import writing
 from experiments.sweeps.trial_process import LOGS_FOLDER
-from experiments.sweeps.trials import Outcome, Trial, read_outcome, write_whole
+from experiments.sweeps.trials import Outcome, Trial, read_outcome
+from experiments.whole_file import DRAFT, write_whole
 
 SWEEP_FILE = "sweep.yaml"
 LOCK_FILE = "sweep.lock"
-WITHOUT_EFFECT = ("description", "threads")
-"""Keys of a training on which no result depends."""
 MOST_NAMED = 5
 """Differences that a message names, at most."""
 
@@ -59,13 +59,15 @@ def open_folder(folder: Path, resolved: Mapping[str, Mapping[str, Any]]) -> Iter
             raise ConfigurationError(f"{shown_path(folder)}: another blended sweep is at work in it") from None
         if not is_new:
             _require_same(folder, resolved)
-        write_whole(folder / SWEEP_FILE, dump_yaml({"trials": {name: dict(keys) for name, keys in resolved.items()}}))
+        write_whole(
+            folder / SWEEP_FILE, dump_yaml({"trials": {name: dict(keys) for name, keys in resolved.items()}}).encode()
+        )
         yield
 
 
 def _is_own(path: Path) -> bool:
     """Return whether a sweep that was killed at its very start may have left this behind."""
-    return path.name in (LOCK_FILE, LOGS_FOLDER) or path.name.endswith(".partial")
+    return path.name in (LOCK_FILE, LOGS_FOLDER) or path.name.endswith(DRAFT)
 
 
 def _require_same(folder: Path, resolved: Mapping[str, Mapping[str, Any]]) -> None:
@@ -92,7 +94,7 @@ def _require_same(folder: Path, resolved: Mapping[str, Mapping[str, Any]]) -> No
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any], above: str = "") -> Iterator[str]:
     """Yield which keys of a training differ, and what they were and are."""
     for key in dict.fromkeys([*before, *now]):
-        if not above and key in WITHOUT_EFFECT:
+        if not above and key in KEYS_WITHOUT_EFFECT:
             continue
         old, new = before.get(key), now.get(key)
         if isinstance(old, dict) and isinstance(new, dict):

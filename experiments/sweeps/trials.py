@@ -5,10 +5,11 @@ an outcome.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from experiments.whole_file import write_whole
 
 OUTCOME_FILE = "trial.json"
 """In the run folder of a trial, which is finished when this file is there."""
@@ -76,19 +77,9 @@ class Outcome:
         return self.cost_usd - self.best_rule_cost_usd
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Write a file so that readers, also after a kill, find all of it or what was there before."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    with partial.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)
-
-
 def write_outcome(trial_folder: Path, outcome: Outcome) -> None:
     """Note that the trial in this folder is finished, and what it brought."""
-    write_whole(trial_folder / OUTCOME_FILE, json.dumps(asdict(outcome), indent=2) + "\n")
+    write_whole(trial_folder / OUTCOME_FILE, (json.dumps(asdict(outcome), indent=2) + "\n").encode())
 
 
 def read_outcome(trial_folder: Path) -> Outcome | None:

@@ -14,7 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.catalog import load_policy
-from agents.run_files import BENCHMARK_JSON_FILE, CLASSIFICATION_FILE, POLICY_FILE, SELECTION_FILE, TRAINING_FILE
+from agents.run_files import (
+    BENCHMARK_JSON_FILE,
+    CLASSIFICATION_FILE,
+    KEYS_WITHOUT_EFFECT,
+    POLICY_FILE,
+    SELECTION_FILE,
+    TRAINING_FILE,
+)
 from envs.configuration.document import load_yaml, validate
 from envs.errors import ConfigurationError
 from envs.headline import Headline, Headlined
@@ -141,7 +148,7 @@ def finished_run(parent: Path, config: TrainingConfig) -> Path | None:
     """Return the latest folder below `parent` of a finished training as `config` states it, in the scenario as it is
     now; None if there is none. Description, threads and checkpoints, on which no result depends, may be others."""
     data = collect_data([load_scenario(config.scenario, config.scenario_overrides)])
-    same = {key: getattr(config, key) for key in ("description", "threads", "checkpoint")}
+    same = {key: getattr(config, key) for key in KEYS_WITHOUT_EFFECT}
     for folder in sorted(parent.glob("*"), reverse=True):
         if not ((folder / BENCHMARK_JSON_FILE).is_file() and (folder / TRAINING_FILE).is_file()):
             continue

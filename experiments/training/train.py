@@ -56,7 +56,7 @@ from envs.headline import Headline, Headlined
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.comparison import run_benchmark
-from experiments.comparison.tuned_rules import CHOSEN_ROWS, load_rules, tuned_file
+from experiments.comparison.tuned_rules import BEST_TUNED, CHOSEN_ROWS, load_rules, tuned_file
 from experiments.console import message_console, say_doubts
 from experiments.progress import episode_progress
 from experiments.provenance import collect_data
@@ -72,16 +72,16 @@ from experiments.training.algorithm_settings import Dqn
 from experiments.training.algorithms.controlled_learning import learn_from_rollouts
 from experiments.training.algorithms.gradients import GradientModel, learn_by_gradients
 from experiments.training.algorithms.maskable_ppo import build_ppo
-from experiments.training.algorithms.policy_search import search_policy
+from experiments.training.algorithms.policy_search import choose_start, search_policy
 from experiments.training.algorithms.value_learning import build_dqn
 from experiments.training.checkpoint_choice import CheckpointChoice, Selection
 from experiments.training.onnx_export import export_policy
-from experiments.training.run.kept_states import write_whole
 from experiments.training.run.reference_lines import reference_lines
 from experiments.training.run.run_log import LEARNED
 from experiments.training.run.training_run import EXPORT, GRADIENTS, ROLLOUTS, SEARCH, TrainingRun
 from experiments.training.training_config import TrainingConfig
 from experiments.transfer.moves import Move, moved
+from experiments.whole_file import write_whole
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -218,6 +218,11 @@ def _learn(run: TrainingRun, callbacks: Sequence[BaseCallback], *, bar: bool) ->
         with episode_progress() as progress:
             progress.add_task("rules on the validation episodes", total=None)
             run.lines = reference_lines(scenario, config)
+            if config.adjustment is None and config.prior == BEST_TUNED and network.prior_weight > 0.0:
+                start = choose_start(scenario, config)
+                network.prior.set_settings(start.rule.settings(scenario))
+                run.say(f"The prior is {start.name}")
+        run.log.describe(config)
         run.lines.begin(run.log)
         save_weights(network, folder / START_FILE)
         run.keep(SEARCH, network)

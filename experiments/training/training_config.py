@@ -6,7 +6,7 @@ Room: `experiments.training`. Checked and frozen; reads files, touches nothing e
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -109,6 +109,7 @@ class TrainingConfig(Checked):
     steps: int | None = Field(default=None, ge=0)
     threads: int = Field(default=2, ge=1, le=MOST_THREADS)
     network: Network = Network()
+    prior: Literal["best_tuned", "expected_loss"] = "best_tuned"
     adjustment: Adjustment | None = None
     controlled_learning: ControlledLearning | None = None
     ppo: Ppo | None = None

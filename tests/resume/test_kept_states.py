@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.errors import ConfigurationError
-from experiments.training.run.kept_states import KEPT, KeptStates, write_whole
+from experiments.training.run.kept_states import KEPT, KeptStates
+from experiments.whole_file import write_whole
 
 STATE = {
     "number": 3,

@@ -80,8 +80,9 @@ def test_a_training_reads_the_sections_that_it_has():
     assert not reads("tiny", "policy_search", "ppo.epochs")
     assert not reads("tiny", "policy_search", "steps")
     assert reads("tiny", "policy_search", "adjustment.minutes")
-    # Its training searches first, whatever comes after that.
-    assert reads("certify_value", "maskable_ppo", "adjustment.minutes")
+    # Its training searches before its rollouts; by another algorithm it is that alone.
+    assert reads("certify_value", "controlled_learning", "adjustment.minutes")
+    assert not reads("certify_value", "maskable_ppo", "adjustment.minutes")
     assert all(reads("tiny", name, "benchmark.episodes") for name in ("policy_search", "maskable_ppo"))
 
 

@@ -27,9 +27,9 @@ from envs.scenario.scenario import Scenario
 from experiments.comparison.tuned_rules import load_tuned, tuned_file
 from experiments.progress import episode_progress
 from experiments.run_folder import write_yaml
-from experiments.training.run.reference_lines import LEAD, TOTAL
-from experiments.training.run.run_log import LEARNED
+from experiments.training.run.run_log import LEAD, LEARNED, TOTAL
 from experiments.training.run.training_run import SEARCH, TrainingRun
+from experiments.training.training_config import TrainingConfig
 from experiments.transfer.moves import RandomCenters, moved
 
 COLUMNS = ("start", "generation", "episodes", "decisions", "minutes", "training_usd", "step_size", "validation_usd")
@@ -127,6 +127,21 @@ def known_starts(scenario: Scenario) -> list[Start]:
             elif isinstance(rule, get_args(Ranking)):
                 starts.append(Start(rule.name, ExpectedLossRule.around(rule, scenario)))
     return [start for start in starts if _makes_sense(start.rule, scenario)]
+
+
+def choose_start(scenario: Scenario, config: TrainingConfig) -> Start:
+    """Return whichever of `known_starts` costs least on the validation episodes of a training, the first of equals."""
+    starts = known_starts(scenario)
+    if len(starts) == 1:
+        return starts[0]
+    play = AdjustedPlay(scenario, config.threads)
+    numbers = np.arange(config.line_episodes)
+    # One at a time: with a ranking of another rule the settings are longer.
+    costs_usd = [
+        play.costs_usd(start.rule.settings(scenario)[None], config.demand.validation, numbers).mean()
+        for start in starts
+    ]
+    return starts[int(np.argmin(costs_usd))]
 
 
 @dataclass

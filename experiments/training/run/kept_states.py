@@ -10,7 +10,6 @@ was never finished.
 import hashlib
 import io
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import torch
 from agents.run_files import STATE_FOLDER, state_file
 from envs.errors import ConfigurationError
 from experiments.run_folder import writing
+from experiments.whole_file import write_whole
 
 KEPT = 3
 """Checkpoints that stay; older ones go."""
@@ -100,16 +100,6 @@ class KeptStates:
 
 class _DamagedError(Exception):
     """A checkpoint is not what was written."""
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Write `file` so that it is there with all its content or as it was before, whenever this process dies."""
-    draft = file.with_name(f"{file.name}.draft")
-    with draft.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(file)
 
 
 def _packed(value: Any) -> Any:

@@ -16,13 +16,9 @@ from envs.counts import add_counts
 from envs.metrics import compute_metrics
 from envs.scenario.scenario import Scenario
 from experiments.comparison.tuned_rules import BEST_TUNED, choose_best, load_rules, tuned_file
-from experiments.training.run.run_log import DETAIL, LEARNED, RunLog
+from experiments.training.run.run_log import DETAIL, LEAD, LEARNED, TOTAL, RunLog
 from experiments.training.training_config import TrainingConfig
 
-TOTAL = "cost/total_usd"
-"""The tag of what counts: the cost per day on validation episodes, greedily."""
-LEAD = "cost/minus_best_rule_usd"
-"""The tag of what the learner costs more than the cheapest rule on the same episodes."""
 DRAWN_UP_TO = 2.0
 """Rules that cost more than so many times the cheapest are no lines in TensorBoard, where they would press all others
 into one; the table of the test has them."""

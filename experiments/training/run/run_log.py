@@ -4,6 +4,7 @@ Room: `experiments.training.run`. Touches `tensorboard/` and `metrics.csv` of a 
 """
 
 import csv
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -12,15 +13,46 @@ from typing import Any, Self
 import numpy as np
 from stable_baselines3.common.logger import KVWriter
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 
 from agents.run_files import CLASSIFICATION_FILE, METRICS_COLUMNS, METRICS_FILE, SEARCH_FILE, TENSORBOARD_FOLDER
+from experiments.run_folder import yaml_text
+from experiments.training.training_config import TrainingConfig
 
 LEARNED = "learned"
 """The name of the trained policy, everywhere: in the log, in tables and as a row of the test."""
+TOTAL = "cost/total_usd"
+"""The tag of what counts: the cost per day on validation episodes, greedily."""
+LEAD = "cost/minus_best_rule_usd"
+"""The tag of what the learner costs more than the cheapest rule on the same episodes."""
 DETAIL = "detail/"
 """What begins the tags of everything but costs: TensorBoard shows one closed card for each first word."""
+LAYOUT = {
+    "cost": {
+        "total, USD/day": ["Multiline", [f"^{TOTAL}$"]],
+        "learned minus the best rule, USD/day": ["Multiline", [f"^{LEAD}$"]],
+        "terms, USD/day": ["Multiline", ["^cost/(?!total|minus).*_usd$"]],
+    },
+    "service": {
+        "service level": ["Multiline", [rf"^{DETAIL}center/[^.]*\.service_level_frac$"]],
+        "on time": ["Multiline", [rf"^{DETAIL}center/[^.]*\.on_time_frac$"]],
+        "abandoned": ["Multiline", [rf"^{DETAIL}center/[^.]*\.abandoned_frac$"]],
+    },
+}
+"""Which cards TensorBoard's page of custom scalars shows together, of all policies."""
 _GROWING = (METRICS_FILE, SEARCH_FILE, CLASSIFICATION_FILE)
 """Tables that only grow, beside TensorBoard's events."""
+
+
+def flat_settings(stated: Mapping[str, Any], above: str = "") -> dict[str, str | float | bool]:
+    """Return nested settings by dotted keys, lists as text; what is null is left out."""
+    flat: dict[str, str | float | bool] = {}
+    for key, value in stated.items():
+        if isinstance(value, Mapping):
+            flat |= flat_settings(value, f"{above}{key}.")
+        elif value is not None:
+            flat[f"{above}{key}"] = value if isinstance(value, str | float | int | bool) else json.dumps(value)
+    return flat
 
 
 class RunLog:
@@ -36,12 +68,25 @@ class RunLog:
         if is_new:
             self._rows.writerow(METRICS_COLUMNS)
 
+    def describe(self, config: TrainingConfig) -> None:
+        """Note, once, what is trained: the configuration as text, its values as hyperparameters, and which cards belong
+        on one page."""
+        writer = self._writer(LEARNED)
+        text = yaml_text(config)
+        writer.add_text("training", "\n".join(f"    {line}" for line in text.splitlines()))
+        writer.add_custom_scalars(LAYOUT)
+        for part in hparams(flat_settings(config.model_dump(mode="json")), {TOTAL: 0.0}):  # type: ignore[no-untyped-call]
+            writer.file_writer.add_summary(part)  # type: ignore[attr-defined]  # which it has by now
+
+    def _writer(self, run: str) -> SummaryWriter:
+        if run not in self._writers:
+            self._writers[run] = SummaryWriter(str(self._folder / TENSORBOARD_FOLDER / run))
+        return self._writers[run]
+
     def note(self, run: str, values: Mapping[str, float], step: int, seconds: float) -> None:
         """Note `values` by tag, of the policy `run`, after `step` decisions and so many seconds of training; what is
         not finite is left out."""
-        writer = self._writers.get(run)
-        if writer is None:
-            writer = self._writers[run] = SummaryWriter(str(self._folder / TENSORBOARD_FOLDER / run))
+        writer = self._writer(run)
         for tag, value in values.items():
             if np.isfinite(value):
                 writer.add_scalar(tag, value, step)
