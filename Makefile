@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo reproduce test test-slow check format bench validate mutate peers clean
+.PHONY: help setup demo reproduce test test-slow check format bench validate mutate faults peers clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ validate: $(INSTALLED)  ## Hold the simulator against every known value of queue
 
 mutate: $(INSTALLED)  ## Plant faults in copies of the simulator, and see the fast validation turn red
 	$(BIN)/python tests/mutate.py
+
+faults: $(INSTALLED)  ## Kill, damage and disturb short trainings of each algorithm, and see them go on or say why not
+	$(BIN)/python tests/faults.py
 
 peers: $(INSTALLED)  ## Run the examples of docs/peers.md that need other libraries, in .peers/ (PEER=rllib for one)
 	$(BIN)/python tests/peers/try_examples.py $(PEER)

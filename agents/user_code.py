@@ -28,8 +28,8 @@ _files: dict[Path, tuple[bytes, ModuleType]] = {}
 """What was loaded by its path, with the bytes it was then."""
 
 
-def load_class(source: str) -> Any:
-    """Return what `module:Class` or `FILE.py:Class` means, a class with `predict`.
+def load_class(source: str, what: str = "policy", method: str = "predict(observations, deterministic)") -> Any:
+    """Return what `module:Class` or `FILE.py:Class` means, a class with that `method`; `what` it is to messages.
 
     A module is looked for in the working folder first, then among the installed ones. A file is loaded by its path, so
     it does not matter what it and its folders are called; what lies beside it can be imported by its plain name, or, as
@@ -38,18 +38,29 @@ def load_class(source: str) -> Any:
     Raises `ConfigurationError` if there is none, or if loading it raises.
     """
     place, _, name = source.rpartition(":")
+    name_of_method = method.partition("(")[0]
     if not place or not name:
-        raise ConfigurationError(f"policy = {source!r}: must be module:Class or FILE.py:Class")
-    module = _load_file(source, Path(place)) if place.endswith(".py") else _load_module(source, place, name)
-    with telling(f"policy = {source!r}: cannot be loaded:", Path(getattr(module, "__file__", None) or place)):
+        raise ConfigurationError(f"{what} = {source!r}: must be module:Class or FILE.py:Class")
+    is_path = place.endswith(".py")
+    module = _load_file(what, source, Path(place)) if is_path else _load_module(what, source, place, name)
+    with telling(f"{what} = {source!r}: cannot be loaded:", Path(getattr(module, "__file__", None) or place)):
         kind = getattr(module, name, None)  # which a module's own code may answer
     if kind is None:
-        known = [key for key, value in vars(module).items() if inspect.isclass(value) and hasattr(value, "predict")]
+        known = [
+            key for key, value in vars(module).items() if inspect.isclass(value) and hasattr(value, name_of_method)
+        ]
         hint = did_you_mean(name, known) or (f" (has: {', '.join(known)})" if known else "")
-        raise ConfigurationError(f"policy = {source!r}: {place} has no {name!r}{hint}")
-    if not callable(kind) or not callable(getattr(kind, "predict", None)):
-        raise ConfigurationError(f"policy = {source!r}: must be a class with predict(observations, deterministic)")
+        raise ConfigurationError(f"{what} = {source!r}: {place} has no {name!r}{hint}")
+    if not callable(kind) or not callable(getattr(kind, name_of_method, None)):
+        raise ConfigurationError(f"{what} = {source!r}: must be a class with {method}")
     return kind
+
+
+def locate_class(text: str, base: Path) -> str:
+    """Return a text that `load_class` understands, with the whole path of the file that it names, if any, where
+    relative paths begin in `base`."""
+    file, colon, name = text.rpartition(":")
+    return f"{base / file}{colon}{name}" if file.endswith(".py") and base != Path() else text
 
 
 def is_file(path: Path) -> bool:
@@ -103,28 +114,28 @@ def _file_of(code: Any) -> Path | None:
         return None
 
 
-def _load_module(source: str, name: str, class_name: str) -> ModuleType:
+def _load_module(what: str, source: str, name: str, class_name: str) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
-        raise ConfigurationError(f"policy = {source!r}: must be module:Class or FILE.py:Class")
+        raise ConfigurationError(f"{what} = {source!r}: must be module:Class or FILE.py:Class")
     here = Path.cwd().resolve()
     file = _find_in(here, name)
     top = name.partition(".")[0]
     if top in OUR_PACKAGES and file is not None and not file.is_relative_to(REPOSITORY_FOLDER):
         raise ConfigurationError(
-            f"policy = {source!r}: {top} is also the name of a package of this project, which is loaded already: "
+            f"{what} = {source!r}: {top} is also the name of a package of this project, which is loaded already: "
             f"name the file itself, as in {file.relative_to(here)}:{class_name}"
         )
     _forget_namesakes(here)
     if file is not None and not _comes_from(top, here):
-        return _load_file(source, file)  # Python would take, or has loaded, another one of that name
+        return _load_file(what, source, file)  # Python would take, or has loaded, another one of that name
     try:
-        with telling(f"policy = {source!r}: cannot be loaded:", file), first_on_path(here):
+        with telling(f"{what} = {source!r}: cannot be loaded:", file), first_on_path(here):
             return importlib.import_module(name)
     except ConfigurationError as error:
         cause = error.__cause__
         if isinstance(cause, ModuleNotFoundError) and f"{name}.".startswith(f"{cause.name}."):
             raise ConfigurationError(
-                f"policy = {source!r}: no module {name!r}, neither here nor among the installed ones"
+                f"{what} = {source!r}: no module {name!r}, neither here nor among the installed ones"
             ) from cause
         raise
 
@@ -151,11 +162,11 @@ def _comes_from(top: str, folder: Path) -> bool:
     return any(Path(place).resolve().is_relative_to(folder) for place in places if place)
 
 
-def _load_file(source: str, file: Path) -> ModuleType:
+def _load_file(what: str, source: str, file: Path) -> ModuleType:
     """Return a file as a module with a name of its own, in a package of its own: the file's folder, or the folder that
     holds the outermost package to which it belongs."""
     if not is_file(file):
-        raise ConfigurationError(f"policy = {source!r}: {shown_path(file)}: no such file")
+        raise ConfigurationError(f"{what} = {source!r}: {shown_path(file)}: no such file")
     file = file.resolve()
     content = file.read_bytes()
     if file in _files and _files[file][0] == content:
@@ -176,7 +187,7 @@ def _load_file(source: str, file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where dataclasses look their own module up
     try:
-        with telling(f"policy = {source!r}: cannot be loaded:", file), first_on_path(file.parent):
+        with telling(f"{what} = {source!r}: cannot be loaded:", file), first_on_path(file.parent):
             spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]

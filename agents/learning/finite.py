@@ -20,7 +20,7 @@ def require_finite(what: str, values: NDArray[np.floating] | torch.Tensor) -> No
     A sum is finite only if all its terms are, and takes a third of the time of looking at each.
     """
     with np.errstate(invalid="ignore", over="ignore"):  # of infinities, and of large numbers, which are fine
-        total = float(values.sum())
+        total = float((values.detach() if isinstance(values, torch.Tensor) else values).sum())
     if np.isfinite(total):
         return
     array = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values

@@ -50,6 +50,7 @@ from agents.run_files import (
     START_FILE,
     TRAINING_FILE,
 )
+from agents.user_code import load_class, telling
 from envs.configuration.document import load_yaml, validate
 from envs.errors import ConfigurationError
 from envs.headline import Headline, Headlined
@@ -127,7 +128,8 @@ def train(
 ) -> TrainingResult:
     """Train, choose, export and test one policy; everything is kept in a new run folder, `name` or one that says when.
 
-    `callbacks` are Stable-Baselines3's, for the algorithms that learn by gradients.
+    `callbacks` are Stable-Baselines3's, for the algorithms that learn by gradients, after those that the configuration
+    names.
     """
     console = console or message_console()
     scenario = load_scenario(config.scenario, config.scenario_overrides)
@@ -138,6 +140,7 @@ def train(
     stated = () if config.benchmark is None else config.benchmark.policies or ()
     data = collect_data([scenario], [load_policy(text, scenario) for text in stated])
     _shipped_rows(scenario, config)  # before the work, not after it
+    callbacks = [*load_callbacks(config), *callbacks]
     folder = create_run_folder(Path(runs_folder), experiment, config.seed, name)
     (folder / CHECKPOINTS_FOLDER).mkdir()
     write_yaml(folder / TRAINING_FILE, config)
@@ -169,9 +172,19 @@ def resume(
     check_data(f"--resume {folder}", folder, collect_data([scenario], [load_policy(text, scenario) for text in stated]))
     return _go(
         TrainingRun(folder, scenario, config, choose_device(device), console or message_console()),
-        callbacks,
+        [*load_callbacks(config), *callbacks],
         bar=progress_bar,
     )
+
+
+def load_callbacks(config: TrainingConfig) -> list[BaseCallback]:
+    """Return the callbacks that a training names, each made without arguments."""
+    made = []
+    for text in config.callbacks:
+        kind = load_class(text, "callback", "on_step()")
+        with telling(f"callback = {text!r}: cannot be made:", kind):
+            made.append(kind())
+    return made
 
 
 def read_run_training(folder: Path) -> TrainingConfig:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from agents.catalog import locate_policy
+from agents.user_code import locate_class
 from envs.configuration.document import (
     Document,
     apply_overrides,
@@ -33,6 +34,7 @@ PATH_KEYS = {
     "scenario": locate_scenario,
     "scenario_overrides": locate_override,
     "benchmark.policies": locate_policy,
+    "callbacks": locate_class,
 }
 """Keys whose texts may name files; relative paths begin in the folder of the training file."""
 
@@ -117,6 +119,7 @@ class TrainingConfig(Checked):
     qrdqn: Qrdqn | None = None
     validation: Validation = Validation()
     benchmark: FinalBenchmark | None = FinalBenchmark()
+    callbacks: tuple[str, ...] = ()
     checkpoint: Checkpoint = Checkpoint()
 
     @model_validator(mode="before")
@@ -150,6 +153,8 @@ class TrainingConfig(Checked):
             raise InvalidValueError(
                 ("steps",), f"must not be there: {self.algorithm} has no gradients of returns; maskable_ppo has"
             )
+        if self.callbacks and not ALGORITHMS[self.algorithm].has_gradients:
+            raise InvalidValueError(("callbacks",), f"must not be there: {self.algorithm} has no step of a learner")
         if self.adjustment is not None and self.network.prior_weight == 0.0:
             raise InvalidValueError(("adjustment",), "needs a prior: network.prior_weight must be > 0")
         if self.controlled_learning is not None and 0.0 in (self.network.prior_weight, self.network.residual_weight):
