@@ -208,7 +208,7 @@ def _go(run: TrainingRun, callbacks: Sequence[BaseCallback], *, bar: bool) -> Tr
     run.say(f"{how} in {run.scenario.name} on {run.device.type}, seed {config.seed}")
     try:
         with run.log:
-            _learn(run, callbacks, bar=bar)
+            _learn(run, callbacks, bar=bar and run.console.is_terminal)
         return finish_run(folder, run.scenario, config, run.selection, run.console)
     except NotFiniteError as error:
         raise NotFiniteError(

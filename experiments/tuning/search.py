@@ -10,6 +10,7 @@ number of trials before it, so that a study that goes on after a kill continues 
 
 import time
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,6 +90,10 @@ def check_free(rule: Rule, scenario: Scenario, without: frozenset[str] = frozens
             )
 
 
+OBJECTIVE = f"mean cost of a training episode, USD, least; {_COSTS} of a trial are those of each episode"
+"""What the value of a trial is, to who reads a study."""
+
+
 def search(
     rule: Rule,
     episodes: Episodes,
@@ -124,6 +129,10 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     check_free(rule, episodes.scenario, without)
     kept = optuna.create_study(storage=storage, study_name=study_name, load_if_exists=True)
+    known = {"objective": OBJECTIVE, "scenario": episodes.scenario.name, "rule": rule.name, "seed": seed}
+    for key, value in (known | {"version": metadata.version("blended-routing")}).items():
+        if key not in kept.user_attrs:  # as it was begun
+            kept.set_user_attr(key, value)
     study = _Study(rule, episodes, n_episodes, seed, kept, free_parameters(rule, episodes.scenario, without))
     end_s = time.monotonic() + 60.0 * minutes
     finished = study.finished()

@@ -100,7 +100,12 @@ def test_the_best_value_is_found_from_the_default_on(known, tmp_path):
     assert found.rules[0].reserve == {"email": 1}
     assert found.training_costs_usd[0] == pytest.approx(0.0)
     assert (found.trials, found.is_complete) == (12, True)
-    first, *others = optuna.load_study(study_name="known", storage=storage).trials
+    study = optuna.load_study(study_name="known", storage=storage)
+    stated = study.user_attrs
+    assert (stated["scenario"], stated["rule"], stated["seed"]) == (scenario.name, PRIORITY.name, 0)
+    assert stated["objective"].startswith("mean cost of a training episode, USD, least")
+    assert stated["version"]
+    first, *others = study.trials
     assert (first.number, first.params, first.value) == (0, {"reserve.email": 0}, pytest.approx(50.0))
     for trial in others:
         assert trial.value == pytest.approx(KNOWN_COST_USD[trial.params["reserve.email"]])
