@@ -18,6 +18,7 @@ from agents.rules.registry import (
 )
 from agents.rules.rule import Rule
 from agents.rules.rule_policy import RulePolicy
+from agents.run_files import LEARNED_ROW, STAGE_ROWS
 from agents.table_policy import TablePolicy
 from agents.user_code import is_file, load_class, telling
 from envs.configuration.document import REPOSITORY_FOLDER, load_yaml, validate
@@ -27,6 +28,8 @@ from envs.scenario.scenario import Scenario
 
 PRETRAINED = "pretrained"
 """The policy that is shipped for the scenario, `PRETRAINED_FOLDER`/<scenario>.onnx."""
+LEARNED_ROWS = (LEARNED_ROW, *STAGE_ROWS, PRETRAINED)
+"""Rows of the test of a training that were learned; all others are rules, or policies of the user's own."""
 PRETRAINED_FOLDER = REPOSITORY_FOLDER / "agents" / "pretrained"
 FORMS = (
     "a rule's name, pretrained, a policy FILE.yaml, an exported FILE.onnx, a table FILE.json, module:Class, "
@@ -117,8 +120,8 @@ def locate_policy(text: str, base: Path) -> str:
     name, source = _split(text, base)
     name = "" if name == source else name
     before, file, after = _parts(source)
-    is_file = file.endswith((".yaml", ".yml", ".json", ".json.gz", ".onnx", ".py", ".zip"))
-    if not is_file or Path(file).is_absolute() or base == Path():
+    names_file = file.endswith((".yaml", ".yml", ".json", ".json.gz", ".onnx", ".py", ".zip"))
+    if not names_file or Path(file).is_absolute() or base == Path():
         return text
     if not name and not file.endswith((".yaml", ".yml")):  # such a file says itself what its policy is called
         name = f"{before}{Path(file).name}{after}"

@@ -41,6 +41,16 @@ METRICS_FILE = "metrics.csv"
 """What TensorBoard shows of policy and rules, a row a number: `run`, `tag`, `step` (decisions trained on so far; of
 `classification/…` the pass) and `seconds` of training so far, `value`."""
 METRICS_COLUMNS = ("run", "tag", "step", "seconds", "value")
+LEARNED_ROW = "learned"
+"""The name of the trained policy, everywhere: in the log, in tables and as a row of the test."""
+LEARNED_AT_START_ROW = "learned_at_start"
+"""The row of the network before its first update."""
+ADJUSTED_RULE_ROW = "adjusted_rule"
+"""The row of what policy search had found, where more came after it."""
+STAGE_ROWS = (LEARNED_AT_START_ROW, ADJUSTED_RULE_ROW)
+"""Rows of the test that are earlier stages of the same training."""
+COST_TAG = "cost/total_usd"
+"""The tag of what counts: the total cost a day on the validation episodes, acting greedily."""
 STATE_FOLDER = "state"
 """Checkpoints of everything, from which the training can go on."""
 POLICY_FILE = "policy.onnx"

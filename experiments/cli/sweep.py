@@ -58,23 +58,32 @@ def sweep(
         runs_folder=runs,
     )
     result.show()
-    _write_curves(runs / (name or Path(config).stem))
     if json_file is not None:
         write_result(json_file, result.as_json())
+    _write_curves(runs / (name or Path(config).stem))
     if result.failed():
         raise typer.Exit(code=1)
 
 
 def _write_curves(folder: Path) -> None:
-    """Write mean, low and high of each method over its seeds for TensorBoard, if finished trials had a test."""
-    from agents.run_files import BENCHMARK_JSON_FILE, TENSORBOARD_FOLDER
+    """Write mean, low and high of each method over its seeds for TensorBoard, if finished trials had a test, in place of
+    what was there. Trainings that cannot be compared are no failure of the sweep, so why is said, and no more."""
+    import shutil
 
+    from agents.run_files import BENCHMARK_JSON_FILE, TENSORBOARD_FOLDER
+    from envs.errors import ConfigurationError
+    from experiments.console import message_console
+
+    shutil.rmtree(folder / TENSORBOARD_FOLDER, ignore_errors=True)  # methods have other names once more values vary
     if not list(folder.glob(f"*/{BENCHMARK_JSON_FILE}")):
         return
     from experiments.learning_curves.curve_events import write_curve_events
     from experiments.learning_curves.training_comparison import compare_trainings
 
-    write_curve_events(compare_trainings([folder], finished_only=True).groups, folder / TENSORBOARD_FOLDER)
+    try:
+        write_curve_events(compare_trainings([folder], finished_only=True).groups, folder / TENSORBOARD_FOLDER)
+    except ConfigurationError as error:
+        message_console().print(f"No curves for TensorBoard: {error}", highlight=False, soft_wrap=True)
 
 
 def _engine(config: SweepConfig, local: bool, address: str | None, workers: int | None) -> Engine:

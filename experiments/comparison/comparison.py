@@ -28,6 +28,7 @@ from agents.catalog import (
 )
 from agents.episodes import Episodes
 from agents.rules.rule import Rule
+from agents.run_files import LEARNED_ROW
 from envs.arguments import check_whole
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import Scenario
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from experiments.records.recorder import RecordFolder
 
 
-REFERENCES = ("learned", PRETRAINED, BEST_TUNED)
+REFERENCES = (LEARNED_ROW, PRETRAINED, BEST_TUNED)
 """The policy that is compared with all others: the first of these that takes part, otherwise the first one."""
 
 

@@ -16,12 +16,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from agents.catalog import PRETRAINED
+from agents.run_files import LEARNED_ROW
 from envs.errors import ConfigurationError
 from experiments.comparison.tuned_rules import BEST_TUNED
 from experiments.run_folder import writing
 
 SUFFIXES = (".svg", ".png", ".pdf")
-MARKED = {"learned": ("#d55e00", "D"), PRETRAINED: ("#d55e00", "D"), BEST_TUNED: ("#0072b2", "s")}
+MARKED = {LEARNED_ROW: ("#d55e00", "D"), PRETRAINED: ("#d55e00", "D"), BEST_TUNED: ("#0072b2", "s")}
 """Colour (of the palette of Okabe and Ito, which colour-blind readers can tell apart) and marker of policies that stand
 out."""
 _OTHERS = ("#555555", "o")

@@ -3,7 +3,6 @@
 Room: `experiments.learning_curves`. Needs tensorboard, of the extra `train`, and no torch. Writes one folder.
 """
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from agents.run_files import COST_TAG, LEARNED_ROW
 from experiments.learning_curves.curves import Curve, aggregate
-from experiments.learning_curves.groups import Group
-from experiments.learning_curves.trained_run import COST_TAG, LEARNED
+from experiments.learning_curves.groups import Group, rules_on_validation
 from experiments.run_folder import file_name, writing
 
 BAND = ("mean", "low", "high")
@@ -24,7 +23,8 @@ BAND = ("mean", "low", "high")
 
 def write_curve_events(groups: Sequence[Group], folder: Path) -> None:
     """Write `<scenario>/<method>/mean`, `low` and `high` below `folder` under the tags of single runs, by decisions,
-    and each rule as a line over the whole of them; what these methods and rules had there before is replaced.
+    and each rule that all runs have as a line over the whole of them. Events that stand in these folders are replaced,
+    other files are left alone.
 
     A method with one seed has no band, so its runs `low` and `high` are left out.
     """
@@ -35,7 +35,7 @@ def write_curve_events(groups: Sequence[Group], folder: Path) -> None:
                 _write(place / part, {tag: (curve.places, _part(curve, part)) for tag, curve in curves.items()})
         for scenario in dict.fromkeys(group.scenario for group in groups):
             own = [group for group in groups if group.scenario == scenario]
-            for rule, value in _rules(own).items():
+            for rule, value in rules_on_validation(own).items():
                 ends = np.array([0.0, _last_place(own)])
                 _write(folder / file_name(scenario) / file_name(rule), {COST_TAG: (ends, np.full(2, value))})
 
@@ -45,24 +45,14 @@ def _part(curve: Curve, part: str) -> NDArray[np.float64]:
     return values
 
 
-def _rules(groups: Sequence[Group]) -> dict[str, float]:
-    """Return what each rule costs on the validation episodes, the mean over runs that have it."""
-    found: dict[str, list[float]] = {}
-    for group in groups:
-        for run in group.runs:
-            for name, tags in run.measured.items():
-                if name != LEARNED and COST_TAG in tags:
-                    found.setdefault(name, []).append(float(tags[COST_TAG].values[0]))
-    return {name: float(np.mean(values)) for name, values in found.items()}
-
-
 def _last_place(groups: Sequence[Group]) -> float:
-    return max(run.measured[LEARNED][COST_TAG].decisions[-1] for group in groups for run in group.runs)
+    return max(run.measured[LEARNED_ROW][COST_TAG].decisions[-1] for group in groups for run in group.runs)
 
 
 def _write(folder: Path, lines: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]) -> None:
     """Write one run: for each tag its values at these decisions, those left out that are not finite."""
-    shutil.rmtree(folder, ignore_errors=True)
+    for old in folder.glob("events.*"):  # and nothing else: the user's folder may hold more
+        old.unlink()
     if not any(np.isfinite(values).any() for _, values in lines.values()):
         return
     writer = EventFileWriter(str(folder))

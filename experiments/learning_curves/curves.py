@@ -3,7 +3,8 @@
 Room: `experiments.learning_curves`. Touches numpy and scipy. Returns plain arrays, to be drawn, tabled, or written
 where single runs are written.
 
-Each run was measured at places of its own. Between two of them its last value holds, and after its end its last one.
+Each run was measured at places of its own, and noted nothing where a tag was not defined. Between two places its last
+value holds, and after its end its last one.
 So a curve begins where every run has a value; from where the shortest run ended it goes on with the last value of that
 run, and says so (`Curve.shortest_end`), since leaving the run out there would change who is averaged.
 """
@@ -15,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import trim_mean
 
+from agents.run_files import COST_TAG, LEARNED_ROW
 from experiments.intervals import CONFIDENCE
 from experiments.learning_curves.groups import Group
-from experiments.learning_curves.trained_run import COST_TAG, LEARNED, Measured, TrainedRun
+from experiments.learning_curves.trained_run import Measured, TrainedRun
 
 Axis = Literal["decisions", "seconds"]
 AXES: tuple[Axis, ...] = ("decisions", "seconds")
@@ -59,16 +61,15 @@ def aggregate(groups: Sequence[Group], axis: Axis = "decisions") -> dict[tuple[s
     run of the group has."""
     found = {}
     for group in groups:
-        shared = [
-            tag for tag in group.runs[0].measured[LEARNED] if all(tag in run.measured[LEARNED] for run in group.runs)
-        ]
+        logs = [run.measured[LEARNED_ROW] for run in group.runs]
+        shared = [tag for tag in logs[0] if all(tag in log for log in logs)]
         found[(group.scenario, group.method)] = {tag: curve_over_seeds(group.runs, tag, axis) for tag in shared}
     return found
 
 
 def curve_over_seeds(runs: Sequence[TrainedRun], tag: str = COST_TAG, axis: Axis = "decisions") -> Curve:
     """Return the curve of one tag of the trained policy over `runs`, each of which has it."""
-    measured = [run.measured[LEARNED][tag] for run in runs]
+    measured = [run.measured[LEARNED_ROW][tag] for run in runs]
     ways = [_way(found, axis) for found in measured]
     start = max(way[0] for way in ways)
     places = np.unique(np.concatenate(ways))

@@ -52,9 +52,8 @@ def draw(comparison: TrainingComparison) -> Figure:
     figure = Figure(figsize=(11.0, 4.2 * len(scenarios)), layout="constrained")
     panels = figure.subplots(len(scenarios), len(AXES), squeeze=False, sharey="row")
     for axis, column in zip(AXES, panels.T, strict=True):
-        curves = comparison.cost_curves(axis)
         for scenario, panel in zip(scenarios, column, strict=True):
-            own = {method: curve for (place, method), curve in curves.items() if place == scenario}
+            own = comparison.cost_curves(scenario, axis)
             _draw_panel(panel, axis, own, comparison.validation_baselines(scenario), styles)
     for scenario, row in zip(scenarios, panels, strict=True):
         row[0].set_title(scenario, loc="left", fontsize=10)

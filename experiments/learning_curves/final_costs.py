@@ -10,9 +10,10 @@ themselves.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from agents.run_files import LEARNED_ROW
 from experiments.intervals import Interval, interquartile_interval
 from experiments.learning_curves.groups import Group
-from experiments.learning_curves.trained_run import LEARNED, TrainedRun
+from experiments.learning_curves.trained_run import TrainedRun
 
 
 class FinalCost(NamedTuple):
@@ -78,7 +79,7 @@ def against_rows(groups: Sequence[Group]) -> list[AgainstRow]:
 
 
 def _test(run: TrainedRun) -> tuple[int, int]:
-    return run.test_seed, len(run.episodes_usd[LEARNED])
+    return run.test_seed, len(run.episodes_usd[LEARNED_ROW])
 
 
 def _final_cost(name: str, is_method: bool, costs_usd: Sequence[float]) -> FinalCost:

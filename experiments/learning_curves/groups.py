@@ -7,7 +7,10 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from agents.run_files import KEYS_WITHOUT_EFFECT
+import numpy as np
+
+from agents.catalog import LEARNED_ROWS
+from agents.run_files import COST_TAG, KEYS_WITHOUT_EFFECT
 from envs.errors import ConfigurationError
 from experiments.learning_curves.trained_run import TrainedRun
 from experiments.provenance import DIGITS_SHOWN
@@ -56,6 +59,20 @@ def group_runs(runs: Sequence[TrainedRun]) -> list[Group]:
     return sorted(
         (Group(*key, tuple(own)) for key, own in found.items()), key=lambda group: order.index(group.scenario)
     )
+
+
+def rules_on_validation(groups: Sequence[Group]) -> dict[str, float]:
+    """Return what each rule costs a day on validation episodes, USD, the mean over the runs of groups of one scenario.
+
+    Only rules that every run has noted: a training leaves out those that cost far more than its cheapest, and a mean
+    over the runs that are left would be of other episodes than the mean of another rule.
+    """
+    logs = [run.measured for group in groups for run in group.runs]
+    return {
+        name: float(np.mean([log[name][COST_TAG].values[0] for log in logs]))
+        for name in logs[0]
+        if name not in LEARNED_ROWS and all(COST_TAG in log.get(name, {}) for log in logs)
+    }
 
 
 def _method(run: TrainedRun, alike: Sequence[TrainedRun]) -> str:

@@ -20,9 +20,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from agents.run_files import LEARNED_ROW
 from experiments.intervals import CONFIDENCE, RESAMPLES, Interval
 from experiments.learning_curves.groups import Group
-from experiments.learning_curves.trained_run import LEARNED, TrainedRun
+from experiments.learning_curves.trained_run import TrainedRun
 
 _BLOCK = 1_000  # resamples at a time, so that the weights of all episodes fit into memory
 
@@ -199,7 +200,7 @@ def _common_episodes(group: Group, against: Group, test_seed: int) -> tuple[NDAr
 
 
 def _episodes(run: TrainedRun) -> NDArray[np.float64]:
-    return run.episodes_usd[LEARNED]
+    return run.episodes_usd[LEARNED_ROW]
 
 
 def _draw_crossed(

@@ -15,9 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.catalog import LEARNED_ROWS
 from agents.run_files import (
     BENCHMARK_CSV_FILE,
     BENCHMARK_JSON_FILE,
+    COST_TAG,
+    FINISHED_FILE,
+    LEARNED_ROW,
     METRICS_COLUMNS,
     METRICS_FILE,
     PROVENANCE_FILE,
@@ -26,13 +30,8 @@ from agents.run_files import (
 from envs.configuration.document import load_yaml
 from envs.errors import ConfigurationError
 
-LEARNED = "learned"
-"""The trained policy, in tables of validation and of the test."""
-STAGES = ("learned_at_start", "adjusted_rule")
-"""Rows of the test that are earlier stages of the same training, so no baselines."""
-NEEDED_FILES = (TRAINING_FILE, PROVENANCE_FILE, METRICS_FILE, BENCHMARK_JSON_FILE, BENCHMARK_CSV_FILE)
-COST_TAG = "cost/total_usd"
-"""Total cost a day on the validation episodes, acting greedily."""
+NEEDED_FILES = (TRAINING_FILE, PROVENANCE_FILE, METRICS_FILE, BENCHMARK_JSON_FILE, BENCHMARK_CSV_FILE, FINISHED_FILE)
+"""Files of a training that has ended and was tested."""
 TOTAL_COST = "total_cost_usd"
 
 
@@ -42,7 +41,7 @@ class Measured(NamedTuple):
     Attributes:
         decisions: trained on so far, (n,), not falling.
         seconds: of training so far, (n,), not falling.
-        values: in the unit of the tag, (n,); NaN where nothing was defined.
+        values: in the unit of the tag, (n,), finite: what is not defined somewhere was not noted there.
     """
 
     decisions: NDArray[np.float64]
@@ -81,12 +80,13 @@ class TrainedRun:
     @property
     def cost_usd(self) -> float:
         """Total cost a day of the trained policy over the test episodes."""
-        return self.costs_usd[LEARNED]
+        return self.costs_usd[LEARNED_ROW]
 
     @property
     def baselines(self) -> list[str]:
-        """The rows of the test that are neither the trained policy nor a stage of its training."""
-        return [row for row in self.costs_usd if row != LEARNED and row not in STAGES]
+        """The rows of the test that are rules, or policies of the user's own: none that was learned
+        (`agents.catalog.LEARNED_ROWS`)."""
+        return [row for row in self.costs_usd if row not in LEARNED_ROWS]
 
     @property
     def has_recorded_days(self) -> bool:
@@ -132,8 +132,8 @@ def read_run(folder: Path) -> TrainedRun:
         ((scenario, test),) = tested.items()
         costs_usd = {row: float(metrics[TOTAL_COST]["mean"]) for row, metrics in test["policies"].items()}
         test_seed = int(test["seed"])
-        if LEARNED not in costs_usd:
-            raise ValueError(f"{LEARNED} takes no part")
+        if LEARNED_ROW not in costs_usd:
+            raise ValueError(f"{LEARNED_ROW} takes no part")
     with _reading(folder / PROVENANCE_FILE):
         data = json.loads((folder / PROVENANCE_FILE).read_text(encoding="utf-8"))["data"]
         digests = {name: datum["sha256"] for name, datum in data.items() if not name.startswith("policy ")}
@@ -143,8 +143,8 @@ def read_run(folder: Path) -> TrainedRun:
             raise ValueError(f"its policies are not those of {BENCHMARK_JSON_FILE}")
     with _reading(folder / METRICS_FILE):
         measured = _read_metrics(folder / METRICS_FILE)
-        if COST_TAG not in measured.get(LEARNED, {}):
-            raise ValueError(f"it has no {COST_TAG} of {LEARNED}")
+        if COST_TAG not in measured.get(LEARNED_ROW, {}):
+            raise ValueError(f"it has no {COST_TAG} of {LEARNED_ROW}")
     return TrainedRun(
         folder, scenario, algorithm, seed, settings, digests, test_seed, costs_usd, episodes_usd, measured
     )
@@ -155,7 +155,7 @@ def _reading(file: Path) -> Iterator[None]:
     """Turn what a damaged file does in the block into a `ConfigurationError` that names it."""
     try:
         yield
-    except (AttributeError, KeyError, OSError, StopIteration, TypeError, ValueError, csv.Error) as error:
+    except (AttributeError, LookupError, OSError, StopIteration, TypeError, ValueError, csv.Error) as error:
         raise ConfigurationError(f"{file}: is not what a training writes ({error!r})") from error
 
 
@@ -193,13 +193,15 @@ def _read_metrics(file: Path) -> dict[str, dict[str, Measured]]:
             raise ValueError(f"its columns are {', '.join(head)}, not {', '.join(METRICS_COLUMNS)}")
         for name, tag, decisions, seconds, value in table:
             rows = found.setdefault(name, {}).setdefault(tag, {})
-            rows[float(decisions)] = (float(seconds), float(value or "nan"))
+            rows[float(decisions)] = (float(seconds), float(value))
     return {name: {tag: _measured(rows) for tag, rows in tags.items()} for name, tags in found.items()}
 
 
 def _measured(rows: Mapping[float, tuple[float, float]]) -> Measured:
     decisions = np.array(sorted(rows))
     seconds, values = np.array([rows[number] for number in decisions.tolist()]).T
+    if not np.isfinite(values).all():
+        raise ValueError("one of its values is not finite")
     if np.any(np.diff(seconds) < 0.0):
         raise ValueError("its seconds fall while its decisions rise")
     return Measured(decisions, seconds, values)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from envs.errors import ConfigurationError
@@ -22,7 +21,7 @@ from experiments.console import message_console, table_console
 from experiments.learning_curves import comparison_json, comparison_tables
 from experiments.learning_curves.curves import AXES, Axis, Curve, curve_over_seeds
 from experiments.learning_curves.final_costs import AgainstRow, FinalCost, against_rows, final_costs
-from experiments.learning_curves.groups import Group, group_runs
+from experiments.learning_curves.groups import Group, group_runs, rules_on_validation
 from experiments.learning_curves.method_differences import (
     Improvement,
     PairedDifference,
@@ -30,9 +29,6 @@ from experiments.learning_curves.method_differences import (
     probability_of_improvement,
 )
 from experiments.learning_curves.trained_run import (
-    COST_TAG,
-    LEARNED,
-    STAGES,
     find_run_folders,
     missing_files,
     read_run,
@@ -97,19 +93,14 @@ class TrainingComparison(Headlined):
         """Return the probability of improvement between each two methods."""
         return [probability_of_improvement(pairs) for pairs in self.pairs()]
 
-    def cost_curves(self, axis: Axis) -> dict[tuple[str, str], Curve]:
-        """Return the curves of the cost on validation episodes by (scenario, method)."""
-        return {(group.scenario, group.method): curve_over_seeds(group.runs, axis=axis) for group in self.groups}
+    def cost_curves(self, scenario: str, axis: Axis) -> dict[str, Curve]:
+        """Return the curves of the cost on validation episodes of a scenario, by method."""
+        return {group.method: curve_over_seeds(group.runs, axis=axis) for group in self.of(scenario)}
 
     def validation_baselines(self, scenario: str) -> dict[str, float]:
-        """Return what the baselines cost a day on validation episodes, by name: the mean over the runs."""
-        found: dict[str, list[float]] = {}
-        for group in self.of(scenario):
-            for run in group.runs:
-                for name, tags in run.measured.items():
-                    if name not in (LEARNED, *STAGES) and COST_TAG in tags:
-                        found.setdefault(name, []).append(float(tags[COST_TAG].values[-1]))
-        return {name: float(np.mean(costs_usd)) for name, costs_usd in found.items()}
+        """Return what the baselines that all runs have noted cost a day on validation episodes, by name: the mean over
+        the runs."""
+        return rules_on_validation(self.of(scenario))
 
     def headline(self) -> Headline:
         """Return which method costs least in each scenario, and a row for each method there."""
@@ -132,7 +123,7 @@ class TrainingComparison(Headlined):
             name: comparison_json.scenario_json(
                 self.costs(name),
                 self.against(name),
-                {axis: self._curves_of(name, axis) for axis in AXES},
+                {axis: self.cost_curves(name, axis) for axis in AXES},
                 self.validation_baselines(name),
             )
             for name in self.scenarios
@@ -159,15 +150,12 @@ class TrainingComparison(Headlined):
             console.print(comparison_tables.improvement_table(self.improvements()))
         for name in self.scenarios:
             for axis in AXES:
-                console.print(comparison_tables.curve_table(name, axis, self._curves_of(name, axis)))
+                console.print(comparison_tables.curve_table(name, axis, self.cost_curves(name, axis)))
         fewest = min(len(group.runs) for group in self.groups)
         if fewest < ENOUGH_SEEDS:
             few = f"{comparison_tables.seeds_text(fewest)} only: with fewer than {ENOUGH_SEEDS} intervals are too short"
             console.print(f"{few} (docs/compare.md, Few seeds)", highlight=False, soft_wrap=True)
         console.print(self.headline().sentence, highlight=False, soft_wrap=True)
-
-    def _curves_of(self, scenario: str, axis: Axis) -> dict[str, Curve]:
-        return {group.method: curve_over_seeds(group.runs, axis=axis) for group in self.of(scenario)}
 
 
 def compare_trainings(

@@ -9,14 +9,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from agents.run_files import BENCHMARK_JSON_FILE, PROVENANCE_FILE, SCENARIO_FILE, TRAINING_FILE
+from agents.catalog import LEARNED_ROWS
+from agents.run_files import BENCHMARK_JSON_FILE, LEARNED_ROW, PROVENANCE_FILE, SCENARIO_FILE, TRAINING_FILE
 from experiments.sweeps.trials import Outcome, Trial
 from experiments.training.training_config import ALGORITHMS, TrainingConfig, load_training
 
-LEARNED = "learned"
-"""The row of the trained policy in a training's benchmark."""
-STAGES = (LEARNED, "learned_at_start", "adjusted_rule", "pretrained")
-"""Rows of a training's benchmark that were learned; the others are rules."""
 BEGUN = (TRAINING_FILE, SCENARIO_FILE, PROVENANCE_FILE)
 """Files that a run folder has when a training in it can go on."""
 
@@ -77,8 +74,8 @@ def outcome_of(folder: Path) -> Outcome:
         return Outcome(None)
     (test,) = json.loads(file.read_text(encoding="utf-8"))["scenarios"].values()
     costs_usd = {name: metrics["total_cost_usd"]["mean"] for name, metrics in test["policies"].items()}
-    rules_usd = {name: cost_usd for name, cost_usd in costs_usd.items() if name not in STAGES}
+    rules_usd = {name: cost_usd for name, cost_usd in costs_usd.items() if name not in LEARNED_ROWS}
     if not rules_usd:
-        return Outcome(costs_usd[LEARNED])
+        return Outcome(costs_usd[LEARNED_ROW])
     best = min(rules_usd, key=lambda name: rules_usd[name])
-    return Outcome(costs_usd[LEARNED], best, rules_usd[best])
+    return Outcome(costs_usd[LEARNED_ROW], best, rules_usd[best])

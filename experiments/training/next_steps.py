@@ -6,10 +6,9 @@ Room: `experiments.training`. Text only.
 import shlex
 import sys
 
-from agents.run_files import POLICY_FILE, SCENARIO_FILE, TENSORBOARD_FOLDER
+from agents.run_files import LEARNED_ROW, POLICY_FILE, SCENARIO_FILE, TENSORBOARD_FOLDER
 from experiments.comparison.scenario_result import ScenarioResult
 from experiments.texts import amount_text, list_text, usd_text
-from experiments.training.run.run_log import LEARNED
 from experiments.training.train import TrainingResult, evaluate_command
 from experiments.training.training_config import TrainingConfig
 
@@ -25,7 +24,7 @@ def next_steps(result: TrainingResult, config: TrainingConfig) -> list[str]:
         "benchmark",
         scenario,
         "--policies",
-        list_text([f"{LEARNED}={result.policy_file}", *COMPARED]),
+        list_text([f"{LEARNED_ROW}={result.policy_file}", *COMPARED]),
     ]
     compare += ["--seed", str(config.judged_seed)]
     if config.benchmark is not None:
@@ -52,14 +51,14 @@ def _result_lines(result: TrainingResult) -> list[str]:
         cost = amount_text(chosen.best_cost_usd)
         return [f"The checkpoint after {chosen.best_steps:,} decisions costs {cost} USD/day on validation episodes."]
     (found,) = result.benchmark.scenarios.values()
-    learned = found.outcomes[LEARNED]
+    learned = found.outcomes[LEARNED_ROW]
     cost = usd_text(learned.intervals["total_cost_usd"])
     return [f"The learned policy costs {cost} USD/day in {len(learned.counts)} test episodes.", _rank_line(found)]
 
 
 def _rank_line(found: ScenarioResult) -> str:
     """Return how the learned policy compares with the best of the others."""
-    others = [name for name in found.outcomes if name != LEARNED]
+    others = [name for name in found.outcomes if name != LEARNED_ROW]
     if not others:
         return "Nobody else took part."
     best = min(others, key=lambda name: found.outcomes[name].metrics["total_cost_usd"])

@@ -11,6 +11,7 @@ from typing import Any
 from agents.catalog import PRETRAINED_FOLDER
 from agents.run_files import (
     BENCHMARK_JSON_FILE,
+    LEARNED_ROW,
     POLICY_FILE,
     PROVENANCE_FILE,
     SCENARIO_FILE,
@@ -26,7 +27,6 @@ from experiments.comparison.benchmark_tables import BAND_SERVICE
 from experiments.provenance import without_folder
 from experiments.run_folder import writing, yaml_text
 from experiments.training.algorithms.policy_search import last_generation
-from experiments.training.run.run_log import LEARNED
 from experiments.training.training_config import TrainingConfig
 
 
@@ -161,7 +161,7 @@ def _rows(test: dict[str, Any]) -> dict[str, dict[str, Any]]:
     minus = {
         pair["against"]: {"mean": pair["mean_difference"], "low": pair["low"], "high": pair["high"]}
         for pair in test["comparisons"]
-        if (pair["policy"], pair["metric"]) == (LEARNED, "total_cost_usd")
+        if (pair["policy"], pair["metric"]) == (LEARNED_ROW, "total_cost_usd")
     }
     by_cost = sorted(test["policies"].items(), key=lambda item: item[1]["total_cost_usd"]["mean"])
     rows = {}

@@ -18,6 +18,7 @@ from agents.run_files import (
     BENCHMARK_JSON_FILE,
     CLASSIFICATION_FILE,
     KEYS_WITHOUT_EFFECT,
+    LEARNED_ROW,
     POLICY_FILE,
     SELECTION_FILE,
     TRAINING_FILE,
@@ -33,7 +34,6 @@ from experiments.provenance import collect_data
 from experiments.run_folder import check_data
 from experiments.texts import percent_interval_text, percent_text
 from experiments.training.algorithms.policy_search import last_generation
-from experiments.training.run.run_log import LEARNED
 from experiments.training.train import train
 from experiments.training.training_config import TrainingConfig, load_training
 
@@ -198,5 +198,5 @@ def read_run(scenario: str, folder: Path) -> Run:
         scenario,
         selection["provenance"]["seed"],
         folder,
-        {row: costs_usd[LEARNED] / costs_usd[row] - 1.0 for row in CHOSEN_ROWS if row in costs_usd},
+        {row: costs_usd[LEARNED_ROW] / costs_usd[row] - 1.0 for row in CHOSEN_ROWS if row in costs_usd},
     )

@@ -37,11 +37,14 @@ from agents.learning.network import CandidateScorer
 from agents.rules.rule_policy import RulePolicy
 from agents.run_files import (
     ADJUSTED_FILE,
+    ADJUSTED_RULE_ROW,
     BENCHMARK_CSV_FILE,
     BENCHMARK_JSON_FILE,
     CHECKPOINTS_FOLDER,
     CLASSIFIED_FILE,
     FINISHED_FILE,
+    LEARNED_AT_START_ROW,
+    LEARNED_ROW,
     NETWORK_FILE,
     POLICY_FILE,
     PROVENANCE_FILE,
@@ -78,7 +81,6 @@ from experiments.training.algorithms.value_learning import build_dqn
 from experiments.training.checkpoint_choice import CheckpointChoice, Selection
 from experiments.training.onnx_export import export_policy
 from experiments.training.run.reference_lines import reference_lines
-from experiments.training.run.run_log import LEARNED
 from experiments.training.run.training_run import EXPORT, GRADIENTS, ROLLOUTS, SEARCH, TrainingRun
 from experiments.training.training_config import TrainingConfig
 from experiments.transfer.moves import Move, moved
@@ -331,14 +333,14 @@ def test_policies(
     stages = []
     if config.gradient_steps:
         start, _ = load_network(folder, START_FILE)
-        stages.append(NamedPolicy("learned_at_start", greedy_policy(start, scenario), True))
+        stages.append(NamedPolicy(LEARNED_AT_START_ROW, greedy_policy(start, scenario), True))
     if config.has_later_stage and config.adjustment is not None:
         network, _ = load_network(folder, ADJUSTED_FILE)
         rule = RulePolicy("expected_loss", scenario, network.prior.read_settings(), needs=())
-        stages.append(NamedPolicy("adjusted_rule", rule, True))
+        stages.append(NamedPolicy(ADJUSTED_RULE_ROW, rule, True))
     names = config.benchmark.policies
     return [
-        NamedPolicy(LEARNED, exported, mode == "greedy"),
+        NamedPolicy(LEARNED_ROW, exported, mode == "greedy"),
         *stages,
         *rows,
         *(fitting_baselines(scenario) if names is None else names),

@@ -68,6 +68,18 @@ def test_a_second_writing_replaces_the_first(tmp_path):
     assert found["cost/total_usd"] == [(0, 100.0), (10, 60.0)]
 
 
+def test_other_files_in_the_folders_are_left_alone(tmp_path):
+    # A user may name the folder of his runs: `runs/desk/fifo` there may be an experiment of his own.
+    kept = tmp_path / "runs" / "desk" / "fifo" / "20261130-seed0" / "policy.onnx"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    sweep = write_sweep(tmp_path / "sweep", {"policy_search": [90.0]})
+    for _ in range(2):
+        write_curve_events(compare_trainings([sweep]).groups, tmp_path / "runs")
+    assert kept.is_file()
+    assert len(list((tmp_path / "runs" / "desk" / "fifo").glob("events.*"))) == 1
+
+
 def test_the_command_writes_them(tmp_path, monkeypatch):
     sweep = write_sweep(tmp_path / "sweep", {"policy_search": [90.0, 80.0], "maskable_ppo": [70.0, 60.0]})
     arguments = ["blended", "compare", str(sweep), "--tensorboard", str(tmp_path / "events")]

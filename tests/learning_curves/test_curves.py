@@ -64,10 +64,15 @@ def test_each_place_has_the_interval_that_final_costs_have(tmp_path):
         assert (curve.mean[place], curve.low[place], curve.high[place]) == pytest.approx(expected)
 
 
-def test_what_is_not_defined_in_one_seed_is_not_defined(tmp_path):
-    curve = curve_over_seeds(runs(tmp_path, [(0, 0, 5.0), (8, 8, "")], [(0, 0, 7.0), (8, 8, 9.0)]))
-    assert curve.mean[0] == 6.0
-    assert np.isnan([curve.mean[1], curve.low[1], curve.high[1]]).all()
+def test_where_a_tag_is_not_defined_in_one_seed_its_last_value_is_carried_on(tmp_path):
+    tag = "cost/per_contact_usd"  # not defined in a validation without contacts, so it is not noted there
+    one, two = (
+        write_training(tmp_path / f"{seed}", seed=seed, points=LONG, tags={tag: points})
+        for seed, points in enumerate([[(0, 0, 5.0), (30, 9, 1.0)], [(0, 0, 7.0), (10, 2, 9.0), (30, 9, 3.0)]])
+    )
+    curve = curve_over_seeds([read_run(one), read_run(two)], tag)
+    # (5 + 7) / 2, (5 + 9) / 2 with the first run's last value, (1 + 3) / 2
+    assert (curve.places.tolist(), curve.mean.tolist()) == ([0, 10, 30], [6, 7, 2])
 
 
 def test_many_places_are_thinned_first_and_last_kept(tmp_path):

@@ -2,13 +2,13 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from agents.run_files import METRICS_COLUMNS
+from agents.run_files import FINISHED_FILE, METRICS_COLUMNS
 from envs.configuration.document import dump_yaml
 
 DIGEST = "a" * 64
@@ -24,6 +24,7 @@ def write_training(
     learned_usd: Sequence[float] = (10.0, 20.0),
     rows_usd: Mapping[str, Sequence[float]] | None = None,
     points: Sequence[tuple[float, float, float]] = ((0, 0, 100.0), (10, 5, 80.0)),
+    dropped: Collection[str] = (),
     tags: Mapping[str, Sequence[tuple[float, float, float]]] | None = None,
     settings: Mapping[str, Any] | None = None,
     digests: Mapping[str, str] | None = None,
@@ -34,6 +35,7 @@ def write_training(
         learned_usd: cost of the learned policy in each test episode.
         rows_usd: the same of other rows of the test; default: `fifo`, twice as dear.
         points: decisions, seconds and validation cost of the learned policy as it was trained.
+        dropped: rows of the test that the log has not, as they cost far more than others on validation.
         tags: the same of further tags.
         settings: further keys of the training.
         digests: SHA-256 by what it is of; default: one of the scenario.
@@ -61,5 +63,7 @@ def write_training(
         writer.writerow(METRICS_COLUMNS)
         for tag, measured in {"cost/total_usd": points, **(tags or {})}.items():
             writer.writerows(["learned", tag, *point] for point in measured)
-        writer.writerows([row, "cost/total_usd", 0, 0, np.mean(usd)] for row, usd in tested.items() if row != "learned")
+        rules = {row: usd for row, usd in tested.items() if row not in ("learned", *dropped)}
+        writer.writerows([row, "cost/total_usd", 0, 0, np.mean(usd)] for row, usd in rules.items())
+    (folder / FINISHED_FILE).touch()
     return folder

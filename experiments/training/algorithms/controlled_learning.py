@@ -21,13 +21,12 @@ from agents.learning.rollout_classification import classify
 from agents.learning.rollouts import Choices, Rollouts, join
 from agents.policy import Policy
 from agents.rules.rule_policy import RulePolicy
-from agents.run_files import CLASSIFICATION_FILE
+from agents.run_files import CLASSIFICATION_FILE, LEARNED_ROW
 from envs.interface.units import HOUR_S
 from envs.metrics import calendar_days
 from envs.scenario.scenario import Scenario
 from experiments.progress import episode_progress
 from experiments.training.algorithm_settings import ControlledLearning
-from experiments.training.run.run_log import LEARNED
 from experiments.training.run.training_run import ROLLOUTS, TrainingRun
 from experiments.training.training_config import TrainingConfig
 
@@ -87,7 +86,7 @@ def learn_from_rollouts(run: TrainingRun, network: CandidateScorer) -> Classifie
             minutes = round((time.monotonic() - start_s) / 60.0, 2)
             rows.writerow([epoch.number, len(choices.center), minutes, epoch.loss, epoch.saved_usd])
             shown = {"classification/loss": epoch.loss, "classification/saved_usd": epoch.saved_usd}
-            run.log.note(LEARNED, shown, epoch.number, run.seconds())
+            run.log.note(LEARNED_ROW, shown, epoch.number, run.seconds())
     torch.set_num_threads(run.config.threads)
     network.to(device)
     if network.is_prior:

@@ -15,8 +15,9 @@ from agents.learning.finite import require_finite
 from agents.learning.maskable_ppo.resumable_ppo import ResumablePPO
 from agents.learning.network import CandidateScorer
 from agents.learning.value_learning.masked_off_policy import MaskedOffPolicy
+from agents.run_files import LEARNED_ROW
 from experiments.training.checkpoint_choice import CheckpointChoice
-from experiments.training.run.run_log import LEARNED, LearnerOutput
+from experiments.training.run.run_log import LearnerOutput
 from experiments.training.run.training_run import GRADIENTS, TrainingRun
 
 NOTES = 200
@@ -96,7 +97,9 @@ class GradientCourse(BaseCallback):
         seconds = self._run.seconds()
         metrics = self._choice.judge(self._network, steps, seconds)
         self._run.lines.note(self._run.log, metrics["greedy"], steps, seconds)
-        self._run.log.note(LEARNED, {"cost/total_sampled_usd": metrics["sampled"]["total_cost_usd"]}, steps, seconds)
+        self._run.log.note(
+            LEARNED_ROW, {"cost/total_sampled_usd": metrics["sampled"]["total_cost_usd"]}, steps, seconds
+        )
 
     def _note_updates(self) -> None:
         """Note what Stable-Baselines3 recorded of the last updates, and of the last episodes."""

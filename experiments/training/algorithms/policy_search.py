@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from agents.learning.adjustment import AdjustedPlay, Generation, search_adjustments
 from agents.learning.network import CandidateScorer
 from agents.rules.expected_loss_rule import ExpectedLossRule, Ranking, matters
-from agents.run_files import ADJUSTED_RULE_FILE, SEARCH_FILE
+from agents.run_files import ADJUSTED_RULE_FILE, ADJUSTED_RULE_ROW, COST_TAG, LEARNED_ROW, SEARCH_FILE
 from envs.errors import ConfigurationError
 from envs.metrics import calendar_days
 from envs.scenario.scenario import Scenario
 from experiments.comparison.tuned_rules import load_tuned, tuned_file
 from experiments.progress import episode_progress
 from experiments.run_folder import write_yaml
-from experiments.training.run.run_log import LEAD, LEARNED, TOTAL
+from experiments.training.run.run_log import LEAD
 from experiments.training.run.training_run import SEARCH, TrainingRun
 from experiments.training.training_config import TrainingConfig
 from experiments.transfer.moves import RandomCenters, moved
@@ -78,7 +78,7 @@ class SearchLog:
         if not any(spent):
             self._rows.writerow(COLUMNS)
         # With gradients to come, whose validation has other episodes, the learner's curve is theirs.
-        self._validation_tag = "search/validation_usd" if run.config.gradient_steps else TOTAL
+        self._validation_tag = "search/validation_usd" if run.config.gradient_steps else COST_TAG
 
     def spent(self) -> tuple[int, int, float]:
         """Return the episodes, decisions and seconds of the search so far."""
@@ -99,14 +99,14 @@ class SearchLog:
         values = {"search/training_usd": training_usd, "search/step_size": step_size}
         shown = {tag: value for tag, value in values.items() if value is not None}
         seconds = self._run.seconds()
-        self._run.log.note(LEARNED, shown, self._decisions, seconds)
+        self._run.log.note(LEARNED_ROW, shown, self._decisions, seconds)
         if validation_usd is not None:
             lines = self._run.lines
             best_usd = {self._validation_tag: validation_usd}
-            if self._validation_tag == TOTAL:
+            if self._validation_tag == COST_TAG:
                 best_usd[LEAD] = validation_usd - lines.least_usd
                 lines.go_on(self._run.log, self._decisions, seconds)
-            self._run.log.note(LEARNED, best_usd, self._decisions, seconds)
+            self._run.log.note(LEARNED_ROW, best_usd, self._decisions, seconds)
 
 
 def last_generation(folder: Path) -> dict[str, str]:
@@ -308,5 +308,5 @@ def _center_of(scenario: Scenario, centers: RandomCenters, seed: int, episode: i
 
 def _keep(folder: Path, found: Found) -> Found:
     """Write the rule as a policy file, so that it is there when a run dies; returns `found`."""
-    write_yaml(folder / ADJUSTED_RULE_FILE, found.rule.model_copy(update={"name": "adjusted_rule"}))
+    write_yaml(folder / ADJUSTED_RULE_FILE, found.rule.model_copy(update={"name": ADJUSTED_RULE_ROW}))
     return found

@@ -12,11 +12,12 @@ from agents.catalog import fitting_baselines
 from agents.episodes import play_episodes
 from agents.policy import Policy
 from agents.rules.rule_policy import RulePolicy
+from agents.run_files import COST_TAG, LEARNED_ROW
 from envs.counts import add_counts
 from envs.metrics import compute_metrics
 from envs.scenario.scenario import Scenario
 from experiments.comparison.tuned_rules import BEST_TUNED, choose_best, load_rules, tuned_file
-from experiments.training.run.run_log import DETAIL, LEAD, LEARNED, TOTAL, RunLog
+from experiments.training.run.run_log import DETAIL, LEAD, RunLog
 from experiments.training.training_config import TrainingConfig
 
 DRAWN_UP_TO = 2.0
@@ -31,7 +32,7 @@ def tagged(metrics: Mapping[str, float]) -> dict[str, float]:
         if not np.isfinite(value):
             continue
         is_cost = key.startswith("cost_") and key.endswith("_usd") and key != "cost_per_contact_usd"
-        tags[f"cost/{key[5:]}" if is_cost else TOTAL if key == "total_cost_usd" else f"{DETAIL}center/{key}"] = value
+        tags[f"cost/{key[5:]}" if is_cost else COST_TAG if key == "total_cost_usd" else f"{DETAIL}center/{key}"] = value
     return tags
 
 
@@ -48,7 +49,7 @@ class ReferenceLines:
     @property
     def least_usd(self) -> float:
         """What the cheapest rule costs, USD/day."""
-        return min(tags[TOTAL] for tags in self.values.values())
+        return min(tags[COST_TAG] for tags in self.values.values())
 
     def begin(self, log: RunLog) -> None:
         """Note all that is known of the rules, at 0 decisions."""
@@ -60,18 +61,18 @@ class ReferenceLines:
         rules cost once more, so that their lines are as long as its curve."""
         known = set().union(*self.values.values())
         tags = {tag: value for tag, value in tagged(metrics).items() if value != 0.0 or tag in known}
-        log.note(LEARNED, {**tags, LEAD: tags[TOTAL] - self.least_usd}, step, seconds)
+        log.note(LEARNED_ROW, {**tags, LEAD: tags[COST_TAG] - self.least_usd}, step, seconds)
         self.go_on(log, step, seconds)
 
     def go_on(self, log: RunLog, step: int, seconds: float) -> None:
         """Note the costs of the rules once more."""
         if step:
             for name, tags in self._drawn().items():
-                log.note(name, {TOTAL: tags[TOTAL]}, step, seconds)
+                log.note(name, {COST_TAG: tags[COST_TAG]}, step, seconds)
 
     def _drawn(self) -> dict[str, Mapping[str, float]]:
         most_usd = DRAWN_UP_TO * abs(self.least_usd)
-        return {name: tags for name, tags in self.values.items() if tags[TOTAL] <= most_usd}
+        return {name: tags for name, tags in self.values.items() if tags[COST_TAG] <= most_usd}
 
 
 def reference_lines(scenario: Scenario, config: TrainingConfig) -> ReferenceLines:
@@ -93,7 +94,7 @@ def reference_lines(scenario: Scenario, config: TrainingConfig) -> ReferenceLine
     empty = {tag for tag in set().union(*values.values()) if not any(tags.get(tag) for tags in values.values())}
     return ReferenceLines(
         {
-            name: {tag: value for tag, value in tags.items() if tag not in empty - {TOTAL}}
+            name: {tag: value for tag, value in tags.items() if tag not in empty - {COST_TAG}}
             for name, tags in values.items()
         }
     )

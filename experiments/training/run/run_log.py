@@ -15,21 +15,25 @@ from stable_baselines3.common.logger import KVWriter
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from agents.run_files import CLASSIFICATION_FILE, METRICS_COLUMNS, METRICS_FILE, SEARCH_FILE, TENSORBOARD_FOLDER
+from agents.run_files import (
+    CLASSIFICATION_FILE,
+    COST_TAG,
+    LEARNED_ROW,
+    METRICS_COLUMNS,
+    METRICS_FILE,
+    SEARCH_FILE,
+    TENSORBOARD_FOLDER,
+)
 from experiments.run_folder import yaml_text
 from experiments.training.training_config import TrainingConfig
 
-LEARNED = "learned"
-"""The name of the trained policy, everywhere: in the log, in tables and as a row of the test."""
-TOTAL = "cost/total_usd"
-"""The tag of what counts: the cost per day on validation episodes, greedily."""
 LEAD = "cost/minus_best_rule_usd"
 """The tag of what the learner costs more than the cheapest rule on the same episodes."""
 DETAIL = "detail/"
 """What begins the tags of everything but costs: TensorBoard shows one closed card for each first word."""
 LAYOUT = {
     "cost": {
-        "total, USD/day": ["Multiline", [f"^{TOTAL}$"]],
+        "total, USD/day": ["Multiline", [f"^{COST_TAG}$"]],
         "learned minus the best rule, USD/day": ["Multiline", [f"^{LEAD}$"]],
         "terms, USD/day": ["Multiline", ["^cost/(?!total|minus).*_usd$"]],
     },
@@ -71,11 +75,11 @@ class RunLog:
     def describe(self, config: TrainingConfig) -> None:
         """Note, once, what is trained: the configuration as text, its values as hyperparameters, and which cards belong
         on one page."""
-        writer = self._writer(LEARNED)
+        writer = self._writer(LEARNED_ROW)
         text = yaml_text(config)
         writer.add_text("training", "\n".join(f"    {line}" for line in text.splitlines()))
         writer.add_custom_scalars(LAYOUT)
-        for part in hparams(flat_settings(config.model_dump(mode="json")), {TOTAL: 0.0}):  # type: ignore[no-untyped-call]
+        for part in hparams(flat_settings(config.model_dump(mode="json")), {COST_TAG: 0.0}):  # type: ignore[no-untyped-call]
             writer.file_writer.add_summary(part)  # type: ignore[attr-defined]  # which it has by now
 
     def _writer(self, run: str) -> SummaryWriter:
@@ -145,7 +149,7 @@ class LearnerOutput(KVWriter):
         numbers = {
             f"{DETAIL}{key}": float(value) for key, value in key_values.items() if isinstance(value, int | float)
         }
-        self._log.note(LEARNED, numbers, step, self._seconds())
+        self._log.note(LEARNED_ROW, numbers, step, self._seconds())
 
     def close(self) -> None:
         """Nothing to close: the log is somebody else's."""
