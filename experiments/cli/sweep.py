@@ -44,7 +44,7 @@ def sweep(
     require_folders(json=json_file)
     from experiments.sweeps.sweep import sweep as run
     from experiments.sweeps.sweep_config import load_sweep
-    from experiments.sweeps.trial import reads, resolve_trial, train_trial
+    from experiments.sweeps.trial import data_of_trials, reads, resolve_trial, train_trial
 
     loaded = load_sweep(config)
     engine = _engine(loaded, local, address, workers)
@@ -54,6 +54,7 @@ def sweep(
         engine=engine,
         train=train_trial,
         resolve=resolve_trial,
+        data_of=data_of_trials,
         reads=reads,
         runs_folder=runs,
     )
@@ -66,8 +67,8 @@ def sweep(
 
 
 def _write_curves(folder: Path) -> None:
-    """Write mean, low and high of each method over its seeds for TensorBoard, if finished trials had a test, in place of
-    what was there. Trainings that cannot be compared are no failure of the sweep, so why is said, and no more."""
+    """Write mean, low and high of each method over its seeds for TensorBoard, if finished trials had a test; what was
+    there before is gone. Trainings that cannot be compared are no failure of the sweep: why is said, and no more."""
     import shutil
 
     from agents.run_files import BENCHMARK_JSON_FILE, TENSORBOARD_FOLDER

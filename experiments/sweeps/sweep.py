@@ -1,4 +1,4 @@
-"""The command `blended sweep`: every trial of a file, run by an engine, again and again until all are finished.
+"""The command `blended sweep`: every trial of a file that is not finished yet, run once by an engine.
 
 Room: `experiments.sweeps`. Writes the folder of the sweep (`experiments.sweeps.sweep_folder`); its engines train.
 """
@@ -45,6 +45,7 @@ def sweep(
     engine: Engine,
     train: TrialFunction,
     resolve: Callable[[Trial], Mapping[str, Any]],
+    data_of: Callable[[Sequence[Trial]], Mapping[str, Mapping[str, str]]],
     reads: Reads,
     runs_folder: str | Path = "runs",
     console: Console | None = None,
@@ -57,19 +58,21 @@ def sweep(
         engine: runs them.
         train: what a trial is; on the top level of a module, since other processes look it up there.
         resolve: returns a trial's training, resolved, or raises `ConfigurationError`.
+        data_of: returns by name of the trial the digests of what its training depends on, by what they are of.
         reads: whether a training has a place for a key.
         runs_folder: where the sweep's folder is made.
         console: for progress; default: standard error.
 
     Raises:
-        ConfigurationError: a trial's training makes no sense, or the folder belongs to another sweep.
+        ConfigurationError: a trial's training or scenario makes no sense, or the folder belongs to another sweep.
         SystemExit: SIGTERM came; what was running has been ended.
     """
     if name in ("", ".", "..") or Path(name).name != name:
         raise ConfigurationError(f"--name {name}: must be the name of a folder, without a path")
     trials = list_trials(config, reads)
     folder = Path(runs_folder).resolve() / name
-    with open_folder(folder, {trial.name: _resolved(resolve, trial) for trial in trials}):
+    resolved = {trial.name: _resolved(resolve, trial) for trial in trials}
+    with open_folder(folder, resolved, data_of(trials)):
         ends = {trial: TrialEnd(trial, outcome) for trial, outcome in finished_trials(folder, trials).items()}
         console = console or message_console()
         progress = SweepProgress(trials, list(ends.values()), console)

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from agents.catalog import locate_policy
+from agents.run_files import KEYS_WITHOUT_EFFECT
+from agents.user_code import locate_class
 from envs.configuration.document import find_config, named_files
 from envs.configuration.path_keys import Locate
 from envs.configuration.quantities import Checked
@@ -29,7 +31,11 @@ def locate_training(text: str, base: Path) -> str:
 PATH_KEYS = {"scenarios": locate_training}
 """Keys whose texts may name files; relative paths begin in the folder of the sweep file."""
 
-PATH_SETTINGS: Mapping[str, Locate] = {"scenario_overrides": locate_override, "benchmark.policies": locate_policy}
+PATH_SETTINGS: Mapping[str, Locate] = {
+    "scenario_overrides": locate_override,
+    "benchmark.policies": locate_policy,
+    "callbacks": locate_class,
+}
 """Keys of a training, in `settings` and `vary`, whose texts may name files too."""
 
 STATED_ELSEWHERE = ("algorithm", "episodes_seed", "scenario", "seed")
@@ -82,6 +88,10 @@ class SweepConfig(Checked):
             for key in getattr(self, part):
                 if key in STATED_ELSEWHERE:
                     raise InvalidValueError((part, key), "must not stand here: a sweep has a key of its own for it")
+        for key, value in self.settings.items():
+            _require_no_mapping(("settings", key), value)
+        for key, values in self.vary.items():
+            _check_varying(key, values)
         for key in self.vary.keys() & self.settings.keys():
             raise InvalidValueError(("vary", key), "must not stand in settings too")
         return self
@@ -95,6 +105,22 @@ class SweepConfig(Checked):
     def seed_list(self) -> tuple[int, ...]:
         """Return the seeds, in their order."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+
+def _check_varying(key: str, values: tuple[Value, ...]) -> None:
+    """Raise `InvalidValueError` if trials with different values of a key would not be different trainings."""
+    if key.partition(".")[0] in KEYS_WITHOUT_EFFECT:
+        raise InvalidValueError(("vary", key), "must not vary: no result depends on it")
+    for place, value in enumerate(values):
+        _require_no_mapping(("vary", key), value)
+        if value in values[:place]:  # 1000 is 1000.0 to a training as well
+            raise InvalidValueError(("vary", key), f"must not name {value} twice")
+
+
+def _require_no_mapping(where: tuple[str, str], value: Value) -> None:
+    """Raise `InvalidValueError` for keys below a key, in which paths would not be found; {} stands for all defaults."""
+    if isinstance(value, dict) and value:
+        raise InvalidValueError(where, f"must be no mapping: state its keys dotted, as {where[1]}.{next(iter(value))}")
 
 
 def label_of(scenario: str) -> str:

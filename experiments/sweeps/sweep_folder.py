@@ -2,7 +2,8 @@
 
 Room: `experiments.sweeps`. Reads and writes below `runs/<sweep>/`:
 
-    sweep.yaml               the trials, each with its training, resolved; whole or not at all
+    sweep.yaml               the trials, each with its training, resolved, and the digests of their scenarios; whole or
+                             not at all
     sweep.lock               held by the command that is at work
     <trial>/                 the run folder of a training
     <trial>/trial.json       its outcome: a trial with this file is finished
@@ -20,6 +21,7 @@ from typing import Any
 from agents.run_files import KEYS_WITHOUT_EFFECT
 from envs.configuration.document import dump_yaml, load_yaml, shown_path
 from envs.errors import ConfigurationError
+from experiments.provenance import DIGITS_SHOWN
 from experiments.run_folder import writing
 from experiments.sweeps.trial_process import LOGS_FOLDER
 from experiments.sweeps.trials import Outcome, Trial, read_outcome
@@ -32,16 +34,19 @@ MOST_NAMED = 5
 
 
 @contextmanager
-def open_folder(folder: Path, resolved: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+def open_folder(
+    folder: Path, resolved: Mapping[str, Mapping[str, Any]], data: Mapping[str, Mapping[str, str]]
+) -> Iterator[None]:
     """Make a sweep's folder, or take up again the one that is there, and hold it for the block.
 
     Args:
         folder: of the sweep.
         resolved: by name of the trial its training, resolved.
+        data: by name of the trial the SHA-256 of its scenario and of recorded days, by what they are of.
 
     Raises:
         ConfigurationError: the folder is no sweep's, another command is at work in it, or the sweep was begun with
-            other trials or other settings, of which the message names the first few; trials may be added.
+            other trials, settings or scenarios, of which the message names the first few; trials may be added.
     """
     is_new = not (folder / SWEEP_FILE).exists()
     strangers = [path.name for path in folder.iterdir() if not _is_own(path)] if is_new and folder.is_dir() else []
@@ -58,10 +63,9 @@ def open_folder(folder: Path, resolved: Mapping[str, Mapping[str, Any]]) -> Iter
         except BlockingIOError:
             raise ConfigurationError(f"{shown_path(folder)}: another blended sweep is at work in it") from None
         if not is_new:
-            _require_same(folder, resolved)
-        write_whole(
-            folder / SWEEP_FILE, dump_yaml({"trials": {name: dict(keys) for name, keys in resolved.items()}}).encode()
-        )
+            _require_same(folder, resolved, data)
+        kept = {"trials": _plain(resolved), "data": _plain(data)}
+        write_whole(folder / SWEEP_FILE, dump_yaml(kept).encode())
         yield
 
 
@@ -70,12 +74,29 @@ def _is_own(path: Path) -> bool:
     return path.name in (LOCK_FILE, LOGS_FOLDER) or path.name.endswith(DRAFT)
 
 
-def _require_same(folder: Path, resolved: Mapping[str, Mapping[str, Any]]) -> None:
+def _plain(by_name: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: dict(keys) for name, keys in by_name.items()}
+
+
+def _read_kept(file: Path) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Return the trainings and the digests of a sweep, by name of the trial; raises `ConfigurationError`."""
+    document = load_yaml(file).data
+    parts = [document.get(part) for part in ("trials", "data")] if isinstance(document, dict) else []
+    if not parts or not all(isinstance(part, dict) and all(map(_is_mapping, part.values())) for part in parts):
+        raise ConfigurationError(f"{shown_path(file)}: is not what a sweep writes, or one of an older version")
+    trials, data = parts
+    return trials, data
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _require_same(
+    folder: Path, resolved: Mapping[str, Mapping[str, Any]], data: Mapping[str, Mapping[str, str]]
+) -> None:
     """Raise `ConfigurationError` if trials with which the sweep was begun are missing now, or are others."""
-    data = load_yaml(folder / SWEEP_FILE).data
-    kept = data.get("trials") if isinstance(data, dict) else None
-    if not isinstance(kept, dict):
-        raise ConfigurationError(f"{shown_path(folder / SWEEP_FILE)}: is not what a sweep writes")
+    kept, kept_data = _read_kept(folder / SWEEP_FILE)
     now = json.loads(json.dumps(resolved))  # lists for tuples, as in the file
     found = []
     for name, before in kept.items():
@@ -83,6 +104,7 @@ def _require_same(folder: Path, resolved: Mapping[str, Mapping[str, Any]]) -> No
             found.append(f"trial {name} is no longer in it")
             continue
         found += [f"trial {name}: {text}" for text in _differences(before, now[name])]
+        found += [f"trial {name}: {text}" for text in _other_data(kept_data.get(name, {}), data.get(name, {}))]
     if found:
         more = [f"and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
         raise ConfigurationError(
@@ -101,6 +123,14 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any], above: str =
             yield from _differences(old, new, f"{above}{key}.")
         elif old != new:
             yield f"{above}{key} was {json.dumps(old)}, is {json.dumps(new)}"
+
+
+def _other_data(before: Mapping[str, Any], now: Mapping[str, str]) -> Iterator[str]:
+    """Yield which digests differ, with their first digits."""
+    for name in dict.fromkeys([*before, *now]):
+        old, new = (str(digests.get(name, "none"))[:DIGITS_SHOWN] for digests in (before, now))
+        if old != new:
+            yield f"{name} is no longer what it was begun with: SHA-256 {old} then, {new} now"
 
 
 def finished_trials(folder: Path, trials: Sequence[Trial]) -> dict[Trial, Outcome]:

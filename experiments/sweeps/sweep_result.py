@@ -1,7 +1,7 @@
 """What a sweep found: its trials, and the table of scenarios and algorithms.
 
 Room: `experiments.sweeps`. Writes to the terminal only. Nothing in table and JSON depends on when a trial ran, or how
-often it had to be tried.
+often it had to be tried, unless `minutes` end a stage of a training: that is the clock's.
 """
 
 from collections.abc import Sequence

@@ -6,14 +6,19 @@ Room: `experiments.sweeps`. Trains in the run folder of a trial, in a process of
 import functools
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from agents.catalog import LEARNED_ROWS
 from agents.run_files import BENCHMARK_JSON_FILE, LEARNED_ROW, PROVENANCE_FILE, SCENARIO_FILE, TRAINING_FILE
+from envs.scenario.scenario import load_scenario
+from experiments.provenance import collect_data
 from experiments.sweeps.trials import Outcome, Trial
 from experiments.training.training_config import ALGORITHMS, TrainingConfig, load_training
 
+GRADIENT_KEYS = ("steps", "callbacks")
+"""Keys on the top level of a training that only one that learns by gradients may have."""
 BEGUN = (TRAINING_FILE, SCENARIO_FILE, PROVENANCE_FILE)
 """Files that a run folder has when a training in it can go on."""
 
@@ -25,9 +30,10 @@ def _base(scenario: str, algorithm: str) -> TrainingConfig:
 
 def reads(scenario: str, algorithm: str, key: str) -> bool:
     """Return whether the training of a scenario by an algorithm has a place for a dotted key: for those in the section
-    of an algorithm if the training has that section, for `steps` if it learns by gradients, for all others always."""
+    of an algorithm if the training has that section, for `GRADIENT_KEYS` if it learns by gradients, for all others
+    always."""
     training, part = _base(scenario, algorithm), key.partition(".")[0]
-    if part == "steps":
+    if part in GRADIENT_KEYS:
         return ALGORITHMS[training.algorithm].has_gradients
     if part in {found.section for found in ALGORITHMS.values()}:
         return getattr(training, part) is not None
@@ -42,6 +48,20 @@ def training_of(trial: Trial) -> TrainingConfig:
 def resolve_trial(trial: Trial) -> dict[str, Any]:
     """Return what the training of a trial states, as plain data; raises `ConfigurationError`."""
     return training_of(trial).model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def data_of_trials(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:
+    """Return by name of the trial what its training depends on: the SHA-256 of its scenario, and of the recorded days
+    of that, by what they are of (`experiments.provenance.collect_data`). Raises `ConfigurationError`."""
+    loaded: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}  # trials share scenarios
+    found = {}
+    for trial in trials:
+        training = training_of(trial)
+        key = (training.scenario, training.scenario_overrides)
+        if key not in loaded:
+            loaded[key] = {name: datum["sha256"] for name, datum in collect_data([load_scenario(*key)]).items()}
+        found[trial.name] = loaded[key]
+    return found
 
 
 def train_trial(trial: Trial, folder: Path) -> Outcome:

@@ -1,7 +1,7 @@
 """A trial of a sweep: one training, and what it brought.
 
-Room: `experiments.sweeps`. Imports nobody, so that the process of a trial starts at once; reads and writes the file of
-an outcome.
+Room: `experiments.sweeps`. Imports nothing slow (`experiments.whole_file` alone), so that the process of a trial starts
+at once; reads and writes the file of an outcome.
 """
 
 import json

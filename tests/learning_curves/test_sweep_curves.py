@@ -90,7 +90,7 @@ def test_trainings_that_cannot_be_compared_are_told_and_change_nothing(
     sweep, monkeypatch, tmp_path, capsys, vary, settings_of, said
 ):
     monkeypatch.setattr(trials, "resolve_trial", lambda trial: {"overrides": list(trial.overrides)})
-    monkeypatch.setattr(trials, "data_of_trial", lambda trial: {})
+    monkeypatch.setattr(trials, "data_of_trials", lambda all_trials: {})
     assert sweep(settings_of, vary=vary) == 0
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("No curves for TensorBoard: ")]
     assert len(told) == 1

@@ -5,10 +5,12 @@ in the first attempt, `{"raise": 1}` raises then, `{"refuse": 1}` is the user's 
 the last step. Each attempt adds a line to `attempts.log`, and a step to the checkpoint; three steps are a training.
 """
 
+import hashlib
 import json
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.sweeps.trials import Outcome, Trial
@@ -26,6 +28,15 @@ def resolve(trial: Trial) -> dict:
         raise ConfigurationError("training.no_such_key: no such key")
     stated = dict(text.split("=", 1) for text in trial.overrides)
     return {"scenario": trial.scenario, "algorithm": trial.algorithm, "seed": trial.seed, **stated}
+
+
+def data_of(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:
+    """Return the digest of the scenario of each trial that has a file of its own."""
+    files = {trial.name: Path(trial.scenario) for trial in trials}
+    return {
+        name: {"scenario": hashlib.sha256(file.read_bytes()).hexdigest()} if file.is_file() else {}
+        for name, file in files.items()
+    }
 
 
 def reads(scenario: str, algorithm: str, key: str) -> bool:

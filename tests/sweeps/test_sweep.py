@@ -1,6 +1,7 @@
 """A whole sweep: its table, also after a kill; what it refuses; and the command as a user gives it."""
 
 import fcntl
+import hashlib
 import json
 import os
 import signal
@@ -26,6 +27,7 @@ SMALL = {"scenarios": ["tiny", "certify_value"], "algorithms": ["policy_search",
 def fake(monkeypatch):
     monkeypatch.setattr(trials, "train_trial", fake_trial.train)
     monkeypatch.setattr(trials, "resolve_trial", fake_trial.resolve)
+    monkeypatch.setattr(trials, "data_of_trials", fake_trial.data_of)
     monkeypatch.setattr(trials, "reads", fake_trial.reads)
 
 
@@ -109,6 +111,26 @@ def test_another_sweep_under_the_same_name_is_refused(monkeypatch, capsys, tmp_p
     assert run(monkeypatch, tmp_path, "--name", "other") == 0
 
 
+def test_a_scenario_that_was_changed_between_two_commands_is_named(monkeypatch, capsys, tmp_path):
+    scenario = tmp_path / "center.yaml"
+    scenario.write_text("extends: tiny\n")
+    written(tmp_path, scenarios=["tiny", "center.yaml"], algorithms=["policy_search"], seeds=1)
+    assert run(monkeypatch, tmp_path) == 0
+    scenario.write_text("extends: tiny\nname: another\n")
+    written(tmp_path, scenarios=["tiny", "center.yaml"], algorithms=["policy_search"], seeds=2)
+    capsys.readouterr()
+    assert run(monkeypatch, tmp_path) == 2
+    then, now = (
+        hashlib.sha256(text.encode()).hexdigest()[:12] for text in ("extends: tiny\n", "extends: tiny\nname: another\n")
+    )
+    said = capsys.readouterr().err
+    named = "trial center-policy_search-seed0: scenario is no longer what it was begun with"
+    assert f"{named}: SHA-256 {then} then, {now} now" in said
+    assert "trial tiny" not in said
+    scenario.write_text("extends: tiny\n")
+    assert run(monkeypatch, tmp_path) == 0
+
+
 def test_where_ray_is_not_installed_processes_of_this_machine_do(monkeypatch, capsys, tmp_path):
     written(tmp_path, seeds=1)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -154,6 +176,7 @@ def test_the_table_of_a_killed_sweep_equals_that_of_an_undisturbed_one(monkeypat
         "from experiments.cli.main import main\n"
         "from experiments.sweeps import trial\n"
         "trial.train_trial, trial.resolve_trial, trial.reads = fake_trial.train, fake_trial.resolve, fake_trial.reads\n"
+        "trial.data_of_trials = fake_trial.data_of\n"
         "main()\n"
     )
     words = ["sweep", folder / "mine.yaml", "--local", "--workers", "2", "--runs", folder]
@@ -230,6 +253,9 @@ def test_a_folder_of_something_else_is_left_alone(monkeypatch, capsys, tmp_path)
     ("file", "text", "message"),
     [
         (SWEEP_FILE, "[]", "sweep.yaml: is not what a sweep writes"),
+        (SWEEP_FILE, "trials: {a: 3}\ndata: {}\n", "sweep.yaml: is not what a sweep writes"),
+        (SWEEP_FILE, "trials: {}\ndata: {a: 3}\n", "sweep.yaml: is not what a sweep writes"),
+        (SWEEP_FILE, "trials: {}\n", "sweep.yaml: is not what a sweep writes, or one of an older version"),
         ("tiny-policy_search-seed0/trial.json", '{"cost', "trial.json: cannot be read"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from envs.errors import ConfigurationError
-from experiments.sweeps.trial import outcome_of, reads, resolve_trial, train_trial
+from experiments.sweeps.trial import data_of_trials, outcome_of, reads, resolve_trial, train_trial
 from experiments.sweeps.trials import Outcome, Trial
 from experiments.training import train as training
 
@@ -75,10 +75,11 @@ def test_a_trial_is_begun_or_goes_on_with_what_is_there(monkeypatch, tmp_path, l
 
 def test_a_training_reads_the_sections_that_it_has():
     assert reads("tiny", "maskable_ppo", "ppo.epochs")
-    assert reads("tiny", "maskable_ppo", "steps")
+    for key in ("steps", "callbacks"):
+        assert reads("tiny", "maskable_ppo", key)
+        assert not reads("tiny", "policy_search", key)
     assert not reads("tiny", "maskable_ppo", "adjustment.minutes")
     assert not reads("tiny", "policy_search", "ppo.epochs")
-    assert not reads("tiny", "policy_search", "steps")
     assert reads("tiny", "policy_search", "adjustment.minutes")
     # Its training searches before its rollouts; by another algorithm it is that alone.
     assert reads("certify_value", "controlled_learning", "adjustment.minutes")
@@ -96,3 +97,15 @@ def test_a_trial_states_its_training():
         resolve_trial(dataclasses.replace(trial, overrides=("ppo.epoch=2",)))
     with pytest.raises(ConfigurationError, match="policy_serach"):
         resolve_trial(dataclasses.replace(trial, algorithm="policy_serach"))
+
+
+def test_a_trial_depends_on_the_content_of_its_scenario_after_its_overrides(tmp_path):
+    for name, text in (("one", ""), ("same", "# in other words\n"), ("other", "churn: {at_risk_multiplier: 3}\n")):
+        (tmp_path / f"{name}.yaml").write_text(f"extends: tiny\nname: center\n{text}")
+    scenarios = {name: str(tmp_path / f"{name}.yaml") for name in ("one", "same", "other")}
+    trials = [dataclasses.replace(TRIAL, name=name, scenario=scenario) for name, scenario in scenarios.items()]
+    override = 'scenario_overrides=["churn.at_risk_multiplier=3"]'
+    trials.append(dataclasses.replace(trials[0], name="overridden", overrides=(override,)))
+    found = data_of_trials(trials)
+    digests = {name: data["scenario center"] for name, data in found.items()}
+    assert digests["one"] == digests["same"] != digests["other"] == digests["overridden"]

@@ -93,6 +93,24 @@ def test_paths_begin_in_the_folder_of_the_file(tmp_path):
     assert trial.overrides[-1] == f'benchmark.policies=["{tmp_path / "rule.yaml"}", "fifo"]'
 
 
+def test_callbacks_begin_in_the_folder_of_the_file_and_are_for_those_who_learn_by_gradients(tmp_path):
+    file = written(
+        tmp_path,
+        algorithms=["policy_search", "maskable_ppo"],
+        seeds=1,
+        settings={"callbacks": ["mine.py:Stop", "package.module:Stop"], "adjustment.centers": {}},
+    )
+    search, ppo = list_trials(load_sweep(file), reads)
+    assert search.overrides[-1] == "adjustment.centers={}"  # an empty mapping is a section with its defaults
+    assert ppo.overrides[-1] == f'callbacks=["{tmp_path / "mine.py"}:Stop", "package.module:Stop"]'
+
+
+def test_no_result_of_the_example_depends_on_the_clock():
+    # Five generations of it take seconds; an hour is the bound that every training has (docs/training.md).
+    settings = load_sweep("example").settings
+    assert (settings["adjustment.generations"], settings["adjustment.minutes"]) == (5, 60)
+
+
 def test_a_trial_goes_through_json_and_back(tmp_path):
     (trial,) = trials_of(tmp_path, seeds=1, vary={"network.width": [8]})
     assert Trial.from_json(trial.as_json()) == trial
@@ -111,6 +129,12 @@ def test_a_trial_goes_through_json_and_back(tmp_path):
         ({"settings": {"seed": 1}}, "a sweep has a key of its own for it"),
         ({"vary": {"scenario": ["bank"]}}, "a sweep has a key of its own for it"),
         ({"settings": {"network": None}, "vary": {"network": [None]}}, "must not stand in settings too"),
+        ({"vary": {"ppo.epochs": [2, 4, 2]}}, "sweep.vary.ppo.epochs: must not name 2 twice"),
+        ({"vary": {"steps": [1000, 1000.0]}}, "sweep.vary.steps: must not name 1000.0 twice"),
+        ({"vary": {"threads": [1, 4]}}, "sweep.vary.threads: must not vary: no result depends on it"),
+        ({"vary": {"checkpoint.minutes": [1, 4]}}, "must not vary: no result depends on it"),
+        ({"settings": {"benchmark": {"policies": ["a.yaml"]}}}, "state its keys dotted, as benchmark.policies"),
+        ({"vary": {"ppo": [{"epochs": 2}]}}, "sweep.vary.ppo: must be no mapping: state its keys dotted"),
         ({"retries": -1}, "sweep.retries = -1: must be >= 0"),
         ({"worker": 1}, "sweep.worker"),
     ],
