@@ -29,6 +29,8 @@ MOST_BYTES = 2**31 - 1
 """A message of protobuf has fewer than 2 GiB."""
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 _LONGEST_VARINT = 10
+_LARGEST_KEY = 2**32 - 1
+"""Some readers keep 32 bits of a longer key, and would see another field than stands here."""
 
 
 def read_model(file: Path) -> bytes:
@@ -86,6 +88,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
     while place < len(message):
         key, place = _read_varint(message, place)
         number, wire_type = key >> 3, key & 7
+        if number == 0 or key > _LARGEST_KEY:
+            raise ValueError
         if wire_type == _VARINT:
             value, place = _read_varint(message, place)
             yield number, value
@@ -94,7 +98,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
             length, place = _read_varint(message, place)
         else:
             length = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}.get(wire_type, -1)
-        if number == 0 or not 0 <= length <= len(message) - place:
+        if not 0 <= length <= len(message) - place:
             raise ValueError
         yield number, message[place : place + length]
         place += length

@@ -101,10 +101,11 @@ def interquartile_interval(
 ) -> Interval:
     """Return the interquartile mean of all values, the mean without the lowest and the highest quarter, with its
     percentile interval by drawing the values of each stratum again by themselves (the stratified bootstrap of Agarwal
-    et al. 2021, NeurIPS 34, section 4.3). Where no stratum has two values there is no interval: NaN."""
+    et al. 2021, NeurIPS 34, section 4.3). Where a stratum has one value alone there is no interval, NaN: drawn again
+    it is always the same, and the interval would be that of the others."""
     pools = [np.asarray(values, np.float64) for values in strata]
     mean = float(trim_mean(np.concatenate(pools), 0.25))
-    if all(len(pool) < 2 for pool in pools):
+    if any(len(pool) < 2 for pool in pools):
         return Interval(mean, np.nan, np.nan)
     generator = np.random.default_rng(seed)
     drawn = [pool[generator.integers(len(pool), size=(resamples, len(pool)))] for pool in pools]

@@ -160,7 +160,7 @@ def _find_algorithm(what: str, file: Path) -> str:
     try:
         with zipfile.ZipFile(file) as archive:
             data = json.loads(archive.read("data"))
-        module = data["policy_class"]["__module__"]
+        module = str(data["policy_class"]["__module__"])
     except Exception as error:  # whatever zipfile, its decompressors and json find wrong with such a file
         raise ConfigurationError(f"{what}: not a model that Stable-Baselines3 saved, or a damaged one") from error
     if module == ACTOR_CRITIC_MODULE:
@@ -168,7 +168,7 @@ def _find_algorithm(what: str, file: Path) -> str:
     if module in _OF_MODULE:
         return _OF_MODULE[module]
     raise ConfigurationError(
-        f"{what}: its policy class is of the module {str(module)!r}, which does not tell the algorithm: name it, as in "
+        f"{what}: its policy class is of the module {module!r}, which does not tell the algorithm: name it, as in "
         f"sb3:PPO:{file.name} (known: {', '.join(ALGORITHMS)})"
     )
 

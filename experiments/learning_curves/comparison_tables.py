@@ -84,8 +84,12 @@ def difference_table(pairs: Sequence[Sequence[tuple[Group, Group]]], differences
             seeds = f"{seeds_text(len(found.test_seeds))}, {found.n_runs} runs"
             amount = "" if found.scenario is None else usd_text(found.difference_usd)
             table.add_row(*names, found.scenario or "mean of scenarios", seeds, amount, fraction)
-    if any(math.isnan(found.difference_frac.low) for found in differences):
-        table.caption = "No interval: one test seed in common, with one episode or with episodes of recorded days."
+    captions = []
+    if any(found.scenario is not None and math.isnan(found.difference_usd.low) for found in differences):
+        captions.append("No interval: one test seed in common, with one episode or with episodes of recorded days.")
+    if any(math.isnan(found.difference_frac.mean) for found in differences):
+        captions.append("No fraction: the other method costs nothing there.")
+    table.caption = " ".join(captions) or None
     return table
 
 

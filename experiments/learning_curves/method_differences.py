@@ -26,6 +26,7 @@ from experiments.learning_curves.groups import Group
 from experiments.learning_curves.trained_run import TrainedRun
 
 _BLOCK = 1_000  # resamples at a time, so that the weights of all episodes fit into memory
+_PAIRS = 2_000_000  # pairs of runs at a time, of all resamples, for the same reason
 
 
 class PairedDifference(NamedTuple):
@@ -115,8 +116,8 @@ def probability_of_improvement(pairs: Sequence[tuple[Group, Group]], *, seed: in
 
     In each scenario it is the share of pairs of runs of which the first costs less, ties counted half: the statistic
     U of Mann and Whitney (1947, Annals of Mathematical Statistics 18(1)) over the number of pairs. The scenarios' mean
-    is taken. The interval is a percentile one, runs drawn again within each method and scenario; NaN where each method
-    has one run in each scenario.
+    is taken. The interval is a percentile one, runs drawn again within each method and scenario; NaN where a
+    method has one run alone in a scenario, which drawn again is always the same.
 
     Args:
         pairs: the same two methods in each scenario, one pair at least.
@@ -126,12 +127,24 @@ def probability_of_improvement(pairs: Sequence[tuple[Group, Group]], *, seed: in
     probability = float(np.mean([_share_less(*pair) for pair in costs]))
     scenarios = tuple(group.scenario for group, _ in pairs)
     method, against = (group.method for group in pairs[0])
-    if all(len(own) == 1 for pair in costs for own in pair):
+    if any(len(own) == 1 for pair in costs for own in pair):
         return Improvement(method, against, scenarios, Interval(probability, math.nan, math.nan))
     generator = np.random.default_rng(seed)
-    drawn = [[own[generator.integers(len(own), size=(RESAMPLES, len(own)))] for own in pair] for pair in costs]
-    shares = np.mean([_share_less(*pair) for pair in drawn], axis=0)
+    shares = np.mean([_draw_shares(*pair, generator) for pair in costs], axis=0)
     return Improvement(method, against, scenarios, Interval(probability, *_ends(shares)))
+
+
+def _draw_shares(
+    costs: NDArray[np.float64], others: NDArray[np.float64], generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return `_share_less` with the runs of each method drawn again by themselves, (resamples,)."""
+    block = max(1, _PAIRS // (len(costs) * len(others)))
+    shares = []
+    for start in range(0, RESAMPLES, block):
+        n = min(block, RESAMPLES - start)
+        drawn = [own[generator.integers(len(own), size=(n, len(own)))] for own in (costs, others)]
+        shares.append(_share_less(*drawn))
+    return np.concatenate(shares)
 
 
 def _share_less(costs: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ Room: `experiments.sweeps`. The one door to Ray; starts processes (`experiments.
 
 A node that sees the sweep's folder, as on one machine or a shared file system, trains there. On any other one the
 task trains in a folder for temporary files, and returns log and run folder as one archive, which the driver unpacks:
-whole or not at all.
+whole or not at all. That folder is gone when the trial is finished or refused; what died leaves it to the next attempt.
 """
 
 import logging
@@ -16,6 +16,7 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import ray
@@ -61,13 +62,18 @@ def run_on_ray(
     an exception, ends what is running.
 
     Raises:
-        ConfigurationError: no cluster answers, or none of its nodes has so many processors.
+        ConfigurationError: no cluster answers, none of its nodes has so many processors, or this process belongs to
+            one already, which is left as it is.
     """
     token = uuid.uuid4().hex
     token_file = work.folder / TOKEN_FILE
     task = ray.remote(num_cpus=threads, max_retries=retries, retry_exceptions=[TrialDiedError])(run_trial)
     waiting = deque(trials)
     running: dict[ray.ObjectRef, Trial] = {}
+    if ray.is_initialized():
+        raise ConfigurationError(
+            "blended sweep: this process has joined a Ray already: leave it first (ray.shutdown())"
+        )
     try:
         _connect(address, workers, threads)
         clear_arrivals(work.folder)
@@ -130,11 +136,16 @@ def run_trial(work: Work, trial: Trial, token: str) -> bytes | None:
     if _reads_token(work.folder, token):
         _attempt(work, trial)
         return None
-    # One folder a driver: an attempt that follows on the same node goes on there, and no other sweep meets it.
-    scratch = Path(tempfile.gettempdir()) / f"blended-sweep-{token}" / work.folder.name
-    _attempt(work._replace(folder=scratch), trial)
-    packed = pack(scratch, trial.name)
-    shutil.rmtree(scratch / trial.name)
+    # One folder for a trial of a driver: an attempt that follows on the same node goes on there, nobody else meets it,
+    # and it can be removed whole while other trials are at work.
+    scratch = Path(tempfile.gettempdir()) / f"blended-sweep-{token}-{sha256(trial.name.encode()).hexdigest()[:16]}"
+    try:
+        _attempt(work._replace(folder=scratch / work.folder.name), trial)
+        packed = pack(scratch / work.folder.name, trial.name)
+    except TrialRefusedError:
+        shutil.rmtree(scratch)
+        raise
+    shutil.rmtree(scratch)
     return packed
 
 

@@ -81,15 +81,13 @@ def _plain(by_name: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]
 def _read_kept(file: Path) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """Return the trainings and the digests of a sweep, by name of the trial; raises `ConfigurationError`."""
     document = load_yaml(file).data
-    parts = [document.get(part) for part in ("trials", "data")] if isinstance(document, dict) else []
-    if not parts or not all(isinstance(part, dict) and all(map(_is_mapping, part.values())) for part in parts):
+    trials, data = (document.get("trials"), document.get("data")) if isinstance(document, dict) else (None, None)
+    if not isinstance(trials, dict) or not isinstance(data, dict):
         raise ConfigurationError(f"{shown_path(file)}: is not what a sweep writes, or one of an older version")
-    trials, data = parts
+    for name, value in (*trials.items(), *data.items()):
+        if not isinstance(value, dict):
+            raise ConfigurationError(f"{shown_path(file)}: is not what a sweep writes ({name} is no mapping)")
     return trials, data
-
-
-def _is_mapping(value: Any) -> bool:
-    return isinstance(value, dict)
 
 
 def _require_same(

@@ -131,3 +131,5 @@ def test_the_interquartile_interval_covers_the_truth_and_keeps_to_its_strata():
     assert found.high - found.low < 3.0
     assert interquartile_interval([[1.0, 2.0, 3.0, 100.0]]).mean == 2.5
     assert np.isnan(interquartile_interval([[1.0], [3.0]]).low)
+    # One stratum with a single value would have the interval of the other.
+    assert np.isnan(interquartile_interval([[1.0], [3.0, 4.0, 5.0]])[1:]).all()

@@ -104,6 +104,17 @@ def test_methods_without_common_test_episodes_are_said_to_have_none(monkeypatch,
     )
 
 
+def test_a_method_that_costs_nothing_is_no_base_of_a_fraction_and_has_an_interval(monkeypatch, tmp_path, capsys):
+    for algorithm, usd in (("maskable_ppo", 10.0), ("policy_search", 0.0)):
+        write_training(tmp_path / algorithm, algorithm=algorithm, learned_usd=(usd, 2 * usd), rows_usd={})
+    assert blended(monkeypatch, "compare", tmp_path) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    # (10 + 20) / 2, of two episodes from 10 to 20.
+    assert "15.00 (10.00 to 20.00)" in shown
+    assert "No fraction: the other method costs nothing there." in shown
+    assert "No interval" not in shown
+
+
 def test_a_training_that_ended_early_is_refused_or_left_out(monkeypatch, sweep, tmp_path, capsys):
     early = sweep / "shop-policy_search-seed0"
     (early / "benchmark.json").unlink()

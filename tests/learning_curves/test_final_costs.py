@@ -60,8 +60,8 @@ def test_methods_against_rows_are_fractions_of_what_the_row_costs_in_the_same_te
 
 def test_scenarios_are_strata(tmp_path):
     desk = groups(tmp_path / "desk", [90.0, 60.0], rows_usd={"fifo": (100.0, 100.0)})
-    shop = groups(tmp_path / "shop", [80.0], scenario="shop", rows_usd={"fifo": (100.0, 100.0)})
+    shop = groups(tmp_path / "shop", [80.0, 80.0], scenario="shop", rows_usd={"fifo": (100.0, 100.0)})
     (found,) = against_rows([*desk, *shop])
-    # -0.1, -0.4, -0.2: a quarter of three is none, so the mean, -0.7 / 3. Drawn again, desk has -0.8, -0.5 or -0.2 in
-    # sum with probability 1/4, 1/2, 1/4, shop always -0.2: (-0.8 - 0.2) / 3 and (-0.2 - 0.2) / 3.
-    assert found.difference_frac == pytest.approx((-0.7 / 3, -1.0 / 3, -0.4 / 3))
+    # -0.4, -0.2, -0.2, -0.1 without the lowest and the highest: -0.2. Drawn again, desk has twice -0.4, both or twice
+    # -0.1 with probability 1/4, 1/2, 1/4, shop always twice -0.2: (-0.4 - 0.2) / 2 and (-0.2 - 0.1) / 2 at the ends.
+    assert found.difference_frac == pytest.approx((-0.2, -0.3, -0.15))

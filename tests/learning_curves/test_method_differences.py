@@ -1,6 +1,7 @@
 """Methods against each other: paired differences and probabilities of improvement by hand."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -124,12 +125,29 @@ def test_the_share_of_pairs_is_the_statistic_of_mann_and_whitney(tmp_path):
 
 
 def test_its_interval_draws_runs_again_within_scenario_and_method(tmp_path):
-    found = probability_of_improvement([pair(tmp_path, costs(1.0), costs(2.0, 0.0))])
+    found = probability_of_improvement([pair(tmp_path, costs(1.0, 1.0), costs(2.0, 0.0))])
     # Two draws of 2 and 0: both 2 (1 beats both), one of each, both 0, with probability 1/4, 1/2, 1/4.
     assert found.probability == (0.5, 0.0, 1.0)
 
 
-def test_one_run_each_has_no_interval(tmp_path):
-    found = probability_of_improvement([pair(tmp_path, costs(1.0), costs(2.0))])
+@pytest.mark.parametrize("theirs", [(2.0,), (2.0, 3.0)])
+def test_one_run_alone_has_no_interval(tmp_path, theirs):
+    found = probability_of_improvement([pair(tmp_path, costs(1.0), costs(*theirs))])
     assert found.probability.mean == 1.0
     assert math.isnan(found.probability.low)
+    assert math.isnan(found.probability.high)
+
+
+def test_a_hundred_seeds_fit_into_memory(tmp_path):
+    groups = pair(tmp_path, costs(*np.arange(100.0)), costs(*np.arange(50.0, 150.0)))
+    tracemalloc.start()
+    try:
+        found = probability_of_improvement([groups])
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Of 100 times 100 pairs those with 50 <= j <= i < 100 are no less: 50 · 51 / 2, of which 50
+    # are ties, half a pair each.
+    assert found.probability.mean == pytest.approx(1.0 - (50 * 51 / 2 - 50 / 2) / 100**2)
+    # All resamples at once would be 10,000 · 100 · 100 pairs of a byte at least.
+    assert peak_bytes < 2e8

@@ -256,6 +256,35 @@ def test_a_file_that_refers_to_others_is_refused_and_they_are_not_read(place, lo
     assert opened == []  # onnxruntime never saw it
 
 
+def test_a_field_whose_key_a_reader_cuts_to_32_bits_is_no_field(tmp_path):
+    def varint(value):
+        return (bytes([value & 127 | 128]) + varint(value >> 7)) if value > 127 else bytes([value])
+
+    def model(key):
+        """A model whose graph holds a tensor with one field of this key, of one byte."""
+        tensor = varint(key) + b"\x01\x00"
+        graph = bytes([5 << 3 | 2, len(tensor)]) + tensor
+        return bytes([7 << 3 | 2, len(graph)]) + graph
+
+    file = tmp_path / "policy.onnx"
+    external_data = EXTERNAL_FIELDS[0] << 3 | 2
+    file.write_bytes(model(external_data))
+    with pytest.raises(ConfigurationError, match="keeps tensors in other files"):
+        read_model(file)
+    for key in (1 << 32 | external_data, 1 << 60 | external_data):
+        file.write_bytes(model(key))
+        with pytest.raises(ConfigurationError, match="its bytes are no message"):
+            read_model(file)
+
+
+def test_there_is_no_field_of_number_0(tmp_path):
+    file = tmp_path / "policy.onnx"
+    for field in (b"\x00\x01", b"\x02\x01\x00"):  # a number, bytes
+        file.write_bytes(field)
+        with pytest.raises(ConfigurationError, match="its bytes are no message"):
+            read_model(file)
+
+
 def test_every_place_of_a_tensor_in_onnx_is_known():
     # The tables by hand against onnx's own description of the format.
     tensor = TensorProto.DESCRIPTOR

@@ -240,6 +240,7 @@ def test_nothing_of_a_model_is_run_without_trust(tmp_path, monkeypatch, capsys):
         (None, "no such file"),
         ("truncated", "not a model that Stable-Baselines3 saved"),
         ("foreign", "not a model that Stable-Baselines3 saved"),
+        ("odd module", "which does not tell the algorithm: name it"),
         ("weights damaged", "cannot be loaded as PPO"),
         ("folder", "a folder: must be a FILE.zip"),
     ],
@@ -253,6 +254,9 @@ def test_damaged_and_foreign_models(content, message, ppo_file, tiny, tmp_path, 
     elif content == "foreign":
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr("data.csv", "1,2")
+    elif content == "odd module":
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("data", '{"policy_class": {"__module__": []}}')
     elif content == "weights damaged":
         with zipfile.ZipFile(ppo_file) as whole, zipfile.ZipFile(file, "w") as archive:
             for name in whole.namelist():

@@ -47,9 +47,13 @@ def reads(scenario: str, algorithm: str, key: str) -> bool:
 
 def train(trial: Trial, folder: Path) -> Outcome:
     """Take the steps that are missing; cost is that of the algorithm, and 1 USD for each of the seed."""
-    folder.mkdir(exist_ok=True)
     orders_file = folder.parent.parent / "orders.json"
     orders = json.loads(orders_file.read_text()).get(trial.name, {}) if orders_file.exists() else {}
+    return _ordered(trial, folder, orders)
+
+
+def _ordered(trial: Trial, folder: Path, orders: dict) -> Outcome:
+    folder.mkdir(exist_ok=True)
     checkpoint = folder / "checkpoint"
     first_step = int(checkpoint.read_text()) if checkpoint.exists() else 0
     with (folder / "attempts.log").open("a") as log:
@@ -63,6 +67,16 @@ def train(trial: Trial, folder: Path) -> Outcome:
         partial.write_text(str(step + 1))
         partial.replace(checkpoint)
     return Outcome(COSTS_USD[trial.algorithm] + trial.seed, "fifo", RULE_USD)
+
+
+def train_refuse(trial: Trial, folder: Path) -> Outcome:
+    """Train as `train` does, and be refused before the last step."""
+    return _ordered(trial, folder, {"refuse": 1})
+
+
+def train_raise(trial: Trial, folder: Path) -> Outcome:
+    """Train as `train` does, and raise before the last step."""
+    return _ordered(trial, folder, {"raise": 1})
 
 
 def _obey(orders: dict, attempt: int) -> None:
