@@ -123,7 +123,7 @@ def probability_of_improvement(pairs: Sequence[tuple[Group, Group]], *, seed: in
         pairs: the same two methods in each scenario, one pair at least.
         seed: of the draws.
     """
-    costs = [tuple(np.array([run.cost_usd for run in group.runs]) for group in pair) for pair in pairs]
+    costs = [(_costs_usd(group), _costs_usd(against)) for group, against in pairs]
     probability = float(np.mean([_share_less(*pair) for pair in costs]))
     scenarios = tuple(group.scenario for group, _ in pairs)
     method, against = (group.method for group in pairs[0])
@@ -132,6 +132,10 @@ def probability_of_improvement(pairs: Sequence[tuple[Group, Group]], *, seed: in
     generator = np.random.default_rng(seed)
     shares = np.mean([_draw_shares(*pair, generator) for pair in costs], axis=0)
     return Improvement(method, against, scenarios, Interval(probability, *_ends(shares)))
+
+
+def _costs_usd(group: Group) -> NDArray[np.float64]:
+    return np.array([run.cost_usd for run in group.runs])
 
 
 def _draw_shares(

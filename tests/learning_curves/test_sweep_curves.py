@@ -23,10 +23,11 @@ def fails(trial, folder):
 
 @pytest.fixture
 def sweep(monkeypatch, tmp_path):
-    """Return a function that runs a sweep of these keys whose trials are finished already, each with the run folder
-    that `write_training` makes of the settings that `settings_of` returns; its exit code."""
+    """Return a function that runs a sweep of these keys whose trials are finished already but those
+    `failing`, each with the run folder that `write_training` makes of what `settings_of` returns, less a `missing`
+    file; it returns the exit code."""
 
-    def run(settings_of, *, failing=(), **keys):
+    def run(settings_of, *, failing=(), missing=None, **keys):
         stated = {"scenarios": ["tiny"], "algorithms": ["maskable_ppo"], "seeds": 2, "retries": 0}
         (tmp_path / "mine.yaml").write_text(yaml.safe_dump(stated | keys))
         folder = tmp_path / "mine"
@@ -42,6 +43,8 @@ def sweep(monkeypatch, tmp_path):
                 test_seed=0,
                 **settings_of(trial),
             )
+            if missing is not None:
+                (written / missing).unlink()
             write_outcome(written, Outcome(15.0, "fifo", 30.0))
         if not (folder / "sweep.yaml").exists():  # as if the same command had been ended before
             (folder / "sweep.yaml").write_text("trials: {}\ndata: {}\n")
@@ -75,23 +78,28 @@ def test_methods_that_have_other_names_now_are_gone(sweep, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("vary", "settings_of", "said"),
+    ("keys", "settings_of", "said"),
     [
-        ({"benchmark.episodes": [8, 16]}, lambda trial: {}, "are the same training (tiny, maskable_ppo, seed 0)"),
         (
-            {"scenario_overrides": [["name=tiny"], ["demand.scale=2"]]},
+            {"vary": {"benchmark.episodes": [8, 16]}},
+            lambda trial: {},
+            "are the same training (tiny, maskable_ppo, seed 0)",
+        ),
+        (
+            {"vary": {"scenario_overrides": [["name=tiny"], ["demand.scale=2"]]}},
             lambda trial: {"digests": {"scenario tiny": ("a" if "scale" in trial.varied_text else "b") * 64}},
             "scenario tiny is not the same in both",
         ),
         ({}, lambda trial: {"points": ()}, "it has no cost/total_usd of learned"),
+        ({"missing": "benchmark.csv"}, lambda trial: {}, "holds no training that has ended"),
     ],
 )
 def test_trainings_that_cannot_be_compared_are_told_and_change_nothing(
-    sweep, monkeypatch, tmp_path, capsys, vary, settings_of, said
+    sweep, monkeypatch, tmp_path, capsys, keys, settings_of, said
 ):
     monkeypatch.setattr(trials, "resolve_trial", lambda trial: {"overrides": list(trial.overrides)})
     monkeypatch.setattr(trials, "data_of_trials", lambda all_trials: {})
-    assert sweep(settings_of, vary=vary) == 0
+    assert sweep(settings_of, **keys) == 0
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("No curves for TensorBoard: ")]
     assert len(told) == 1
     assert said in told[0]
