@@ -278,6 +278,7 @@ def search_policy(run: TrainingRun, network: CandidateScorer) -> Found:
                         run.keep(SEARCH, network, search.state(courses, number, log.spent()))
             except KeyboardInterrupt:
                 progress.console.print("Policy search stopped; going on with the best so far", highlight=False)
+        run.decisions = log.spent()[1]
     return search.found
 
 

@@ -38,10 +38,12 @@ SEARCH, ROLLOUTS, GRADIENTS, EXPORT, FINISHED = STAGES = (
 class TrainingRun:
     """The training of `config` in `scenario`, in `folder`, new or going on.
 
-    `stage` is where it is; `selection` the choice so far; `lines` the rules beside which the learner is drawn.
+    `stage` is where it is; `selection` the choice so far; `lines` the rules beside which the learner is drawn;
+    `decisions` those on which the stages that are over have trained.
     """
 
     lines: ReferenceLines
+    decisions: int = 0
 
     def __init__(
         self, folder: Path, scenario: Scenario, config: TrainingConfig, device: torch.device, console: Console
@@ -55,6 +57,7 @@ class TrainingRun:
         if self._kept is not None:
             self.selection = Selection(**self._kept["selection"])
             self.lines = ReferenceLines(self._kept["lines"])
+            self.decisions = self._kept["decisions"]
         self.stage: str = STAGES[0] if self._kept is None else self._kept["stage"]
         self.log = RunLog(folder)
         self._used_s = 0.0 if self._kept is None else float(self._kept["seconds"])
@@ -116,6 +119,7 @@ class TrainingRun:
                 "network": network.state_dict(),
                 "selection": vars(self.selection),
                 "lines": self.lines.values,
+                "decisions": self.decisions,
                 "sizes": self.log.sizes(),
                 "seconds": self.seconds(),
                 "random": {
