@@ -17,6 +17,7 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from agents.run_files import PROVENANCE_FILE
+from agents.whole_file import write_whole
 from envs.configuration.document import (
     Document,
     dump_yaml,
@@ -27,7 +28,6 @@ from envs.configuration.document import (
 from envs.configuration.path_keys import Locate, locate_paths
 from envs.errors import ConfigurationError
 from experiments.provenance import Data, collect_provenance, require_same_data
-from experiments.whole_file import write_whole
 
 Config = TypeVar("Config", bound=BaseModel)
 

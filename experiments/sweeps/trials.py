@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.whole_file import write_whole
+from agents.whole_file import write_whole
 
 OUTCOME_FILE = "trial.json"
 """In the run folder of a trial, which is finished when this file is there."""
