@@ -17,6 +17,7 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from agents.run_files import PROVENANCE_FILE
+from agents.whole_file import write_whole
 from envs.configuration.document import (
     Document,
     dump_yaml,
@@ -118,13 +119,13 @@ def yaml_text(model: BaseModel) -> str:
 
 
 def write_yaml(file: Path, model: BaseModel) -> None:
-    """Write a checked configuration so that it can be read again."""
-    file.write_text(yaml_text(model), encoding="utf-8")
+    """Write a checked configuration so that it can be read again, whole or not at all."""
+    write_whole(file, yaml_text(model).encode())
 
 
 def write_json(file: Path, data: Mapping[str, Any]) -> None:
-    """Write plain data."""
-    file.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    """Write plain data, whole or not at all."""
+    write_whole(file, (json.dumps(data, indent=2) + "\n").encode())
 
 
 def write_provenance(folder: Path, seed: int, data: Data) -> None:

@@ -199,14 +199,20 @@ def killed_runs(algorithm: str, folder: Path, whole: Path, kills: int, generator
     in_child(lambda: run_whole(config, folder, f"{algorithm}-timed"))
     whole_s = time.monotonic() - start_s
     n_files = 2 * max(int(file.stem) for file in (whole / STATE_FOLDER).glob("*.json"))
-    for kill in range(kills):
-        name = f"{algorithm}-{kill}"
-        if kill % 5 < 2:
+    killed, attempt = 0, 0
+    while killed < kills:
+        attempt += 1
+        name = f"{algorithm}-{attempt}"
+        if attempt % 5 < 2:
             plant = dies_while_keeping(generator.randint(1, n_files), generator.random())
-            in_child(lambda plant=plant, name=name: (plant(), run_whole(config, folder, name)))  # type: ignore[misc]
+            code, _ = in_child(lambda plant=plant, name=name: (plant(), run_whole(config, folder, name)))  # type: ignore[misc]
         else:
-            in_child(lambda name=name: run_whole(config, folder, name), whole_s * generator.random())  # type: ignore[misc]
+            code, _ = in_child(lambda name=name: run_whole(config, folder, name), whole_s * generator.random())  # type: ignore[misc]
         run = folder / "faults" / name
+        if code != -signal.SIGKILL:  # it was quicker than its killer
+            shutil.rmtree(run)
+            continue
+        killed += 1
         if not (run / "provenance.json").is_file():  # killed before there was a run: it is begun anew
             shutil.rmtree(run, ignore_errors=True)
             in_child(lambda name=name: run_whole(config, folder, name))  # type: ignore[misc]

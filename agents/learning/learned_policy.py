@@ -4,6 +4,7 @@ Room: `agents.learning`. Touches torch and the files of a run folder. Checkpoint
 `weights_only=True`: loading one never executes code.
 """
 
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from agents.run_files import (
     SCENARIO_FILE,
     SELECTION_FILE,
 )
+from agents.whole_file import write_whole
 from envs.errors import ConfigurationError
 from envs.interface.fields import field_table
 from envs.scenario.scenario import Scenario, load_scenario
@@ -79,9 +81,9 @@ def greedy_policy(network: CandidateScorer, scenario: Scenario) -> NetworkPolicy
 
 def save_weights(network: CandidateScorer, file: Path) -> None:
     """Write the weights of `network`, whole or not at all."""
-    draft = file.with_suffix(".draft")
-    torch.save({key: value.cpu() for key, value in network.state_dict().items()}, draft)
-    draft.replace(file)
+    stream = io.BytesIO()
+    torch.save({key: value.cpu() for key, value in network.state_dict().items()}, stream)
+    write_whole(file, stream.getvalue())
 
 
 def load_network(run_folder: Path, weights: str = BEST_FILE) -> tuple[CandidateScorer, Scenario]:

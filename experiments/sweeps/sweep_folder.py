@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from agents.run_files import KEYS_WITHOUT_EFFECT
+from agents.whole_file import DRAFT, write_whole
 from envs.configuration.document import dump_yaml, load_yaml, shown_path
 from envs.errors import ConfigurationError
 from experiments.provenance import DIGITS_SHOWN
 from experiments.run_folder import writing
 from experiments.sweeps.trial_process import LOGS_FOLDER
 from experiments.sweeps.trials import Outcome, Trial, read_outcome
-from experiments.whole_file import DRAFT, write_whole
 
 SWEEP_FILE = "sweep.yaml"
 LOCK_FILE = "sweep.lock"

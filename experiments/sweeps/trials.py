@@ -1,6 +1,6 @@
 """A trial of a sweep: one training, and what it brought.
 
-Room: `experiments.sweeps`. Imports nothing slow (`experiments.whole_file` alone), so that the process of a trial starts
+Room: `experiments.sweeps`. Imports nothing slow (`agents.whole_file` alone), so that the process of a trial starts
 at once; reads and writes the file of an outcome.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.whole_file import write_whole
+from agents.whole_file import write_whole
 
 OUTCOME_FILE = "trial.json"
 """In the run folder of a trial, which is finished when this file is there."""

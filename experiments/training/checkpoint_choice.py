@@ -4,9 +4,11 @@ Room: `experiments.training`. Plays validation episodes; writes weights, the cho
 """
 
 import csv
+import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from agents.learning.network import CandidateScorer
 from agents.network_policy import SampledPolicy
 from agents.run_files import (
     BEST_FILE,
+    PROVENANCE_FILE,
     SELECTION_FILE,
     VALIDATION_FILE,
     checkpoint_file,
@@ -106,9 +109,17 @@ class CheckpointChoice:
             {
                 "mode": self._selection.mode,
                 "validation_cost_usd": self._selection.validation_cost_usd,
-                "provenance": collect_provenance(self.config.seed) | {"steps": self._selection.best_steps},
+                "provenance": self._provenance() | {"steps": self._selection.best_steps},
             },
         )
+
+    def _provenance(self) -> dict[str, Any]:
+        """Return where the run comes from, as it was begun."""
+        file = self._folder / PROVENANCE_FILE
+        if not file.is_file():
+            return collect_provenance(self.config.seed)
+        kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return {key: value for key, value in kept.items() if key != "data"}
 
     def _write_validations(self) -> None:
         with (self._folder / VALIDATION_FILE).open("w", newline="", encoding="utf-8") as stream:

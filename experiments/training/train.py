@@ -51,9 +51,11 @@ from agents.run_files import (
     SCENARIO_FILE,
     SELECTION_FILE,
     START_FILE,
+    STATE_FOLDER,
     TRAINING_FILE,
 )
 from agents.user_code import load_class, telling
+from agents.whole_file import write_whole
 from envs.configuration.document import load_yaml, validate
 from envs.errors import ConfigurationError
 from envs.headline import Headline, Headlined
@@ -63,7 +65,7 @@ from experiments.comparison.comparison import run_benchmark
 from experiments.comparison.tuned_rules import BEST_TUNED, CHOSEN_ROWS, load_rules, tuned_file
 from experiments.console import message_console, say_doubts
 from experiments.progress import episode_progress
-from experiments.provenance import collect_data
+from experiments.provenance import Data, collect_data
 from experiments.run_folder import (
     check_data,
     create_run_folder,
@@ -84,7 +86,6 @@ from experiments.training.run.reference_lines import reference_lines
 from experiments.training.run.training_run import EXPORT, GRADIENTS, ROLLOUTS, SEARCH, TrainingRun
 from experiments.training.training_config import TrainingConfig
 from experiments.transfer.moves import Move, moved
-from experiments.whole_file import write_whole
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -139,8 +140,7 @@ def train(
         for size_factor in config.adjustment.centers.size_factor:
             moved(scenario, Move(size_factor=size_factor))  # or it is refused now
     chosen_device = choose_device(device)
-    stated = () if config.benchmark is None else config.benchmark.policies or ()
-    data = collect_data([scenario], [load_policy(text, scenario) for text in stated])
+    data = _data(scenario, config)
     _shipped_rows(scenario, config)  # before the work, not after it
     callbacks = [*load_callbacks(config), *callbacks]
     folder = create_run_folder(Path(runs_folder), experiment, config.seed, name)
@@ -169,6 +169,8 @@ def resume(
     if is_finished(folder):
         raise ConfigurationError(f"--resume {folder}: this training is finished")
     config = read_run_training(folder)
+    if not (folder / STATE_FOLDER).is_dir() and (folder / SELECTION_FILE).is_file():
+        raise ConfigurationError(f"--resume {folder}: is of an older version, which kept nothing to go on from")
     scenario = load_scenario(folder / SCENARIO_FILE)
     stated = () if config.benchmark is None else config.benchmark.policies or ()
     check_data(f"--resume {folder}", folder, collect_data([scenario], [load_policy(text, scenario) for text in stated]))
@@ -179,6 +181,15 @@ def resume(
     )
 
 
+def _data(scenario: Scenario, config: TrainingConfig) -> Data:
+    """Return the digests of all that a training depends on beside its configuration."""
+    stated = () if config.benchmark is None else config.benchmark.policies or ()
+    files = {f"{row} of {scenario.name}": tuned_file(scenario.name, row) for row in CHOSEN_ROWS}
+    files |= {text: Path(text.rpartition(":")[0]) for text in config.callbacks if ".py:" in text}
+    policies = [load_policy(text, scenario) for text in stated]
+    return collect_data([scenario], policies, {name: file for name, file in files.items() if file.is_file()})
+
+
 def load_callbacks(config: TrainingConfig) -> list[BaseCallback]:
     """Return the callbacks that a training names, each made without arguments."""
     made = []
@@ -186,6 +197,8 @@ def load_callbacks(config: TrainingConfig) -> list[BaseCallback]:
         kind = load_class(text, "callback", "on_step()")
         with telling(f"callback = {text!r}: cannot be made:", kind):
             made.append(kind())
+        if not isinstance(made[-1], BaseCallback):
+            raise ConfigurationError(f"callback = {text!r}: must be a BaseCallback of Stable-Baselines3")
     return made
 
 
@@ -211,6 +224,7 @@ def _go(run: TrainingRun, callbacks: Sequence[BaseCallback], *, bar: bool) -> Tr
     try:
         with run.log:
             _learn(run, callbacks, bar=bar and run.console.is_terminal)
+        run.require_chosen()
         return finish_run(folder, run.scenario, config, run.selection, run.console)
     except NotFiniteError as error:
         raise NotFiniteError(
@@ -222,6 +236,8 @@ def _go(run: TrainingRun, callbacks: Sequence[BaseCallback], *, bar: bool) -> Tr
             f"{what}: cannot be written ({error.strerror or error}); what was kept is whole: "
             f"blended train --resume {folder}"
         ) from error
+    finally:
+        run.close()
 
 
 def _learn(run: TrainingRun, callbacks: Sequence[BaseCallback], *, bar: bool) -> None:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from trainings import begun
 
 from agents.episodes import play_episodes
-from agents.learning.learned_policy import LearnedPolicy, make_network
+from agents.learning.learned_policy import LearnedPolicy, load_network, make_network
 from agents.learning.rollout_classification import Epoch
 from agents.learning.rollouts import Rollouts
 from agents.rules.compiled.adjustments import adjustment_names
@@ -82,6 +82,20 @@ def test_every_pass_is_kept_in_a_table(run):
         noted = [row for row in csv.DictReader(stream) if row["tag"] == "classification/loss"]
     assert [(row["run"], int(row["step"])) for row in noted] == [("learned", 1), ("learned", 2)]
     assert [float(row["value"]) for row in noted] == [float(row["loss"]) for row in rows]
+
+
+def test_the_learner_has_a_curve_from_its_prior_to_what_it_learned(run):
+    folder, _, _ = run
+    with (folder / "metrics.csv").open(newline="") as stream:
+        noted = [row for row in csv.DictReader(stream) if (row["run"], row["tag"]) == ("learned", "cost/total_usd")]
+    with (folder / "classification.csv").open(newline="") as stream:
+        decisions = next(csv.DictReader(stream))["decisions"]
+    assert [row["step"] for row in noted] == ["0", decisions]
+    scenario = load_scenario("premium_desk", ("horizon.days=1",))
+    seed, episodes = demand_seeds(SEED).validation, np.arange(VALIDATION_EPISODES)
+    prior = load_network(folder, "checkpoints/start.pt")[0].prior.read_settings()
+    counts = play_episodes(scenario, RulePolicy("expected_loss", scenario, prior, needs=()), seed, episodes)
+    assert float(noted[0]["value"]) == pytest.approx(np.mean([count["cost_usd"].sum() for count in counts]))
 
 
 def test_rollouts_start_in_training_episodes_and_are_judged_on_validation_episodes(run):

@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.whole_file import write_whole
 from envs.errors import ConfigurationError
 from experiments.training.run.kept_states import KEPT, KeptStates
-from experiments.whole_file import write_whole
 
 STATE = {
     "number": 3,

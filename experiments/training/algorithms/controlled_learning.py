@@ -21,14 +21,14 @@ from agents.learning.rollout_classification import classify
 from agents.learning.rollouts import Choices, Rollouts, join
 from agents.policy import Policy
 from agents.rules.rule_policy import RulePolicy
-from agents.run_files import CLASSIFICATION_FILE, LEARNED_ROW
+from agents.run_files import CLASSIFICATION_FILE, COST_TAG, LEARNED_ROW
 from envs.interface.units import HOUR_S
 from envs.metrics import calendar_days
 from envs.scenario.scenario import Scenario
 from experiments.progress import episode_progress
 from experiments.training.algorithm_settings import ControlledLearning
+from experiments.training.run.run_log import LEAD
 from experiments.training.run.training_run import ROLLOUTS, TrainingRun
-from experiments.training.training_config import TrainingConfig
 
 COLUMNS = ("epoch", "decisions", "minutes", "loss", "saved_usd")
 
@@ -59,7 +59,23 @@ NOTHING = Classified(0, 0.0, 0.0)
 
 def learn_from_rollouts(run: TrainingRun, network: CandidateScorer) -> Classified:
     """Let `network` learn what rollouts of its prior tell, and keep that if validation episodes bear it out; if not, or
-    if Ctrl-C ended the rollouts, it is its prior alone again."""
+    if Ctrl-C ended the rollouts, it is its prior alone again. What it costs before and after is noted."""
+    prior_usd = _costs_usd(run, _prior_of(network, run.scenario))
+    if run.config.adjustment is None and run.own_state(ROLLOUTS) is None:
+        _note(run, float(prior_usd.mean()), 0)
+    found = _classify(run, network, prior_usd)
+    run.decisions += found.decisions
+    _note(run, float(prior_usd.mean()) + (found.difference_usd if found.is_kept else 0.0), run.decisions)
+    return found
+
+
+def _note(run: TrainingRun, cost_usd: float, decisions: int) -> None:
+    """Note what the learner costs on the validation episodes after so many decisions, USD/day."""
+    run.log.note(LEARNED_ROW, {COST_TAG: cost_usd, LEAD: cost_usd - run.lines.least_usd}, decisions, run.seconds())
+    run.lines.go_on(run.log, decisions, run.seconds())
+
+
+def _classify(run: TrainingRun, network: CandidateScorer, prior_usd: NDArray[np.float64]) -> Classified:
     settings = run.config.controlled_learning
     assert settings is not None
     start_s = time.monotonic()
@@ -91,7 +107,7 @@ def learn_from_rollouts(run: TrainingRun, network: CandidateScorer) -> Classifie
     network.to(device)
     if network.is_prior:
         return NOTHING._replace(decisions=len(choices.center))
-    found = _validate(network, run.scenario, run.config, settings, len(choices.center))
+    found = _validate(run, network, prior_usd, len(choices.center))
     if not found.is_kept:
         network.weaken_residual(0.0)
     return found
@@ -137,18 +153,20 @@ def _roll_out(run: TrainingRun, network: CandidateScorer, settings: ControlledLe
     return join(parts)
 
 
-def _validate(
-    network: CandidateScorer, scenario: Scenario, config: TrainingConfig, settings: ControlledLearning, decisions: int
-) -> Classified:
+def _validate(run: TrainingRun, network: CandidateScorer, prior_usd: NDArray[np.float64], decisions: int) -> Classified:
     """Return what `network`, played greedily, costs on the validation episodes against its prior."""
-    episodes = np.arange(settings.validation_episodes)
-    seed, days = config.demand.validation, calendar_days(scenario)
-
-    def costs_usd(policy: Policy) -> NDArray[np.float64]:
-        counts = play_episodes(scenario, policy, seed, episodes, threads=config.threads)
-        return np.array([count["cost_usd"].sum() for count in counts]) / days
-
-    prior_usd = costs_usd(RulePolicy("expected_loss", scenario, network.prior.read_settings(), needs=()))
-    difference_usd = costs_usd(greedy_policy(network, scenario)) - prior_usd
-    error_usd = float(difference_usd.std(ddof=1)) / math.sqrt(len(episodes))
+    difference_usd = _costs_usd(run, greedy_policy(network, run.scenario)) - prior_usd
+    error_usd = float(difference_usd.std(ddof=1)) / math.sqrt(len(difference_usd))
     return Classified(decisions, float(difference_usd.mean()), error_usd)
+
+
+def _prior_of(network: CandidateScorer, scenario: Scenario) -> Policy:
+    return RulePolicy("expected_loss", scenario, network.prior.read_settings(), needs=())
+
+
+def _costs_usd(run: TrainingRun, policy: Policy) -> NDArray[np.float64]:
+    """Return what `policy` costs in each validation episode, USD/day."""
+    assert run.config.controlled_learning is not None
+    episodes = np.arange(run.config.controlled_learning.validation_episodes)
+    counts = play_episodes(run.scenario, policy, run.config.demand.validation, episodes, threads=run.config.threads)
+    return np.array([count["cost_usd"].sum() for count in counts]) / calendar_days(run.scenario)

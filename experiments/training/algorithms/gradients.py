@@ -133,6 +133,8 @@ def learn_by_gradients(
         model.restore_training_state(kept["model"])
         model.env.restore_training_state(kept["environment"])
     left = run.config.gradient_steps - model.num_timesteps
+    # Else threads, and a GPU, would add gradients up in any order, and no run would be the same twice.
+    torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         model.learn(
             left,
@@ -142,6 +144,10 @@ def learn_by_gradients(
             progress_bar=bar,
         )
     except KeyboardInterrupt:
+        if not run.selection.validations:
+            raise  # there is nothing to go on with
         run.say(f"Stopped; going on with the best of {len(run.selection.validations)} checkpoints")
     else:
         course.end()
+    finally:
+        torch.use_deterministic_algorithms(False)

@@ -240,6 +240,11 @@ class _Search:
     def courses_of(self, state: dict[str, Any]) -> list[_Course]:
         """Return the courses of a search that goes on, and take what it had found."""
         starts = {start.name: start for start in known_starts(self._scenario)}
+        for name in (state["found"][0], *(name for name, _, _ in state["courses"])):
+            if name not in starts:
+                raise ConfigurationError(
+                    f"{self._folder}: {name} is no longer among the tuned rules, so it cannot go on"
+                )
         name, form, validation_usd = state["found"]
         self.find(starts[name], form, validation_usd)
         return [self.begin(starts[name], cost_usd, tuple(told)) for name, cost_usd, told in state["courses"]]
@@ -266,7 +271,8 @@ def search_policy(run: TrainingRun, network: CandidateScorer) -> Found:
             done = 0 if kept is None else int(kept["number"])
             progress.advance(task, done)
             # From here on: what is compiled is compiled.
-            end_s = time.monotonic() + 60.0 * settings.minutes - (0.0 if kept is None else kept["spent"][2])
+            start_s = time.monotonic() - (0.0 if kept is None else float(kept["searched_s"]))
+            end_s = start_s + 60.0 * settings.minutes
             try:
                 for number in range(done + 1, settings.generations + 1):
                     is_last = number == settings.generations or time.monotonic() > end_s
@@ -275,9 +281,11 @@ def search_policy(run: TrainingRun, network: CandidateScorer) -> Found:
                     if is_last:
                         break
                     if run.is_due():
-                        run.keep(SEARCH, network, search.state(courses, number, log.spent()))
+                        state = search.state(courses, number, log.spent())
+                        run.keep(SEARCH, network, state | {"searched_s": time.monotonic() - start_s})
             except KeyboardInterrupt:
                 progress.console.print("Policy search stopped; going on with the best so far", highlight=False)
+        run.decisions = log.spent()[1]
     return search.found
 
 

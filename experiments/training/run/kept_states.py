@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from agents.run_files import STATE_FOLDER, state_file
+from agents.whole_file import write_whole
 from envs.errors import ConfigurationError
 from experiments.run_folder import writing
-from experiments.whole_file import write_whole
 
 KEPT = 3
 """Checkpoints that stay; older ones go."""

@@ -24,6 +24,8 @@ from agents.run_files import (
     SEARCH_FILE,
     TENSORBOARD_FOLDER,
 )
+from agents.whole_file import sync
+from envs.errors import ConfigurationError
 from experiments.run_folder import yaml_text
 from experiments.training.training_config import TrainingConfig
 
@@ -117,20 +119,28 @@ class RunLog:
         self.close()
 
     def sizes(self) -> dict[str, int]:
-        """Return how many bytes each file of the log has now, by its path in the folder of the run."""
+        """Return how many bytes each file of the log has, by its path in the folder of the run; they are on disk."""
         self.flush()
-        return {str(file.relative_to(self._folder)): file.stat().st_size for file in _files(self._folder)}
+        files = _files(self._folder)
+        for file in files:
+            sync(file)
+        return {str(file.relative_to(self._folder)): file.stat().st_size for file in files}
 
 
 def cut_back(folder: Path, sizes: Mapping[str, int]) -> None:
-    """Make the log in `folder` what it was when its files had these `sizes`, since what came later is noted again."""
+    """Make the log in `folder` what it was when its files had these `sizes`, since what came later is noted again;
+    raises `ConfigurationError` if some of it is gone."""
+    for name, size in sizes.items():
+        found = (folder / name).stat().st_size if (folder / name).is_file() else 0
+        if found < size:
+            raise ConfigurationError(f"{folder / name}: has {found} bytes: must have the {size} that were written")
     for file in _files(folder):
-        size = sizes.get(str(file.relative_to(folder)))
-        if size is None:
+        name = str(file.relative_to(folder))
+        if name not in sizes:
             file.unlink()
-        elif size < file.stat().st_size:
+        elif sizes[name] < file.stat().st_size:
             with file.open("r+b") as stream:
-                stream.truncate(size)
+                stream.truncate(sizes[name])
 
 
 def _files(folder: Path) -> list[Path]:
@@ -147,7 +157,9 @@ class LearnerOutput(KVWriter):
     def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
         """Note the numbers among `key_values`."""
         numbers = {
-            f"{DETAIL}{key}": float(value) for key, value in key_values.items() if isinstance(value, int | float)
+            f"{DETAIL}{key}": float(value)
+            for key, value in key_values.items()
+            if isinstance(value, int | float | np.number)
         }
         self._log.note(LEARNED_ROW, numbers, step, self._seconds())
 
