@@ -10,10 +10,8 @@ from typing import Annotated
 
 import typer
 
-from envs.errors import ConfigurationError
 from experiments.cli.options import (
     JsonFile,
-    RunsFolder,
     TrainingOverrides,
     require_folders,
     write_result,
@@ -32,7 +30,9 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Decisions to train on, of an algorithm with gradients.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    runs: RunsFolder = Path("runs"),
+    runs: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where run folders are made. [default: runs]")
+    ] = None,
     overrides: TrainingOverrides = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Go on with the run in this folder, which died.")
@@ -59,9 +59,11 @@ def train(
     if resume is None:
         name = config or "bank"
         loaded = load_training(name, tuple(overrides or ()), algorithm=algorithm, seed=seed, steps=steps)
-        result = run(loaded, experiment=Path(name).stem, runs_folder=runs, device=device)
+        result = run(loaded, experiment=Path(name).stem, runs_folder=runs or "runs", device=device)
     else:
-        if any(stated is not None for stated in (config, algorithm, seed, steps, overrides)):
+        if any(stated is not None for stated in (config, algorithm, seed, steps, overrides, runs)):
+            from envs.errors import ConfigurationError
+
             raise ConfigurationError("--resume: must stand alone: what is trained, and how, is in the run's folder")
         loaded = read_run_training(resume)
         result = go_on(resume, device=device)

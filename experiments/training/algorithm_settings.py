@@ -22,7 +22,7 @@ class Network(Checked):
     """
 
     width: int = Field(default=64, ge=4, le=1024)
-    prior_weight: float = Field(default=8.0, ge=0)
+    prior_weight: float = Field(default=0.0, ge=0)
     residual_weight: float = Field(default=1.0, ge=0)
 
 

@@ -164,7 +164,10 @@ def resume(
 ) -> TrainingResult:
     """Go on with a training that died, from its last state that is whole, or from the beginning if it had kept none.
 
-    Raises `ConfigurationError` if there is none, it is finished, or its scenario or recorded days are others now.
+    `callbacks` that were given to `train` must be given again; all callbacks begin anew.
+
+    Raises `ConfigurationError` if there is none, it is finished, another process trains there, or what it depends on,
+    such as its scenario, recorded days, tuned rules and callbacks, is no longer the same.
     """
     if is_finished(folder):
         raise ConfigurationError(f"--resume {folder}: this training is finished")
@@ -172,8 +175,7 @@ def resume(
     if not (folder / STATE_FOLDER).is_dir() and (folder / SELECTION_FILE).is_file():
         raise ConfigurationError(f"--resume {folder}: is of an older version, which kept nothing to go on from")
     scenario = load_scenario(folder / SCENARIO_FILE)
-    stated = () if config.benchmark is None else config.benchmark.policies or ()
-    check_data(f"--resume {folder}", folder, collect_data([scenario], [load_policy(text, scenario) for text in stated]))
+    check_data(f"--resume {folder}", folder, _data(scenario, config))
     return _go(
         TrainingRun(folder, scenario, config, choose_device(device), console or message_console()),
         [*load_callbacks(config), *callbacks],

@@ -1,7 +1,9 @@
 """A training that died goes on as if it never had: the same weights, choice, policy and events, to the last bit."""
 
 import csv
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,12 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from faults import TRAININGS, differences, go_on, no_export, run_whole, small_training
+from faults import TRAININGS, contents, differences, go_on, no_export, run_whole, small_training
 
 from envs.errors import ConfigurationError
 from experiments.cli import main as cli
 from experiments.training import onnx_export
 from experiments.training import train as trainings
+from experiments.training.algorithms import policy_search
 from experiments.training.run import kept_states
 from experiments.training.run.kept_states import KeptStates
 
@@ -150,6 +153,85 @@ def test_what_no_run_is_and_what_is_said_beside_resume_is_one_message(tmp_path, 
 
     assert "no training.yaml there, so it is no training run" in said("--resume", tmp_path)
     assert "--resume: must stand alone" in said("bank", "--resume", tmp_path)
+
+
+@pytest.mark.parametrize("algorithm", ["maskable_ppo", "masked_dqn"])
+def test_two_threads_add_gradients_up_in_one_order(algorithm, tmp_path, monkeypatch):
+    # In batches of some hundred decisions threads share the sums of a gradient.
+    section = {"maskable_ppo": "ppo", "masked_dqn": "dqn"}[algorithm]
+    settings = {**TRAININGS[algorithm][section], "batch_size": 1024, "environments": 64}
+    changes = {"threads": 2, "steps": 4096, section: settings, "network": {"width": 32, "prior_weight": 4}}
+    config = small_training(algorithm, **changes)
+    undisturbed = run_whole(config, tmp_path, "whole")
+    n_files = 2 * max(int(file.stem) for file in (undisturbed / "state").glob("*.json"))
+    with monkeypatch.context() as patch:
+        die_in(patch, n_files // 2)
+        with pytest.raises(DiedError):
+            run_whole(config, tmp_path, "died")
+    go_on(tmp_path / "faults" / "died")
+    assert differences(undisturbed, tmp_path / "faults" / "died") == []
+
+
+def test_a_run_that_lives_is_not_gone_on_with(tmp_path, monkeypatch):
+    folder = died("policy_search", tmp_path, monkeypatch, 5)
+    with (folder / "lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with pytest.raises(ConfigurationError, match="another process is training there"):
+            go_on(folder)
+    go_on(folder)
+
+
+def test_a_run_of_before_there_were_states_is_left_alone(tmp_path):
+    folder = run_whole(small_training("policy_search"), tmp_path, "whole")
+    shutil.rmtree(folder / "state")
+    (folder / "finished").unlink()
+    before = contents(folder)
+    with pytest.raises(ConfigurationError, match="is of an older version, which kept nothing to go on from"):
+        go_on(folder)
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("name", ["checkpoints/best.pt", "selection.json"])
+def test_a_choice_that_was_damaged_is_not_exported(name, tmp_path, monkeypatch):
+    def dies(*_: object, **__: object) -> None:
+        raise DiedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainings, "export_policy", dies)
+        with pytest.raises(DiedError):
+            run_whole(small_training("policy_search"), tmp_path, "died")
+    file = tmp_path / "faults" / "died" / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="is no longer what the training wrote, so it cannot be exported"):
+        go_on(tmp_path / "faults" / "died")
+
+
+def test_a_log_of_which_something_is_gone_is_named(tmp_path, monkeypatch):
+    folder = died("policy_search", tmp_path, monkeypatch, 9)
+    (folder / "search.csv").unlink()
+    with pytest.raises(ConfigurationError, match=r"search\.csv: has 0 bytes: must have the \d+ that were written"):
+        go_on(folder)
+
+
+def test_minutes_of_a_search_count_from_its_first_generation_also_after_it_went_on(tmp_path, monkeypatch):
+    # Starts that take longer than the search may: they are not its minutes.
+    known_starts = policy_search.known_starts
+
+    def slow(scenario):
+        time.sleep(1.5)
+        return known_starts(scenario)
+
+    monkeypatch.setattr(policy_search, "known_starts", slow)
+    search = {**TRAININGS["policy_search"]["adjustment"], "generations": 30, "minutes": 1 / 60}
+    with monkeypatch.context() as patch:
+        die_in(patch, 9)
+        with pytest.raises(DiedError):
+            run_whole(small_training("policy_search", adjustment=search), tmp_path, "died")
+    go_on(tmp_path / "faults" / "died")
+    with (tmp_path / "faults" / "died" / "search.csv").open(newline="") as stream:
+        assert int(list(csv.DictReader(stream))[-1]["generation"]) > 8
 
 
 def test_the_exported_policy_is_the_same_too(tmp_path, monkeypatch):

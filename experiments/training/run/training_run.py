@@ -112,7 +112,7 @@ class TrainingRun:
 
     def _circumstances(self) -> dict[str, str]:
         """Return on what the bits of a result depend beside the configuration."""
-        return {"numpy": np.__version__, "torch": torch.__version__, "device": self.device.type}
+        return {"numpy": np.__version__, "torch": str(torch.__version__), "device": self.device.type}
 
     def require_chosen(self) -> None:
         """Raise `ConfigurationError` unless the weights and the choice in the folder are those that were kept last."""
