@@ -9,24 +9,17 @@ from agents.action_layout import action_layout
 from agents.learning.maskable_ppo.candidate_scoring_policy import CandidateScoringPolicy
 from agents.learning.maskable_ppo.elapsed_time_buffer import ElapsedTimeBuffer
 from agents.learning.maskable_ppo.resumable_ppo import ResumablePPO
-from agents.learning.training_env import TrainingVecEnv
 from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario
 from experiments.training.algorithm_settings import Ppo
+from experiments.training.algorithms.environments import make_environment
 from experiments.training.training_config import TrainingConfig
 
 
 def build_ppo(scenario: Scenario, config: TrainingConfig, device: torch.device) -> ResumablePPO:
     """Return MaskablePPO as the training configuration states it, every row starting at the start."""
     ppo = config.ppo or Ppo()
-    env = TrainingVecEnv(
-        scenario,
-        ppo.environments,
-        config.demand.train,
-        reward_scale_usd=ppo.reward_scale_usd,
-        without_luck=ppo.without_luck,
-        potential_half_life_s=HOUR_S * ppo.discount_half_life_h if ppo.shaped else 0.0,
-    )
+    env = make_environment(scenario, config, ppo)
     model = ResumablePPO(
         CandidateScoringPolicy,
         env,

@@ -17,6 +17,7 @@ from agents.learning.value_learning.q_policy import DuelingPolicy, DuelingQuanti
 from envs.interface.units import HOUR_S
 from envs.scenario.scenario import Scenario
 from experiments.training.algorithm_settings import Dqn, Qrdqn
+from experiments.training.algorithms.environments import make_environment
 from experiments.training.training_config import TrainingConfig
 
 
@@ -24,14 +25,7 @@ def build_dqn(scenario: Scenario, config: TrainingConfig, device: torch.device) 
     """Return `MaskedDQN`, or `MaskedQRDQN` if the training is by that, untrained. With a prior its greedy policy is the
     rule `expected_loss`."""
     settings = config.qrdqn or config.dqn or Dqn()
-    env = TrainingVecEnv(
-        scenario,
-        settings.environments,
-        config.demand.train,
-        reward_scale_usd=settings.reward_scale_usd,
-        without_luck=settings.without_luck,
-        potential_half_life_s=HOUR_S * settings.discount_half_life_h if settings.shaped else 0.0,
-    )
+    env = make_environment(scenario, config, settings)
     policy_arguments: dict[str, Any] = {
         "scorer": {"fields": env.rows.fields, "layout": action_layout(scenario), **config.network.model_dump()}
     }

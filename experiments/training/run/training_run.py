@@ -4,7 +4,8 @@ Room: `experiments.training.run`. Touches the run folder, and the generators of 
 
 A run is a row of stages. What is kept is the state of the stage it is in, the network, the choice so far, the log's
 sizes, the time that was used, and the random numbers: a run that goes on from there gives the same bits as one that
-never stopped, on the same machine at the same number of threads. What was written since is written again.
+never stopped, on the same machine at the same number of threads. What was written since is written again. One process
+at a time trains in a folder.
 """
 
 import fcntl
@@ -29,12 +30,11 @@ from experiments.training.run.reference_lines import ReferenceLines
 from experiments.training.run.run_log import RunLog, cut_back
 from experiments.training.training_config import TrainingConfig
 
-SEARCH, ROLLOUTS, GRADIENTS, EXPORT, FINISHED = STAGES = (
+SEARCH, ROLLOUTS, GRADIENTS, EXPORT = STAGES = (
     "policy_search",
     "controlled_learning",
     "gradients",
     "export",
-    "finished",
 )
 """The stages, in order; a run passes over those that its algorithm does not have."""
 
