@@ -340,6 +340,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50, help="runs of each algorithm that are killed")
     parser.add_argument("--damages", type=int, default=200, help="truncations, and flipped bits, of a checkpoint")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--algorithms", nargs="+", choices=list(TRAININGS), default=list(TRAININGS))
     stated = parser.parse_args()
     generator = random.Random(stated.seed)
     table = Table("fault", "algorithm", "survived", "of")
@@ -355,7 +356,7 @@ def main() -> None:
     torch.set_num_threads(1)  # a pool of threads would not survive a fork
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for algorithm in TRAININGS:
+        for algorithm in stated.algorithms:
             # In this process, whose children then find everything compiled.
             whole = run_whole(small_training(algorithm), folder, f"{algorithm}-whole")
             found = list(killed_runs(algorithm, folder, whole, stated.kills, generator))
