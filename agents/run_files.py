@@ -12,7 +12,8 @@ TRAINING_FILE = "training.yaml"
 """The configuration, resolved."""
 SCENARIO_FILE = "scenario.yaml"
 KEYS_WITHOUT_EFFECT = ("description", "threads", "checkpoint")
-"""Keys of the configuration on which no result depends."""
+"""Keys of the configuration that make no other training. Another number of `threads` changes the last bits of
+gradients, whose sums are then made in another order, and nothing of a search."""
 NETWORK_FILE = "network.json"
 """The settings of the network, which its weights need."""
 CHECKPOINTS_FOLDER = "checkpoints"

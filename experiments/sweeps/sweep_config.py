@@ -110,7 +110,7 @@ class SweepConfig(Checked):
 def _check_varying(key: str, values: tuple[Value, ...]) -> None:
     """Raise `InvalidValueError` if trials with different values of a key would not be different trainings."""
     if key.partition(".")[0] in KEYS_WITHOUT_EFFECT:
-        raise InvalidValueError(("vary", key), "must not vary: no result depends on it")
+        raise InvalidValueError(("vary", key), "must not vary: it makes no other training")
     for place, value in enumerate(values):
         _require_no_mapping(("vary", key), value)
         if value in values[:place]:  # 1000 is 1000.0 to a training as well

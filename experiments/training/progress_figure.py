@@ -19,8 +19,10 @@ from envs.errors import ConfigurationError
 from experiments.comparison.figure import check_file, save
 from experiments.training.training_config import load_training
 
-COLOURS = {"policy search": "#d55e00", "MaskablePPO": "#0072b2"}
-"""Of the palette of Okabe and Ito, by method. What came before MaskablePPO is its start."""
+COLOURS = {"policy search": "#d55e00", "MaskablePPO": "#0072b2", "masked DQN": "#009e73", "masked QR-DQN": "#cc79a7"}
+"""Of the palette of Okabe and Ito, by method. What came before one that learns by gradients is its start."""
+GRADIENTS = {"maskable_ppo": "MaskablePPO", "masked_dqn": "masked DQN", "masked_qrdqn": "masked QR-DQN"}
+"""The methods that learn by gradients, by algorithm."""
 
 
 class Course(NamedTuple):
@@ -41,15 +43,16 @@ class Course(NamedTuple):
 
 
 def read_courses(folder: Path) -> list[Course]:
-    """Return the courses of a run folder: policy search, if there was one, and MaskablePPO greedily, if it was
-    validated after its start. Raises `ConfigurationError` if there is no training, a table is damaged or of an older
-    version, or the start costs nothing."""
+    """Return the courses of a run folder: policy search, if there was one, and what learned by gradients, greedily, if
+    it was validated after its start. Raises `ConfigurationError` if there is no training, a table is damaged or of an
+    older version, or the start costs nothing."""
     if not (folder / TRAINING_FILE).is_file():
         raise ConfigurationError(f"{folder}: is no run folder of a training")
-    scenario = load_training(str(folder / TRAINING_FILE)).scenario
+    config = load_training(str(folder / TRAINING_FILE))
+    scenario = config.scenario
     tables = (
         ("policy search", SEARCH_FILE, "decisions", "validation_usd"),
-        ("MaskablePPO", VALIDATION_FILE, "steps", "greedy"),
+        (GRADIENTS.get(config.algorithm, "MaskablePPO"), VALIDATION_FILE, "steps", "greedy"),
     )
     courses = []
     for method, name, decisions, cost in tables:
@@ -66,7 +69,10 @@ def read_courses(folder: Path) -> list[Course]:
                 )
             costs_usd = [float(row[cost]) for row in rows]
             numbers = [int(row[decisions]) for row in rows]
-            seconds = [60.0 * float(row["minutes"]) for row in rows]
+            minutes = [float(row["minutes"]) for row in rows]
+            # Those of a validation are of the whole run, search included; those of a search are its own.
+            start = minutes[0] if name == VALIDATION_FILE and minutes else 0.0
+            seconds = [60.0 * (number - start) for number in minutes]
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigurationError(f"{folder / name}: is no longer what the training wrote ({error!r})") from error
         if len(rows) > 1 and costs_usd[0] <= 0.0:

@@ -146,7 +146,7 @@ def reproduce(
 
 def finished_run(parent: Path, config: TrainingConfig) -> Path | None:
     """Return the latest folder below `parent` of a finished training as `config` states it, in the scenario as it is
-    now; None if there is none. Description, threads and checkpoints, on which no result depends, may be others."""
+    now; None if there is none. What makes no other training (`KEYS_WITHOUT_EFFECT`) may be different."""
     data = collect_data([load_scenario(config.scenario, config.scenario_overrides)])
     same = {key: getattr(config, key) for key in KEYS_WITHOUT_EFFECT}
     for folder in sorted(parent.glob("*"), reverse=True):
