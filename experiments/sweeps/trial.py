@@ -30,11 +30,13 @@ def _base(scenario: str, algorithm: str) -> TrainingConfig:
 
 def reads(scenario: str, algorithm: str, key: str) -> bool:
     """Return whether the training of a scenario by an algorithm has a place for a dotted key: for those in the section
-    of an algorithm if the training has that section, for `GRADIENT_KEYS` if it learns by gradients, for all others
-    always."""
+    of an algorithm if the training has that section, for `GRADIENT_KEYS` if it learns by gradients, for `prior` if
+    no search fits it, for all others always."""
     training, part = _base(scenario, algorithm), key.partition(".")[0]
     if part in GRADIENT_KEYS:
         return ALGORITHMS[training.algorithm].has_gradients
+    if part == "prior":
+        return training.adjustment is None
     if part in {found.section for found in ALGORITHMS.values()}:
         return getattr(training, part) is not None
     return True

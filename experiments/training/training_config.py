@@ -155,6 +155,10 @@ class TrainingConfig(Checked):
             )
         if self.callbacks and not ALGORITHMS[self.algorithm].has_gradients:
             raise InvalidValueError(("callbacks",), f"must not be there: {self.algorithm} has no step of a learner")
+        if "prior" in self.model_fields_set and self.adjustment is not None:
+            raise InvalidValueError(
+                ("prior",), "must not be there with adjustment: the search chooses its start itself"
+            )
         if self.adjustment is not None and self.network.prior_weight == 0.0:
             raise InvalidValueError(("adjustment",), "needs a prior: network.prior_weight must be > 0")
         if self.controlled_learning is not None and 0.0 in (self.network.prior_weight, self.network.residual_weight):

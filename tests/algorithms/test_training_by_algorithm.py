@@ -30,6 +30,12 @@ def test_a_section_says_which_algorithm_is_meant_and_another_ones_is_refused_by_
         load_training(file)
 
 
+def test_a_prior_is_stated_only_where_no_search_fits_it():
+    assert load_training("bank", ("prior=expected_loss",), algorithm="maskable_ppo").prior == "expected_loss"
+    with pytest.raises(ConfigurationError, match=r"training\.prior.*must not be there with adjustment"):
+        load_training("bank", ("prior=expected_loss",))
+
+
 def test_without_any_section_it_is_policy_search():
     assert TrainingConfig.model_validate({"scenario": "tiny"}).algorithm == "policy_search"
 

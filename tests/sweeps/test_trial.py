@@ -81,6 +81,8 @@ def test_a_training_reads_the_sections_that_it_has():
     assert not reads("tiny", "maskable_ppo", "adjustment.minutes")
     assert not reads("tiny", "policy_search", "ppo.epochs")
     assert reads("tiny", "policy_search", "adjustment.minutes")
+    assert reads("tiny", "maskable_ppo", "prior")
+    assert not reads("tiny", "policy_search", "prior")
     # Its training searches before its rollouts; by another algorithm it is that alone.
     assert reads("certify_value", "controlled_learning", "adjustment.minutes")
     assert not reads("certify_value", "maskable_ppo", "adjustment.minutes")
