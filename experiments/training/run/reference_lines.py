@@ -17,7 +17,7 @@ from envs.counts import add_counts
 from envs.metrics import compute_metrics
 from envs.scenario.scenario import Scenario
 from experiments.comparison.tuned_rules import BEST_TUNED, choose_best, load_rules, tuned_file
-from experiments.training.run.run_log import DETAIL, LEAD, RunLog
+from experiments.training.run.run_log import DETAIL, LEAD, TERMS, RunLog
 from experiments.training.training_config import TrainingConfig
 
 DRAWN_UP_TO = 2.0
@@ -26,13 +26,14 @@ into one; the table of the test has them."""
 
 
 def tagged(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return metrics under their tags: costs under `cost/`, the rest among the details."""
+    """Return metrics under their tags: the total cost, its terms, and the rest among the details."""
     tags = {}
     for key, value in metrics.items():
         if not np.isfinite(value):
             continue
-        is_cost = key.startswith("cost_") and key.endswith("_usd") and key != "cost_per_contact_usd"
-        tags[f"cost/{key[5:]}" if is_cost else COST_TAG if key == "total_cost_usd" else f"{DETAIL}center/{key}"] = value
+        is_term = key.startswith("cost_") and key.endswith("_usd") and key != "cost_per_contact_usd"
+        of_the_rest = COST_TAG if key == "total_cost_usd" else f"{DETAIL}center/{key}"
+        tags[TERMS + key.removeprefix("cost_") if is_term else of_the_rest] = value
     return tags
 
 

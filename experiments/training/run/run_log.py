@@ -31,13 +31,15 @@ from experiments.training.training_config import TrainingConfig
 
 LEAD = "cost/minus_best_rule_usd"
 """The tag of what the learner costs more than the cheapest rule on the same episodes."""
+TERMS = "cost_terms/"
+"""What begins the tags of the cost terms: TensorBoard sorts by name, so the total stands before them."""
 DETAIL = "detail/"
 """What begins the tags of everything but costs: TensorBoard shows one closed card for each first word."""
 LAYOUT = {
     "cost": {
         "total, USD/day": ["Multiline", [f"^{COST_TAG}$"]],
         "learned minus the best rule, USD/day": ["Multiline", [f"^{LEAD}$"]],
-        "terms, USD/day": ["Multiline", ["^cost/(?!total|minus).*_usd$"]],
+        "terms, USD/day": ["Multiline", [f"^{TERMS}"]],
     },
     "service": {
         "service level": ["Multiline", [rf"^{DETAIL}center/[^.]*\.service_level_frac$"]],
