@@ -37,7 +37,7 @@ from experiments.comparison.benchmark_result import BenchmarkResult
 from experiments.comparison.benchmark_tables import compared_metrics
 from experiments.comparison.bound_coverage import Coverage, check_bound, compute_coverage
 from experiments.comparison.outcomes import Outcome, play
-from experiments.comparison.scenario_result import Comparison, ScenarioResult
+from experiments.comparison.scenario_result import Comparisons, ScenarioResult
 from experiments.comparison.tuned_rules import (
     BEST_TUNED,
     CHOSEN_ROWS,
@@ -45,7 +45,7 @@ from experiments.comparison.tuned_rules import (
     load_rules,
 )
 from experiments.console import say_policy_doubts
-from experiments.intervals import Interval, bootstrap_intervals, least_units
+from experiments.intervals import bootstrap_intervals, least_units
 from experiments.progress import episode_progress
 from experiments.provenance import collect_data
 from experiments.seeds import LARGEST_SEED, MOST_EPISODES, demand_seeds
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 
 REFERENCES = (LEARNED_ROW, PRETRAINED, BEST_TUNED)
 """The policy that is compared with all others: the first of these that takes part, otherwise the first one."""
+_COLUMNS = 8192
+"""Differences whose intervals are made at a time."""
 
 
 def run_benchmark(
@@ -236,22 +238,22 @@ def require_different(kind: str, names: Sequence[str], problem: str) -> None:
         raise ConfigurationError(f"{kind} {doubled[0]!r} {problem}")
 
 
-def _compare(outcomes: dict[str, Outcome], reference: str) -> list[Comparison]:
-    """Return the paired differences between all policies, each pair once."""
+def _compare(outcomes: dict[str, Outcome], reference: str) -> Comparisons:
+    """Return the paired differences between all policies, each pair once, the reference first in its pairs."""
     names = [reference, *(name for name in outcomes if name != reference)]
     keys = list(outcomes[reference].metrics)
     metrics = compared_metrics(outcomes[reference].scenario)
     columns = [keys.index(metric) for metric in metrics]
-    pairs = list(itertools.combinations(names, 2))
-    if not pairs:
-        return []
-    differences = np.concatenate(
-        [
-            outcomes[policy].pseudo_values[:, columns] - outcomes[against].pseudo_values[:, columns]
-            for policy, against in pairs
-        ],
-        axis=1,
-    )
-    ends = bootstrap_intervals(differences, least=least_units(outcomes[reference].days))
-    labels = [(policy, against, metric) for policy, against in pairs for metric in metrics]
-    return [Comparison(*label, Interval(*ends[:, i].tolist())) for i, label in enumerate(labels)]
+    values = np.stack([outcomes[name].pseudo_values[:, columns] for name in names])
+    pairs = list(itertools.combinations(range(len(names)), 2))
+    policy, against = (np.repeat([pair[side] for pair in pairs], len(metrics)).astype(np.int64) for side in (0, 1))
+    metric = np.tile(np.arange(len(metrics)), len(pairs))
+    ends = np.empty((3, len(metric)))
+    for start in range(0, len(metric), _COLUMNS):  # not all differences of all pairs at once, which may be a gigabyte
+        part = slice(start, start + _COLUMNS)
+        differences = values[policy[part], :, metric[part]] - values[against[part], :, metric[part]]
+        ends[:, part] = bootstrap_intervals(
+            np.ascontiguousarray(differences.T), least=least_units(outcomes[reference].days)
+        )
+    labels = [(names[i], names[k]) for i, k in pairs]
+    return Comparisons(labels, metrics, ends.reshape(3, len(pairs), len(metrics)))

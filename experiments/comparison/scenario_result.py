@@ -3,8 +3,13 @@
 Room: `experiments.comparison`. Data only.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from envs.headline import Headline, Headlined
 from envs.scenario.scenario import Scenario
@@ -27,6 +32,40 @@ class Comparison:
     difference: Interval
 
 
+class Comparisons(Sequence[Comparison]):
+    """The paired differences of every pair of policies in every metric, kept as numbers: the suite with all tuned rules
+    has a million of them.
+
+    Arguments: the `pairs` of names, the names of `metrics`, and of pair i and metric k the mean, low and high of the
+    difference in `ends[:, i, k]`.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[str, str]], metrics: Sequence[str], ends: NDArray[np.float64]) -> None:
+        self._pairs = {pair: i for i, pair in enumerate(pairs)}
+        self._metrics = {metric: k for k, metric in enumerate(metrics)}
+        self._labels = [*pairs], [*metrics]
+        self._ends = ends
+
+    def __len__(self) -> int:
+        return len(self._pairs) * len(self._metrics)
+
+    @overload
+    def __getitem__(self, index: int) -> Comparison: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Comparison]: ...
+    def __getitem__(self, index: int | slice) -> Comparison | list[Comparison]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        pair, metric = divmod(range(len(self))[index], len(self._metrics))
+        pairs, metrics = self._labels
+        return Comparison(*pairs[pair], metrics[metric], Interval(*self._ends[:, pair, metric].tolist()))
+
+    def difference(self, policy: str, against: str, metric: str) -> Interval:
+        """Return `policy` minus `against`; raises `KeyError` if the pair is not there in this order, or no such
+        metric."""
+        return Interval(*self._ends[:, self._pairs[policy, against], self._metrics[metric]].tolist())
+
+
 @dataclass(frozen=True, repr=False)
 class ScenarioResult(Headlined):
     """What the policies achieved in one scenario.
@@ -47,7 +86,7 @@ class ScenarioResult(Headlined):
     seed: int
     reference: str
     outcomes: dict[str, Outcome]
-    comparisons: list[Comparison]
+    comparisons: Comparisons
     wall_s: float
     data: Data
     chosen: dict[str, str] = field(default_factory=dict)
@@ -61,18 +100,13 @@ class ScenarioResult(Headlined):
     @cached_property
     def summary(self) -> Summary:
         """Who is best and how surely, and what the best policy's cost consists of."""
-        differences = {
-            (found.policy, found.against): found.difference
-            for found in self.comparisons
-            if found.metric == "total_cost_usd"
-        }
 
         def difference(policy: str, against: str) -> Interval:
-            found = differences.get((policy, against))
-            if found is not None:
-                return found
-            mean, low, high = differences[against, policy]
-            return Interval(-mean, -high, -low)
+            try:
+                return self.comparisons.difference(policy, against, "total_cost_usd")
+            except KeyError:  # each pair stands in one order
+                mean, low, high = self.comparisons.difference(against, policy, "total_cost_usd")
+                return Interval(-mean, -high, -low)
 
         # A row that was chosen may be another name of a policy that takes part itself.
         doubles = {
@@ -101,7 +135,11 @@ class ScenarioResult(Headlined):
 
     def comparison(self, against: str, metric: str = "total_cost_usd") -> Comparison:
         """Return the comparison of the reference with another policy; raises `KeyError` if there is none."""
-        for found in self.comparisons:
-            if (found.policy, found.against, found.metric) == (self.reference, against, metric):
-                return found
-        raise KeyError(f"no comparison of {self.reference}, the reference, with {against!r} in {metric!r}")
+        try:
+            return Comparison(
+                self.reference, against, metric, self.comparisons.difference(self.reference, against, metric)
+            )
+        except KeyError:
+            raise KeyError(
+                f"no comparison of {self.reference}, the reference, with {against!r} in {metric!r}"
+            ) from None

@@ -187,7 +187,7 @@ def test_a_result_does_not_depend_on_who_else_takes_part(bank, result):
         assert found.outcomes["chance"].metrics == pytest.approx(
             result.scenarios["bank"].outcomes["chance"].metrics, nan_ok=True
         )
-        assert found.comparisons == []
+        assert len(found.comparisons) == 0
 
 
 def test_another_seed_has_other_episodes(bank, result):
