@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Law = Mapping[str, Any]
-"""A duration or an account value as a scenario file states it, such as `{"distribution": "exponential", "mean_s": 60}`."""
+"""A duration or an account value as a scenario states it, such as `{"distribution": "exponential", "mean_s": 60}`."""
 
 
 @dataclass(frozen=True)
