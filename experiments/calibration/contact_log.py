@@ -29,9 +29,9 @@ LOGGED = np.dtype(
 """One contact that joined its queue.
 
 `day` is the proleptic Gregorian ordinal (`date.toordinal()`) of the local date on which it joined, `arrived_s` the wall
-clock then, seconds after that midnight, 0 ≤ … < 86,400. `wait_s` runs until it was answered or abandoned, ≥ 0, NaN where
-the log does not say. `outcome` is `SERVED` or `ABANDONED`. `handle_s` is talk, hold and after-contact work, ≥ 0, NaN if
-abandoned and where the log does not say. `channel` and `rep` are positions in `ContactLog.channels` and
+clock then, seconds after that midnight, 0 ≤ … < 86,400. `wait_s` runs until it was answered or abandoned, ≥ 0, NaN
+where the log does not say. `outcome` is `SERVED` or `ABANDONED`. `handle_s` is talk, hold and after-contact work, ≥ 0,
+NaN if abandoned and where the log does not say. `channel` and `rep` are positions in `ContactLog.channels` and
 `ContactLog.reps`, `rep` -1 where none is stated. `priority` is seconds of credit in the queue's order, 0 where the log
 has none. `customer` is a number of the customer, -1 where none is stated; `value_usd` the account value, NaN where none
 is stated; `line` the line of the file."""
