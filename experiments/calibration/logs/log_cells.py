@@ -25,12 +25,12 @@ class Cells:
         thousands = re.escape(numbers.thousands)
         grouped = rf"[0-9]{{1,3}}(?:{thousands}[0-9]{{3}})+|" if numbers.thousands else ""
         self._pattern = re.compile(
-            rf"[+-]?(?:{grouped}[0-9]+)?(?:{re.escape(numbers.decimal)}[0-9]*)?(?:[eE][+-]?[0-9]+)?"
+            rf"(?=.*[0-9])[+-]?(?:{grouped}[0-9]+)?(?:{re.escape(numbers.decimal)}[0-9]*)?(?:[eE][+-]?[0-9]+)?"
         )
 
     def number(self, cell: str, unit: str) -> float:
         """Return the number in a cell, in the `unit` that a message names."""
-        if not (self._pattern.fullmatch(cell) and re.search(r"[0-9]", cell)):
+        if not self._pattern.fullmatch(cell):
             written = f"decimal {self._numbers.decimal!r}, thousands {self._numbers.thousands or 'not grouped'!r}"
             raise ValueError(f"must be a number ({unit}) as mapping.numbers writes it: {written}")
         plain = cell.replace(self._numbers.thousands, "") if self._numbers.thousands else cell

@@ -22,8 +22,8 @@ _HALF_DAY_S = 43_200.0
 class RawContact(NamedTuple):
     """A contact as its row states it; texts are those of the log, empty where nothing is stated.
 
-    `instant` is when it joined its queue (`experiments.calibration.logs.moments`), `updated` when its record was written,
-    NaN where the log does not say. The others are as in `experiments.calibration.contact_log.LOGGED`.
+    `instant` is when it joined its queue (`experiments.calibration.logs.moments`), `updated` when its record was
+    written, NaN where the log does not say. The others are as in `experiments.calibration.contact_log.LOGGED`.
     """
 
     instant: float
@@ -159,11 +159,10 @@ class _Row:
 
     def _arrival_and_wait(self, outcome: int) -> tuple[float, float, float]:
         """Return when the contact joined its queue, its wait, and when it was answered, NaN where neither is stated."""
-        column = self._first(self._columns.arrived)
         day = self._day()
-        if column is None:
-            shown = self._columns.arrived[0]
-            self._choose("no_arrival", shown, "must not be empty: when the contact joined its queue")
+        column = self._first(self._columns.arrived) or self._columns.arrived[0]
+        if not self._stated(column):
+            self._choose("no_arrival", column, "must not be empty: when the contact joined its queue")
         starts = self._instants(column, day)
         end_column = self._first(self._columns.answered if outcome == SERVED else self._left_columns())
         ends = () if end_column is None else self._instants(end_column, day, after=starts[0])
@@ -189,9 +188,7 @@ class _Row:
         if len(best) > 1:
             rule = self._mapping.rules.ambiguous_time
             if rule == "refuse":
-                self._refuse(
-                    column, "came twice, since the clock was set back (rules.ambiguous_time: earlier or later)"
-                )
+                self._refuse(column, "came twice, as the clock was set back (rules.ambiguous_time: earlier or later)")
             return best[0] if rule == "earlier" else best[-1]
         return best[0]
 
@@ -223,12 +220,8 @@ class _Row:
             self._choose("handle_below_zero", column, f"a handle time of {handle_s:g} s: must be >= 0 seconds")
             return math.nan
         if handle_s < self._mapping.rules.short_handle_s:
-            shortest = f"{self._mapping.rules.short_handle_s:g} seconds"
-            if (
-                self._choose("short_handle", column, f"a handle time of {handle_s:g} s: must be >= {shortest}")
-                != "keep"
-            ):
-                return math.nan
+            problem = f"a handle time of {handle_s:g} s: must be >= {self._mapping.rules.short_handle_s:g} seconds"
+            return handle_s if self._choose("short_handle", column, problem) == "keep" else math.nan
         return handle_s
 
     def _check_length(self, wait_s: float, handle_s: float) -> None:

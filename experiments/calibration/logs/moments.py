@@ -41,12 +41,18 @@ class Clock:
     def __init__(self, mapping: LogMapping, cells: Cells) -> None:
         self._times = mapping.times
         self._cells = cells
+        self._days: dict[str, int] = {}  # rows of one day follow each other
         self._shift_missing = mapping.rules.missing_time == "shift"
         self._center = None if mapping.time_zone is None else ZoneInfo(mapping.time_zone)
         self._written = ZoneInfo(mapping.times.zone) if mapping.times.zone is not None else self._center
 
     def day(self, cell: str) -> int:
         """Return the day in a cell of the column `date`, as `date.toordinal()`."""
+        if cell not in self._days:
+            self._days[cell] = self._parse_day(cell)
+        return self._days[cell]
+
+    def _parse_day(self, cell: str) -> int:
         form = self._times.date_format
         if form == "days":
             assert self._times.day_zero is not None  # the mapping is checked
