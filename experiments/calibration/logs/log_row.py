@@ -153,9 +153,8 @@ class _Row:
                 known = [*self._reader.outcomes, *self._mapping.outcomes.left_out]
                 self._refuse(column, f"no text of mapping.outcomes ({', '.join(known)}){did_you_mean(text, known)}")
             return self._reader.outcomes[text]
-        if self._columns.answered:
-            return SERVED if self._first(self._columns.answered) else ABANDONED
-        return SERVED
+        told_by = self._columns.served_where or self._columns.answered
+        return SERVED if not told_by or self._first(told_by) else ABANDONED
 
     def _arrival_and_wait(self, outcome: int) -> tuple[float, float, float]:
         """Return when the contact joined its queue, its wait, and when it was answered, NaN where neither is stated."""
@@ -163,7 +162,9 @@ class _Row:
         column = self._first(self._columns.arrived) or self._columns.arrived[0]
         if not self._stated(column):
             self._choose("no_arrival", column, "must not be empty: when the contact joined its queue")
+        before_s = self._sum_s("before_queue")
         starts = self._instants(column, day)
+        starts = starts if math.isnan(before_s) else tuple(start + before_s for start in starts)
         end_column = self._first(self._columns.answered if outcome == SERVED else self._left_columns())
         ends = () if end_column is None else self._instants(end_column, day, after=starts[0])
         # Of a time that came twice, the reading that makes the wait shortest, if one does.

@@ -3,7 +3,7 @@
 Room: `experiments.calibration.logs`. Checked and frozen; reads the mapping's file, never the log.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
-from envs.configuration.document import Document, find_config, load_yaml, validate
+from envs.configuration.document import Document, apply_overrides, find_config, load_yaml, validate
+from envs.configuration.inheritance import resolve_extends
 from envs.configuration.quantities import Checked
 from envs.errors import InvalidValueError
 from envs.scenario.recording import check_date_format, check_time_format
@@ -36,10 +37,11 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
 
 
 class Columns(Checked):
-    """Which column says what. A list of columns for a time means the first of them that states one; of waits and handle
-    times it means their sum."""
+    """Which column says what. A list of columns for a time means the first of them that states one, of durations their
+    sum."""
 
     arrived: Names = Field(min_length=1)
+    before_queue: Names = ()
     date: str | None = None
     answered: Names = ()
     abandoned: Names = ()
@@ -47,6 +49,7 @@ class Columns(Checked):
     wait: Names = ()
     handle: Names = ()
     outcome: str | None = None
+    served_where: Names = ()
     channel: str | None = None
     customer: str | None = None
     rep: str | None = None
@@ -191,9 +194,14 @@ class LogMapping(Checked):
         return "the mapping" if self._document is None else self._document.origin(path)
 
 
-def load_mapping(name_or_path: str | Path) -> LogMapping:
-    """Return the checked mapping of that name in `configs/mappings/`, or of that file. Raises `ConfigurationError`."""
-    document = load_yaml(find_config(name_or_path, "mappings"))
+def load_mapping(name_or_path: str | Path, overrides: Sequence[str] = ()) -> LogMapping:
+    """Return the checked mapping of that name in `configs/mappings/`, or of that file.
+
+    A file that `extends` another is merged over it first (`envs.configuration.inheritance`); `overrides` are
+    `dotted.key=value` texts, applied last. Raises `ConfigurationError` with file, line, path, value and rule.
+    """
+    document = resolve_extends(load_yaml(find_config(name_or_path, "mappings")), "mappings", "mapping")
+    document = apply_overrides(document, overrides)
     mapping = validate(document, LogMapping, "mapping")
     mapping._document = document
     return mapping

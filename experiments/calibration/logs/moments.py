@@ -20,6 +20,7 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 2100
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9](?:[.,][0-9]+)?))?\s*(?:([AaPp])\.?[Mm]\.?)?")
 _LAST_HOUR = 47  # of the day after, as 24:02:10 writes it
 _HOUR_24 = re.compile(r"(?<![0-9:])24(?=:[0-5][0-9])")
+_MINUTES_ALONE = re.compile(r"[0-9]{1,2}:[0-9]{2}(\.[0-9]+)?")
 _SPREAD = re.compile(r"\s*(?:-|–|to)\s*")
 
 
@@ -149,8 +150,9 @@ class Clock:
         """Return the moment of a cell that says its day."""
         form = self._times.format
         if form == "iso":
-            if len(cell) <= 10:
-                raise ValueError("must be a date and a time YYYY-MM-DDTHH:MM:SS; other forms need times.format")
+            if len(cell) <= len("YYYY-MM-DD"):
+                other = _hint(cell) or "; other forms need times.format"
+                raise ValueError(f"must be a date and a time YYYY-MM-DDTHH:MM:SS{other}")
             found, rules = self._parse(cell, None)
         else:
             found, rules = self._parse(cell, form)
@@ -177,10 +179,7 @@ class Clock:
             return parse(_HOUR_24.sub("00", cell, count=1)) + timedelta(days=1), ("hour_24",)
         except ValueError:
             written = "YYYY-MM-DDTHH:MM:SS" if form is None else f"in the form '{form}'"
-            hint = ""
-            if re.fullmatch(r"[0-9]{1,2}:[0-9]{2}(\.[0-9]+)?", cell):
-                hint = "; minutes and seconds alone, as spreadsheets show times, say neither day nor hour"
-            raise ValueError(f"must be a time {written}, as times.format says{hint}") from None
+            raise ValueError(f"must be a time {written}, as times.format says{_hint(cell)}") from None
 
     def _resolve(self, day: int, time_s: float, rules: tuple[str, ...]) -> Readings:
         """Return the instants of a wall clock's time, two where it was set back."""
@@ -200,6 +199,12 @@ class Clock:
                 "reads it as if it was not)"
             )
         return Readings((whole - before_s + rest,), (*rules, "missing_time"))
+
+
+def _hint(cell: str) -> str:
+    if _MINUTES_ALONE.fullmatch(cell):
+        return "; minutes and seconds alone, as spreadsheets show times, say neither day nor hour"
+    return ""
 
 
 def _offset_s(shown: datetime, zone: ZoneInfo, fold: int) -> float:
