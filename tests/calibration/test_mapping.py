@@ -72,9 +72,7 @@ def test_a_column_that_the_log_lacks_is_named_with_the_line_of_the_mapping(tmp_p
     mapping = load(tmp_path, SMALL)
     log = tmp_path / "log.csv"
     log.write_text("date,came\n", encoding="utf-8")
-    with pytest.raises(
-        ConfigurationError, match=r"mapping.columns.arrived = 'at': .*its columns: date, came .*mine.yaml:2"
-    ):
+    with pytest.raises(ConfigurationError, match=r"mapping.columns.arrived = 'at': .*no such column.*mine.yaml:2"):
         read_log(log, mapping)
 
 
