@@ -3,6 +3,8 @@
 Room: `experiments.calibration.estimators`. Pure functions of arrays.
 """
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
@@ -26,7 +28,8 @@ def kaplan_meier(wait_s: Floats, abandoned: NDArray[np.bool_]) -> tuple[Floats, 
     """
     data = stats.CensoredData(uncensored=wait_s[abandoned], right=wait_s[~abandoned])
     found = stats.ecdf(data).sf
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # where nobody is left the interval is NaN, which is said above
         interval = found.confidence_interval(0.95, method="log-log")
     times = np.isin(found.quantiles, wait_s[abandoned])
     return (
