@@ -18,6 +18,7 @@ from experiments.cli.describe import describe
 from experiments.cli.doctor import doctor
 from experiments.cli.evaluate import evaluate
 from experiments.cli.export import export
+from experiments.cli.replay import replay
 from experiments.cli.reproduce import reproduce
 from experiments.cli.sweep import sweep
 from experiments.cli.train import train
@@ -39,6 +40,7 @@ COMMANDS = (
     sweep,
     compare,
     transfer,
+    replay,
 )
 """Every command, in the order of `blended --help`."""
 
