@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from experiments.cli.benchmark import benchmark
+from experiments.cli.calibrate import calibrate
 from experiments.cli.certify import certify
 from experiments.cli.compare import compare
 from experiments.cli.describe import describe
@@ -39,6 +40,7 @@ COMMANDS = (
     sweep,
     compare,
     transfer,
+    calibrate,
 )
 """Every command, in the order of `blended --help`."""
 
