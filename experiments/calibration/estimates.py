@@ -151,6 +151,7 @@ class Estimates:
 
     Attributes:
         name: of the scenario, a text.
+        center_rule: how the center itself orders its queues, as a policy file states it, or a baseline's name.
         days: the days to which the numbers were fitted, `date.toordinal()`, ascending.
         channels: in the order of the log.
         staffing: who works when.
@@ -161,6 +162,7 @@ class Estimates:
     """
 
     name: str
+    center_rule: Law | str
     days: NDArray[np.int64]
     channels: tuple[ChannelEstimate, ...]
     staffing: StaffingEstimate
