@@ -274,8 +274,8 @@ for _tag, _pattern, _first_characters in (
 
 def dump_yaml(data: Any, *, in_lines: bool = False) -> str:
     """Return plain data as a YAML text that `load_yaml` reads as the same data; with `in_lines` lists and mappings of
-    single values stand in a line of at most 120 characters, for readers."""
-    width, flow = (120, None) if in_lines else (80, False)
+    single values stand in a line of about 120 characters, for readers."""
+    width, flow = (110, None) if in_lines else (80, False)
     return yaml.dump(data, Dumper=_CoreSchemaDumper, sort_keys=False, default_flow_style=flow, width=width)
 
 

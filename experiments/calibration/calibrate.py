@@ -135,7 +135,7 @@ def calibrate(
         raise ConfigurationError(f"--out {file}: must end in .yaml")
     stated = () if assumptions is None else load_assumptions(Path(assumptions))
     log = read_log(log_file, load_mapping(mapping, tuple(overrides)))
-    found = estimate(log)
+    found = estimate(log, name=file.stem)
     estimates = replace(found, assumptions=replace_assumptions(found.assumptions, stated))
     write_scenario(estimates, file, log.cleaned)
     return Calibration(log, estimates, file, load_scenario(file))

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from agents.whole_file import write_whole
-from envs.configuration.document import Document, as_document, dump_yaml, parse_yaml
+from envs.configuration.document import dump_yaml, parse_yaml
 from envs.configuration.messages import KeyPath
 from experiments.calibration.estimates import Assumption, Estimates
 from experiments.calibration.scenario_data import scenario_data
-from experiments.calibration.sensitivity.assumptions import assume, write_assumptions
+from experiments.calibration.sensitivity.assumptions import write_assumptions
 from experiments.run_folder import writing
 
 _WIDTH = 120
@@ -44,12 +44,12 @@ def write_scenario(estimates: Estimates, file: Path, cleaned: Mapping[str, int] 
 
 def scenario_text(estimates: Estimates, cleaned: Mapping[str, int]) -> str:
     """Return the scenario as YAML with its comments."""
-    document = stated_document(estimates)
-    text = dump_yaml(document.data, in_lines=True)
-    lines = parse_yaml(text, document.path).locations
+    data = scenario_data(estimates)
+    text = dump_yaml(data, in_lines=True)
+    lines = parse_yaml(text, Path(estimates.name)).locations
     comments: dict[int, list[str]] = {}
     for path, comment in _comments(estimates).items():
-        place = key_path(document.data, path)
+        place = key_path(data, path)
         if place is not None and place in lines:
             comments.setdefault(lines[place].line, []).append(comment)
     result = [*_header(estimates, cleaned), ""]
@@ -61,15 +61,10 @@ def scenario_text(estimates: Estimates, cleaned: Mapping[str, int]) -> str:
     return "\n".join(result) + "\n"
 
 
-def stated_document(estimates: Estimates) -> Document:
-    """Return what the scenario says, every assumed number in its place."""
-    return assume(as_document(scenario_data(estimates)), estimates.assumptions)
-
-
 def numbers_without_origin(estimates: Estimates) -> list[str]:
     """Return the dotted paths of the scenario's numbers that have neither an origin nor an assumption, of their own or
     of a key above them; there are none."""
-    data = stated_document(estimates).data
+    data = scenario_data(estimates)
     known = {key_path(data, path) for path in _comments(estimates)}
     found = []
     for path in _numbers(data, ()):
@@ -107,7 +102,7 @@ def _comments(estimates: Estimates) -> dict[str, str]:
 def _assumed(assumption: Assumption) -> str:
     name = assumption.path.rpartition(".")[2]
     span = f"between {assumption.low:g} and {assumption.high:g}" if assumption.low < assumption.high else "no range"
-    return f"assumed: {name} = {assumption.value:g}, {span}. {assumption.reason}"
+    return f"Assumed: {name} = {assumption.value:g}, {span}: {assumption.reason}"
 
 
 def _header(estimates: Estimates, cleaned: Mapping[str, int]) -> list[str]:
