@@ -5,8 +5,10 @@ Room: `experiments.calibration`. Pure; the one place that says what a calibrated
 
 from typing import Any
 
+from envs.configuration.document import as_document
 from envs.interface.units import WEEKDAYS
 from experiments.calibration.estimates import ChannelEstimate, Estimates
+from experiments.calibration.sensitivity.assumptions import assume
 
 SEGMENT = "customer"
 """The one segment of a calibrated scenario."""
@@ -16,7 +18,7 @@ _PICK_UP_CV = 0.6
 
 def scenario_data(estimates: Estimates) -> dict[str, Any]:
     """Return the complete scenario, one week from Sunday, as plain data. Assumed numbers are those of
-    `estimates.assumptions`, each at its path; a list is entered by the name of its item."""
+    `estimates.assumptions`, each at its path. Raises `ConfigurationError` where such a path leads nowhere."""
     value = dict(estimates.account_value or {"distribution": "lognormal", "mean_usd": None, "cv": _VALUE_CV})
     data: dict[str, Any] = {
         "name": estimates.name,
@@ -26,10 +28,8 @@ def scenario_data(estimates: Estimates) -> dict[str, Any]:
         "channels": [_channel_data(channel) for channel in estimates.channels],
         "groups": [dict(group) for group in estimates.staffing.groups],
     }
-    for assumption in estimates.assumptions:
-        *path, last = assumption.path.split(".")
-        _enter(data, path)[last] = assumption.value
-    return data
+    stated: dict[str, Any] = assume(as_document(data), estimates.assumptions).data
+    return stated
 
 
 def _channel_data(channel: ChannelEstimate) -> dict[str, Any]:
@@ -63,12 +63,3 @@ def _channel_data(channel: ChannelEstimate) -> dict[str, Any]:
             "pick_up": {"distribution": "lognormal", "mean_s": None, "cv": _PICK_UP_CV},
         }
     return data
-
-
-def _enter(data: dict[str, Any], path: list[str]) -> dict[str, Any]:
-    """Return the mapping at `path`, keys and names of items."""
-    place: Any = data
-    for step in path:
-        place = next(item for item in place if item["name"] == step) if isinstance(place, list) else place[step]
-    found: dict[str, Any] = place
-    return found

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from experiments.cli.benchmark import benchmark
+from experiments.cli.calibrate import calibrate
 from experiments.cli.certify import certify
 from experiments.cli.compare import compare
 from experiments.cli.describe import describe
@@ -40,7 +41,11 @@ COMMANDS = (
     sweep,
     compare,
     transfer,
+<<<<<<< HEAD
     replay,
+=======
+    calibrate,
+>>>>>>> 2ad588113465b74902a08460432404a2693f4935
 )
 """Every command, in the order of `blended --help`."""
 

@@ -61,8 +61,8 @@ def read_log(file: str | Path, mapping: LogMapping) -> ContactLog:
     return ContactLog(
         contacts=contacts[inside],
         days=days,
-        channels=tuple(channel.name for channel in mapping.channels),
-        kinds=tuple(channel.kind for channel in mapping.channels),
+        channels=tuple(channel.name for channel in mapping.all_channels),
+        kinds=tuple(channel.kind for channel in mapping.all_channels),
         reps=reps,
         cleaned={rule: reader.cleaned[rule] for rule in MEANINGS if reader.cleaned[rule]},
         source=shown,

@@ -51,7 +51,7 @@ class RowReader:
         self.mapping = mapping
         self.cells = Cells(mapping.numbers)
         self.clock = Clock(mapping, self.cells)
-        self.channels = {text: i for i, channel in enumerate(mapping.channels) for text in channel.texts}
+        self.channels = {text: i for i, channel in enumerate(mapping.all_channels) for text in channel.texts}
         self.outcomes = dict.fromkeys(mapping.outcomes.served, SERVED)
         self.outcomes |= dict.fromkeys(mapping.outcomes.abandoned, ABANDONED)
         self.not_stated = {name: {*mapping.not_stated, *texts} for name, texts in mapping.not_stated_in.items()}
@@ -227,7 +227,7 @@ class _Row:
 
     def _check_length(self, wait_s: float, handle_s: float) -> None:
         rules = self._mapping.rules
-        if self._mapping.channels[self._channel()].kind == "real_time" and wait_s > rules.longest_wait_s:
+        if self._mapping.all_channels[self._channel()].kind == "real_time" and wait_s > rules.longest_wait_s:
             column = (self._columns.wait or self._columns.answered or self._columns.arrived)[0]
             self._choose("too_long", column, f"a wait of {wait_s:g} s: must be <= {rules.longest_wait_s:g} seconds")
         if handle_s > rules.longest_handle_s:

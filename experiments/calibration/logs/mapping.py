@@ -130,13 +130,13 @@ class LogMapping(Checked):
     time_zone: str | None = None
     times: Times = Times()
     numbers: Numbers = Numbers()
-    channels: tuple[LoggedChannel, ...] = (LoggedChannel(name="voice"),)
+    channels: tuple[LoggedChannel, ...] = ()
     outcomes: Outcomes = Outcomes()
-    priorities: dict[str, float] = Field(default_factory=dict)
-    only: dict[str, Names] = Field(default_factory=dict)
-    leave_out: dict[str, Names] = Field(default_factory=dict)
+    priorities: dict[str, float] = Field(default={})
+    only: dict[str, Names] = Field(default={})
+    leave_out: dict[str, Names] = Field(default={})
     not_stated: Names = ("NA", "N/A", "NULL", "null", "None", "NaN")
-    not_stated_in: dict[str, Names] = Field(default_factory=dict)
+    not_stated_in: dict[str, Names] = Field(default={})
     first_day: date | None = None
     last_day: date | None = None
     rules: Rules = Rules()
@@ -171,8 +171,11 @@ class LogMapping(Checked):
     def _check_contacts(self) -> None:
         columns = self.columns
         names = [channel.name for channel in self.channels]
-        if not names or len(set(names)) < len(names):
-            raise InvalidValueError(("channels",), "must be one channel at least, and their names must differ")
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                raise InvalidValueError(("channels", i, "name"), "must differ from the others")
+        if columns.channel is not None and not names:
+            raise InvalidValueError(("channels",), "missing key: what the texts of columns.channel mean")
         if columns.channel is None and len(names) > 1:
             raise InvalidValueError(("columns", "channel"), "missing key: the log has several channels")
         if columns.outcome is not None and not self.outcomes.served:
@@ -188,6 +191,11 @@ class LogMapping(Checked):
             raise InvalidValueError(("columns", "id"), "missing key: what rules.repeated_id compares")
         if self.priorities and columns.priority is None:
             raise InvalidValueError(("columns", "priority"), "missing key: what priorities are of")
+
+    @property
+    def all_channels(self) -> tuple[LoggedChannel, ...]:
+        """The channels; a mapping without any means one, voice."""
+        return self.channels or (LoggedChannel(name="voice"),)
 
     def origin(self, path: tuple[str, ...]) -> str:
         """Return where a key stands, as messages say it."""
