@@ -41,11 +41,8 @@ COMMANDS = (
     sweep,
     compare,
     transfer,
-<<<<<<< HEAD
     replay,
-=======
     calibrate,
->>>>>>> 2ad588113465b74902a08460432404a2693f4935
 )
 """Every command, in the order of `blended --help`."""
 
