@@ -107,8 +107,8 @@ def _write_record(file: Path, contacts: NDArray[Any], channels: tuple[str, ...],
             writer.writerow(row)
 
 
-def _logged_needs(contact: NDArray[Any]) -> list[float | str]:
-    """Return handle time, patience and value as far as the log tells them; an empty text where it does not."""
+def _logged_needs(contact: Any) -> list[float | str]:
+    """Return handle time, patience and value of a contact (`LOGGED`) as far as the log tells them; an empty text where it does not."""
 
     def told(value: float, *, only_if: bool = True) -> float | str:
         return float(value) if only_if and np.isfinite(value) else ""
