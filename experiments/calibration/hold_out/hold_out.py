@@ -163,7 +163,8 @@ def weeks_of(days: NDArray[np.int64]) -> list[list[int]]:
     """Return all days in parts of seven days each, from the first on; a rest of less than four days joins the last."""
     parts = [days[start : start + 7].tolist() for start in range(0, len(days), 7)]
     if len(parts) > 1 and len(parts[-1]) < 4:
-        parts[-2] += parts.pop()
+        rest = parts.pop()
+        parts[-1] += rest
     return parts
 
 
