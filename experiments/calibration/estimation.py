@@ -36,9 +36,10 @@ from experiments.calibration.estimators.presence import mean_present, rep_spans,
 from experiments.calibration.estimators.redials import estimate_redials
 from experiments.calibration.estimators.staffing import available_frac, explaining_reps, shifts_of
 
-BREAK_AFTER_S = 60.0
-"""A rep who takes the next contact so soon after the last was there all the time; what lies between is after-contact
-work, or idle. In days played again, longer gaps are breaks (docs/hold_out.md tells what other values come to)."""
+BREAK_AFTER_S = 90.0
+"""A rep who takes the next contact so soon was there all the time, busy with after-contact work or idle."""
+IDLE_AT_MOST_S = 600.0
+"""After a longer gap the rep was there if nobody waited meanwhile; after one longer than this the rep was away."""
 SHIFT_BREAK_S = 1800.0
 """In a usual week only a gap of this length is a break of the shift; what is lost in shorter ones the available share
 tells."""
@@ -148,7 +149,7 @@ def _estimate_staffing(
         rate_per_s = counts[of_group].mean(axis=0) / INTERVAL_S
         mine = waits[np.isin(waits["day"], days[of_group])]
         if has_reps:
-            spans = [rep_spans(day, SHIFT_BREAK_S) for day in by_day(contacts, days[of_group])]
+            spans = [rep_spans(day, SHIFT_BREAK_S, SHIFT_BREAK_S) for day in by_day(contacts, days[of_group])]
             present = np.mean([mean_present(span, INTERVAL_S, counts.shape[1]) for span in spans], axis=0)
             lost = float((mine["outcome"] == ABANDONED).mean()) if len(mine) else 0.0
             share = available_frac(present, rate_per_s, service_s, patience_s, lost)

@@ -28,7 +28,7 @@ from envs.errors import ConfigurationError
 from envs.metrics import compute_metrics, metric_glossary
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.calibration.contact_log import ContactLog
-from experiments.calibration.estimation import BREAK_AFTER_S, NAMED_FRAC
+from experiments.calibration.estimation import NAMED_FRAC
 from experiments.calibration.estimators.credits import split_by_credit
 from experiments.calibration.estimators.presence import served_share
 from experiments.calibration.hold_out.hold_out import as_policy
@@ -166,9 +166,7 @@ def replay(
     left_out = []
     with TemporaryDirectory() as folder:
         for day in fitting.days.tolist():
-            found = logged_day(
-                base, fitting, day, Path(folder), needs="logged", break_after_s=BREAK_AFTER_S, speeds=speeds
-            )
+            found = logged_day(base, fitting, day, Path(folder), needs="logged", speeds=speeds)
             if found is None:
                 left_out.append(day)
             else:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from logged import FIRST_DAY
 
 from experiments.calibration.estimators.arrivals import (
     close_ends,
@@ -12,7 +13,6 @@ from experiments.calibration.estimators.arrivals import (
     find_profiles,
     weekday_positions,
 )
-from logged import FIRST_DAY
 
 
 def test_contacts_are_counted_by_day_and_half_hour() -> None:

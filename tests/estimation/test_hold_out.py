@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from logged import FIRST_DAY, contacts, log_of, queue_log
 
 from agents.catalog import load_policy
 from envs.errors import ConfigurationError
@@ -17,7 +18,6 @@ from experiments.calibration.hold_out.service import figures, sum_logged, sum_se
 from experiments.calibration.logs.log_file import read_log
 from experiments.calibration.logs.mapping import load_mapping
 from experiments.calibration.scenario_data import scenario_data
-from logged import FIRST_DAY, contacts, log_of, queue_log
 
 BANK_LOG = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "bank1999_02.csv.gz"
 NAN = np.nan
@@ -54,11 +54,11 @@ def test_figures_are_sums_over_sums() -> None:
 
 
 def test_a_logged_day_with_all_that_the_log_tells_is_that_day(tmp_path: Path) -> None:
-    """One rep from 1,000 to 1,130 s and from 1,200 s on, handle times and patience as logged: the same waits."""
+    """One rep from 1,000 to 1,240 s, without a break of over 90 s, handle times and patience as logged: the same waits."""
     log = log_of(contacts(CALLS), 1)
-    day = logged_day(BASE, log, FIRST_DAY, tmp_path, needs="logged", break_after_s=60.0, speeds=np.ones(1))
+    day = logged_day(BASE, log, FIRST_DAY, tmp_path, needs="logged", speeds=np.ones(1))
     assert day is not None
-    assert [(group.name, len(group.shifts or ())) for group in day.groups] == [("rep_0", 2)]
+    assert [(group.name, len(group.shifts or ())) for group in day.groups] == [("rep_0", 1)]
     assert day.horizon.start_weekday == "sunday"
     visits, _ = play_day(day, load_policy("fifo", day).policy, 2, 0)
     for each in visits:
@@ -71,7 +71,7 @@ def test_by_the_laws_handle_times_are_the_laws_at_the_pace_of_the_rep(tmp_path: 
     """A law of 100 s at a speed of 2: the first call takes 50 s, so the second, 10 s later, waits 40 s; the third waits
     40 s more than the second came before it, 1,000 + 50 + 50 − 1,020 = 80 s. Nobody loses patience."""
     log = log_of(contacts(CALLS), 1)
-    day = logged_day(BASE, log, FIRST_DAY, tmp_path, needs="law", break_after_s=60.0, speeds=np.full(1, 2.0))
+    day = logged_day(BASE, log, FIRST_DAY, tmp_path, needs="law", speeds=np.full(1, 2.0))
     assert day is not None
     (visit,), _ = play_day(day, load_policy("fifo", day).policy, 1, 0)
     np.testing.assert_allclose(visit.wait_s, [0.0, 40.0, 80.0, 0.0])
@@ -80,7 +80,7 @@ def test_by_the_laws_handle_times_are_the_laws_at_the_pace_of_the_rep(tmp_path: 
 def test_a_day_without_reps_or_contacts_is_no_scenario(tmp_path: Path) -> None:
     log = log_of(contacts([(FIRST_DAY, 1000.0, 5.0, NAN, -1)]), 1, [FIRST_DAY, FIRST_DAY + 1])
     for day in log.days.tolist():
-        assert logged_day(BASE, log, day, tmp_path, needs="law", break_after_s=60.0, speeds=np.ones(1)) is None
+        assert logged_day(BASE, log, day, tmp_path, needs="law", speeds=np.ones(1)) is None
 
 
 def test_weeks_begin_with_the_first_day_and_a_short_rest_joins_the_last() -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from logged import FIRST_DAY, contacts
 
 from experiments.calibration.estimators.redials import estimate_redials, next_contact_s
-from logged import FIRST_DAY, contacts
 
 
 def test_the_next_contact_is_reckoned_from_the_end_of_the_wait() -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from logged import FIRST_DAY, contacts, log_of, queue_log
 
 from envs.errors import ConfigurationError
 from experiments.replay.replay import OWN_RULE, replay
-from logged import FIRST_DAY, contacts, log_of, queue_log
 
 SCENARIO = {
     "name": "center",

@@ -4,31 +4,43 @@ import math
 
 import numpy as np
 import pytest
+from logged import FIRST_DAY, contacts, log_of
 
 from experiments.calibration.estimators.after_work import GRID_S, needed_bounds, turnbull
 from experiments.calibration.estimators.credits import split_by_credit
 from experiments.calibration.estimators.erlang_a import erlang_a, interpolated
 from experiments.calibration.estimators.presence import mean_present, rep_spans
 from experiments.calibration.estimators.staffing import available_frac, explaining_reps, shifts_of
-from logged import FIRST_DAY, contacts, log_of
 
 NAN = np.nan
 
 
 def test_a_rep_is_there_from_first_to_last_contact_but_for_longer_gaps() -> None:
     """Rep 0: 0 to 100 s, 130 to 200 s (a gap of 30 s), 400 to 450 s (a gap of 200 s). Rep 1 once, after a wait."""
-    day = contacts([(0, 0.0, 0.0, 100.0, 0), (0, 120.0, 10.0, 70.0, 0), (0, 400.0, 0.0, 50.0, 0), (0, 5.0, 5.0, 8.0, 1)])
-    spans = rep_spans(day, 60.0)
+    day = contacts(
+        [(0, 0.0, 0.0, 100.0, 0), (0, 120.0, 10.0, 70.0, 0), (0, 400.0, 0.0, 50.0, 0), (0, 5.0, 5.0, 8.0, 1)]
+    )
+    spans = rep_spans(day, 60.0, 60.0)
     assert spans.tolist() == [(0, 0.0, 200.0), (0, 400.0, 450.0), (1, 10.0, 18.0)]
-    assert len(rep_spans(day, 300.0)) == 2
-    assert len(rep_spans(day[:0], 60.0)) == 0
+    assert len(rep_spans(day, 300.0, 300.0)) == 2
+    assert len(rep_spans(day[:0], 60.0, 60.0)) == 0
     # Of the first 100 s rep 0 is there throughout and rep 1 for 8 s; of the second rep 0 alone.
     np.testing.assert_allclose(mean_present(spans, 100.0, 3), [1.08, 1.0, 0.0])
 
 
 def test_a_contact_within_another_of_the_same_rep_is_one_span() -> None:
     day = contacts([(0, 0.0, 0.0, 100.0, 0), (0, 20.0, 0.0, 10.0, 0)])
-    assert rep_spans(day, 60.0).tolist() == [(0, 0.0, 100.0)]
+    assert rep_spans(day, 60.0, 60.0).tolist() == [(0, 0.0, 100.0)]
+
+
+@pytest.mark.parametrize(
+    ("from_s", "wait_s", "spans"), [(200.0, 20.0, 2), (99.0, 5.0, 1), (301.0, 9.0, 1), (90.0, 16.0, 2)]
+)
+def test_a_rep_in_a_longer_gap_was_idle_unless_somebody_waited(from_s: float, wait_s: float, spans: int) -> None:
+    """The gap lasts from 100 to 300 s; until 105 s the rep may be still busy, and who comes at 301 s waits later."""
+    day = contacts([(0, 0.0, 0.0, 100.0, 0), (0, 300.0, 0.0, 9.0, 0), (0, from_s, wait_s, NAN, -1)])
+    assert len(rep_spans(day, 60.0, 600.0)) == spans
+    assert len(rep_spans(day, 60.0, 150.0)) == 2  # nobody is idle for so long
 
 
 def test_what_a_rep_needs_between_two_contacts_is_known_only_if_the_second_had_waited() -> None:

@@ -46,14 +46,17 @@ def differ_prob(first: Floats, second: Floats) -> float:
     """
     if len(first) < 2 or len(second) < 2:
         return float("nan")
-    volume = float(stats.ttest_ind(first.sum(axis=1), second.sum(axis=1), equal_var=False).pvalue)
+    volumes = first.sum(axis=1), second.sum(axis=1)
+    volume = float(volumes[0].mean() == volumes[1].mean())
+    if volumes[0].std() > 0.0 or volumes[1].std() > 0.0:
+        volume = float(stats.ttest_ind(*volumes, equal_var=False).pvalue)
     within, df_within = _pearson(first)
     more, more_df = _pearson(second)
     between, df_between = _pearson(np.stack([first.sum(axis=0), second.sum(axis=0)]))
     df_within += more_df
     dispersion = max((within + more) / max(df_within, 1), 1.0)
     shape = float(stats.f.sf(between / max(df_between, 1) / dispersion, max(df_between, 1), max(df_within, 1)))
-    return min(1.0, 2.0 * min(volume if np.isfinite(volume) else 1.0, shape))
+    return min(1.0, 2.0 * min(volume, shape))
 
 
 def _pearson(counts: Floats) -> tuple[float, int]:

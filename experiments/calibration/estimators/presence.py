@@ -3,8 +3,8 @@
 Room: `experiments.calibration.estimators`. Pure functions of arrays.
 
 A log of contacts does not say when a rep was logged in. What it shows is first and last contact of a day, and the gaps
-between. A rep between two contacts may have been idle, busy with other things, or away; a longer gap is taken as time
-away, a shorter one as time there.
+between. In a gap a rep may have been idle, busy with other things, or away. Who is idle answers, so where somebody
+waited the rep was not; a short gap is after-contact work, a longer one time away.
 """
 
 from typing import Any
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from experiments.calibration.contact_log import SERVED
 
+SOON_S = 5.0
+"""So soon nobody can take the next contact."""
 SPAN = np.dtype([("rep", np.int64), ("start_s", np.float64), ("end_s", np.float64)])
 """A rep was there from `start_s` to `end_s`, seconds after midnight of a day."""
 
@@ -27,20 +29,32 @@ def served_by(contacts: NDArray[Any]) -> NDArray[Any]:
     return mine[np.lexsort((mine["arrived_s"] + mine["wait_s"], mine["rep"], mine["day"]))]
 
 
-def rep_spans(contacts: NDArray[Any], break_after_s: float) -> NDArray[Any]:
+def rep_spans(contacts: NDArray[Any], break_after_s: float, idle_at_most_s: float) -> NDArray[Any]:
     """Return when each rep was there on the one day of `contacts` (`LOGGED`): `SPAN` records in order of rep and time.
 
-    Contacts of a rep that overlap, or follow each other within `break_after_s` seconds, are one span.
+    Contacts of a rep that overlap, or follow each other within `break_after_s` seconds, are one span. After a longer
+    gap they still are if nobody waited during it, but for its first `SOON_S` seconds: the rep may have been idle.
+    Nobody is idle for longer than `idle_at_most_s` seconds.
     """
     mine = served_by(contacts)
     if len(mine) == 0:
         return np.zeros(0, SPAN)
     start_s = mine["arrived_s"] + mine["wait_s"]
     end_s = start_s + mine["handle_s"]
+    waited = contacts[np.isfinite(contacts["wait_s"]) & (contacts["wait_s"] > 0.0)]
+    from_s, until_s = np.sort(waited["arrived_s"]), np.sort(waited["arrived_s"] + waited["wait_s"])
+
+    def is_away(left_s: float, back_s: float) -> bool:
+        gap_s = back_s - left_s
+        if gap_s <= break_after_s or gap_s > idle_at_most_s:
+            return gap_s > break_after_s
+        # Who began to wait before the end, less who had stopped before the start.
+        return bool(np.searchsorted(from_s, back_s) > np.searchsorted(until_s, left_s + SOON_S, side="right"))
+
     spans = []
     rep, first_s, last_s = int(mine["rep"][0]), float(start_s[0]), float(end_s[0])
     for who, begun_s, ended_s in zip(mine["rep"].tolist(), start_s.tolist(), end_s.tolist(), strict=True):
-        if who != rep or begun_s - last_s > break_after_s:
+        if who != rep or is_away(last_s, begun_s):
             spans.append((rep, first_s, last_s))
             rep, first_s, last_s = who, begun_s, ended_s
         last_s = max(last_s, ended_s)

@@ -24,7 +24,7 @@ from agents.rules.registry import RuleFile
 from envs.errors import ConfigurationError
 from experiments.calibration.contact_log import ContactLog
 from experiments.calibration.estimates import Estimates, Law
-from experiments.calibration.estimation import BREAK_AFTER_S, NAMED_FRAC, estimate
+from experiments.calibration.estimation import NAMED_FRAC, estimate
 from experiments.calibration.estimators.credits import split_by_credit
 from experiments.calibration.estimators.handle_times import rep_speeds
 from experiments.calibration.estimators.presence import served_share
@@ -208,7 +208,6 @@ def _play_held_day(
             day,
             folder,
             needs="law",
-            break_after_s=BREAK_AFTER_S,
             speeds=pace_of_reps(log, held, pace),
         )
         if scenario is None:

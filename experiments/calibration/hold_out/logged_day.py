@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from envs.interface.units import DAY_S, WEEKDAYS
 from envs.scenario.scenario import Scenario, load_scenario
 from experiments.calibration.contact_log import ABANDONED, SERVED, ContactLog
+from experiments.calibration.estimation import BREAK_AFTER_S, IDLE_AT_MOST_S
 from experiments.calibration.estimators.arrivals import weekday_positions
 from experiments.calibration.estimators.presence import rep_spans
 
@@ -30,7 +31,6 @@ def logged_day(
     folder: Path,
     *,
     needs: Needs,
-    break_after_s: float,
     speeds: NDArray[np.float64] | None = None,
 ) -> Scenario | None:
     """Return the scenario of one `day` (`date.toordinal()`) of `log`; None if nobody came, or nobody was there.
@@ -41,11 +41,10 @@ def logged_day(
         day: which day.
         folder: where the record of the day is written.
         needs: whether patience and handle time are the log's.
-        break_after_s: longer gaps between two contacts of a rep are breaks (`presence.rep_spans`).
         speeds: of each rep; None: the reps' own activity is not used, and `base` says who works.
     """
     contacts = log.contacts[log.contacts["day"] == day]
-    spans = rep_spans(contacts, break_after_s) if speeds is not None else None
+    spans = rep_spans(contacts, BREAK_AFTER_S, IDLE_AT_MOST_S) if speeds is not None else None
     if len(contacts) == 0 or (spans is not None and len(spans) == 0):
         return None
     weekday = WEEKDAYS[int(weekday_positions(np.array([day]))[0])]
