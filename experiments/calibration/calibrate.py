@@ -41,12 +41,14 @@ class Calibration(Headlined):
         estimates: what the log tells, and what is assumed.
         file: the scenario's.
         scenario: the scenario, as it was read again from its file.
+        parts: the days (`date.toordinal()`) of each part of the log that is to be held out in turn.
     """
 
     log: ContactLog
     estimates: Estimates
     file: Path
     scenario: Scenario
+    parts: tuple[tuple[int, ...], ...] = ()
 
     def headline(self) -> Headline:
         """Return how many contacts made which scenario, and a row for each cleaning rule that touched some."""
@@ -116,6 +118,7 @@ def calibrate(
     *,
     overrides: Sequence[str] = (),
     assumptions: str | Path | None = None,
+    hold_out: int | None = None,
 ) -> Calibration:
     """Read a log, estimate a scenario from it, and write it.
 
@@ -126,6 +129,7 @@ def calibrate(
         overrides: `dotted.key=value` texts that change the mapping.
         assumptions: a file with assumed numbers and ranges of the user's own, which take the place of those of the same
             path.
+        hold_out: days of each part that is to be held out in turn, if any is.
 
     Raises:
         ConfigurationError: a file cannot be read or written, or says what is wrong.
@@ -135,16 +139,17 @@ def calibrate(
         raise ConfigurationError(f"--out {file}: must end in .yaml")
     stated = () if assumptions is None else load_assumptions(Path(assumptions))
     log = read_log(log_file, load_mapping(mapping, tuple(overrides)))
+    parts = () if hold_out is None else parts_of(log.days, hold_out)
     found = estimate(log, name=file.stem)
     estimates = replace(found, assumptions=replace_assumptions(found.assumptions, stated))
     write_scenario(estimates, file, log.cleaned)
-    return Calibration(log, estimates, file, load_scenario(file))
+    return Calibration(log, estimates, file, load_scenario(file), parts)
 
 
-def parts_of(days: NDArray[np.int64], length: int) -> list[list[int]]:
+def parts_of(days: NDArray[np.int64], length: int) -> tuple[tuple[int, ...], ...]:
     """Return the days of a log in parts of so many days that follow each other, to be held out in turn; the last part
     may be shorter. Raises `ConfigurationError` unless there are two parts at least."""
-    parts = [[int(day) for day in days[start : start + length]] for start in range(0, len(days), length)]
+    parts = tuple(tuple(days[start : start + length].tolist()) for start in range(0, len(days), length))
     if len(parts) < 2:
         raise ConfigurationError(
             f"--hold-out {length}: must be < {len(days)}, the days that the log covers: the rest is fitted"

@@ -55,7 +55,7 @@ Policies = Annotated[
         metavar="A,B,...", help="With --sensitivity: whom to rank; default: every baseline that fits the scenario."
     ),
 ]
-Episodes = Annotated[int | None, typer.Option(min=2, help="With --sensitivity: test episodes of a point; default: 8.")]
+Episodes = Annotated[int | None, typer.Option(min=2, help="With --sensitivity: test episodes of a point; default: 16.")]
 Seed = Annotated[int, typer.Option(help="Seed of what is simulated.")]
 FigureFile = Annotated[
     Path | None,
@@ -87,15 +87,14 @@ def calibrate(
     require_folders(out=out, json=json_file, figure=figure)
     _check_options(hold_out, sensitivity, policies, episodes, figure)
     from experiments.calibration.calibrate import calibrate as run
-    from experiments.calibration.calibrate import parts_of
 
-    found = run(log, mapping, out, overrides=overrides or (), assumptions=assumptions)
+    found = run(log, mapping, out, overrides=overrides or (), assumptions=assumptions, hold_out=hold_out)
     found.show()
     result = found.as_json()
-    if hold_out is not None:
+    if found.parts:
         from experiments.calibration.hold_out.hold_out import hold_out as prove
 
-        proof = prove(found.log, parts_of(found.log.days, hold_out), seed=seed)
+        proof = prove(found.log, found.parts, seed=seed)
         proof.show()
         result["hold_out"] = proof.as_json()
     if sensitivity:
