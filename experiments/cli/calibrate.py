@@ -139,10 +139,10 @@ def _check_options(
 
 def _draw(result: dict[str, Any], figure: Path) -> None:
     if "sensitivity" in result:
-        from experiments.calibration.sensitivity.sensitivity_figure import write_figure
+        from experiments.calibration.sensitivity.sensitivity_figure import write_figure as draw_sensitivity
 
-        write_figure(result["sensitivity"], figure)
+        draw_sensitivity(result["sensitivity"], figure)
     else:
-        from experiments.calibration.hold_out.hold_out_figure import write_figure
+        from experiments.calibration.hold_out.hold_out_figure import write_figure as draw_hold_out
 
-        write_figure(result["hold_out"], figure)
+        draw_hold_out(result["hold_out"], figure)

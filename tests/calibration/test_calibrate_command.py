@@ -24,7 +24,7 @@ outcomes: {served: served, abandoned: abandoned}
 
 
 def write_log(file: Path, days: int = 14) -> None:
-    """Write a made-up center's calls from 9 to 17 o'clock: two reps, first come first served, lognormal handle times."""
+    """Write the calls of a made-up center from 9 to 17 o'clock: two reps, first come first served."""
     generator = np.random.default_rng(1)
     lines = ["day,arrived_s,wait_s,handle_s,rep,outcome"]
     for day in range(days):

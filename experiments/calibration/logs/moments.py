@@ -125,6 +125,11 @@ class Clock:
             if not 0 <= time_s < 2 * DAY_S:
                 raise ValueError(f"must be >= 0 and < {2 * DAY_S:g} seconds after midnight")
             return time_s, ("hour_24",) if time_s >= DAY_S else ()
+        if form == "day_fraction":
+            fraction = self._cells.number(cell, "days after midnight")
+            if not 0 <= fraction < 2:
+                raise ValueError("must be >= 0 and < 2 days after midnight")
+            return round(fraction * DAY_S, 3), ("hour_24",) if fraction >= 1 else ()
         if form in ("clock", "interval"):
             return self._clock_s(cell)
         found, rules = self._parse(cell, form)
