@@ -19,6 +19,7 @@ from experiments.cli.describe import describe
 from experiments.cli.doctor import doctor
 from experiments.cli.evaluate import evaluate
 from experiments.cli.export import export
+from experiments.cli.replay import replay
 from experiments.cli.reproduce import reproduce
 from experiments.cli.sweep import sweep
 from experiments.cli.train import train
@@ -40,6 +41,7 @@ COMMANDS = (
     sweep,
     compare,
     transfer,
+    replay,
     calibrate,
 )
 """Every command, in the order of `blended --help`."""

@@ -57,7 +57,7 @@ def fit_hyperexponential(handle_s: Floats, iterations: int = 500) -> Law:
         before = means
         prob = np.clip(weight / len(handle_s), 1e-6, None)
         prob, means = prob / prob.sum(), np.maximum((belongs * times_s[:, np.newaxis]).sum(axis=0) / weight, 1e-3)
-        if np.abs(means - before).max() < 1e-6 * mean_s:
+        if np.abs(means - before).max() < 1e-4 * mean_s:
             break
     first = float(prob[0])
     return {"distribution": "hyperexponential", "prob": [first, 1.0 - first], "mean_s": means.tolist()}

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from agents.catalog import load_policy
 from agents.rules.registry import RuleFile
@@ -27,6 +28,7 @@ from experiments.calibration.estimation import BREAK_AFTER_S, NAMED_FRAC, estima
 from experiments.calibration.estimators.credits import split_by_credit
 from experiments.calibration.estimators.handle_times import rep_speeds
 from experiments.calibration.estimators.presence import served_share
+from experiments.calibration.hold_out.hold_out_tables import show
 from experiments.calibration.hold_out.logged_day import logged_day
 from experiments.calibration.hold_out.played_day import play_day
 from experiments.calibration.hold_out.service import FIGURES, figures, sum_logged, sum_service
@@ -85,6 +87,10 @@ class HoldOut:
         errors = [part.errors(pace) for part in self.parts]
         return {key: max((each[key] for each in errors), key=abs) for key in FIGURES}
 
+    def show(self, console: Console | None = None) -> None:
+        """Print the tables (`hold_out_tables.show`)."""
+        show(self.as_json(), console)
+
     def as_json(self) -> dict[str, Any]:
         """Return all figures as plain data: parts, their days, and half-hours of the day over the part."""
         return {
@@ -118,7 +124,7 @@ def compare(part: HeldOutPart, day: int | None, interval: int | None) -> dict[st
     found: dict[str, Any] = {"contacts": int(logged[0])}
     log = figures(logged)
     for key in FIGURES:
-        found[key] = {"logged": float(log[key]) if logged[0] > 0 else None}
+        found[key] = {"log": float(log[key]) if logged[0] > 0 else None}
     for pace, sums in part.simulated.items():
         each = sums[:, days, intervals].sum(axis=(1, 2))
         whole, spread = figures(each.sum(axis=0)), figures(each)

@@ -36,7 +36,7 @@ def logged_day(
     """Return the scenario of one `day` (`date.toordinal()`) of `log`; None if nobody came, or nobody was there.
 
     Args:
-        base: a scenario as plain data, with the channels of the log: laws, harms, prices.
+        base: a scenario as plain data, with the channels of the log, and perhaps more: laws, harms, prices.
         log: the log, its channels those of `base`.
         day: which day.
         folder: where the record of the day is written.
@@ -61,12 +61,14 @@ def logged_day(
         "replay": {"file": str(file)},
     }
     if spans is not None and speeds is not None:
-        data["groups"] = _groups(spans, speeds, log, weekday)
+        data["groups"] = _groups(spans, speeds, log, weekday, [channel["name"] for channel in base["channels"]])
     return load_scenario(data)
 
 
-def _groups(spans: NDArray[Any], speeds: NDArray[np.float64], log: ContactLog, weekday: str) -> list[dict[str, Any]]:
-    """Return a group for each rep who was there, with the spans as shifts."""
+def _groups(
+    spans: NDArray[Any], speeds: NDArray[np.float64], log: ContactLog, weekday: str, skills: list[str]
+) -> list[dict[str, Any]]:
+    """Return a group for each rep who was there, with the spans as shifts, skilled in all channels."""
     groups = []
     for rep in np.unique(spans["rep"]).tolist():
         mine = spans[spans["rep"] == rep]
@@ -82,7 +84,7 @@ def _groups(spans: NDArray[Any], speeds: NDArray[np.float64], log: ContactLog, w
                 {
                     "name": f"rep_{log.reps[rep]}",
                     "count": 1,
-                    "skills": list(log.channels),
+                    "skills": skills,
                     "shifts": shifts,
                     "proficiency": {channel: {"speed": speed} for channel in log.channels},
                 }

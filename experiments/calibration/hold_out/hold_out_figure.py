@@ -1,0 +1,58 @@
+"""The figure of held-out days: each half-hour of the day, as logged and as simulated.
+
+Room: `experiments.calibration.hold_out`. Needs the extra `report`. Draws the plain data of `HoldOut.as_json`; touches the
+one file that it writes.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.calibration.hold_out.service import FIGURES
+from experiments.comparison.figure import check_file, save
+
+PACES = {"fitted": ("#0072b2", "pace of the reps from the other days"), "logged": ("#d55e00", "pace as on these days")}
+"""Colour (of the palette of Okabe and Ito) and label."""
+_COLUMN_IN, _ROW_IN = 4.2, 2.3
+
+
+def write_figure(result: Mapping[str, Any], file: Path) -> None:
+    """Draw each part of held-out days to a file, one column of panels each; the same result gives the same bytes of
+    SVG."""
+    check_file(file)
+    save(partial(draw, result), file)
+
+
+def draw(result: Mapping[str, Any]) -> Figure:
+    """Return the figure: a column for each part, a row for each figure of service."""
+    parts = result["parts"]
+    figure = Figure(figsize=(_COLUMN_IN * len(parts), _ROW_IN * len(FIGURES)), layout="constrained")
+    axes = figure.subplots(len(FIGURES), len(parts), squeeze=False, sharex=True, sharey="row")
+    for column, part in enumerate(parts):
+        axes[0][column].set_title(f"{part['days'][0]} to {part['days'][-1]}", loc="left", fontsize=10)
+        for row, (key, (name, _)) in enumerate(FIGURES.items()):
+            _draw_figure(axes[row][column], part["by_half_hour"], key)
+            if column == 0:
+                axes[row][column].set_ylabel(name)
+        axes[-1][column].set_xlabel("hour of the day")
+    axes[0][0].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _draw_figure(panel: Axes, half_hours: list[Mapping[str, Any]], key: str) -> None:
+    used = [place for place, found in enumerate(half_hours) if found[key]["log"] is not None]
+    hours = np.array(used) / 2.0 + 0.25
+    for pace, (colour, label) in PACES.items():
+        found = [half_hours[place][key][pace] for place in used]
+        ends = [[np.nan if each[end] is None else each[end] for each in found] for end in ("low", "high")]
+        means = [np.nan if each["mean"] is None else each["mean"] for each in found]
+        panel.fill_between(hours, *ends, color=colour, alpha=0.15, linewidth=0.0)
+        panel.plot(hours, means, color=colour, linewidth=1.2, label=label)
+    panel.plot(hours, [half_hours[place][key]["log"] for place in used], "k.", markersize=4, label="log")
+    panel.grid(color="#dddddd", linewidth=0.6)
+    panel.spines[["top", "right"]].set_visible(False)
