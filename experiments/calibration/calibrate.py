@@ -23,12 +23,14 @@ from envs.scenario.scenario import Scenario, load_scenario
 from experiments.calibration.contact_log import ABANDONED, ContactLog
 from experiments.calibration.estimates import Estimates
 from experiments.calibration.estimation import estimate
+from experiments.calibration.hold_out.hold_out import HoldOut, hold_out
 from experiments.calibration.logs.cleaning import MEANINGS
 from experiments.calibration.logs.log_file import read_log
 from experiments.calibration.logs.mapping import load_mapping
 from experiments.calibration.scenario_file import assumptions_file, write_scenario
 from experiments.calibration.sensitivity.assumptions import load_assumptions, replace_assumptions
 from experiments.console import table_console
+from experiments.progress import episode_progress
 from experiments.texts import digits_text, percent_text
 
 
@@ -78,6 +80,12 @@ class Calibration(Headlined):
             "assumptions": [asdict(assumption) for assumption in self.estimates.assumptions],
         }
 
+    def prove(self, seed: int = 0) -> HoldOut:
+        """Hold each of the `parts` out in turn, and return how well what the rest tells meets it; with a bar."""
+        with episode_progress() as progress:
+            task = progress.add_task("days held out", total=sum(map(len, self.parts)))
+            return hold_out(self.log, self.parts, seed=seed, progress=lambda done: progress.advance(task, done))
+
     def _counts(self) -> list[int]:
         return np.bincount(self.log.contacts["channel"], minlength=len(self.log.channels)).tolist()
 
@@ -118,7 +126,7 @@ def calibrate(
     *,
     overrides: Sequence[str] = (),
     assumptions: str | Path | None = None,
-    hold_out: int | None = None,
+    part_days: int | None = None,
 ) -> Calibration:
     """Read a log, estimate a scenario from it, and write it.
 
@@ -129,7 +137,7 @@ def calibrate(
         overrides: `dotted.key=value` texts that change the mapping.
         assumptions: a file with assumed numbers and ranges of the user's own, which take the place of those of the same
             path.
-        hold_out: days of each part that is to be held out in turn, if any is.
+        part_days: length of each part of the log that `Calibration.prove` holds out in turn.
 
     Raises:
         ConfigurationError: a file cannot be read or written, or says what is wrong.
@@ -139,7 +147,7 @@ def calibrate(
         raise ConfigurationError(f"--out {file}: must end in .yaml")
     stated = () if assumptions is None else load_assumptions(Path(assumptions))
     log = read_log(log_file, load_mapping(mapping, tuple(overrides)))
-    parts = () if hold_out is None else parts_of(log.days, hold_out)
+    parts = () if part_days is None else parts_of(log.days, part_days)
     found = estimate(log, name=file.stem)
     estimates = replace(found, assumptions=replace_assumptions(found.assumptions, stated))
     write_scenario(estimates, file, log.cleaned)

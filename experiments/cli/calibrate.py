@@ -88,13 +88,11 @@ def calibrate(
     _check_options(hold_out, sensitivity, policies, episodes, figure)
     from experiments.calibration.calibrate import calibrate as run
 
-    found = run(log, mapping, out, overrides=overrides or (), assumptions=assumptions, hold_out=hold_out)
+    found = run(log, mapping, out, overrides=overrides or (), assumptions=assumptions, part_days=hold_out)
     found.show()
     result = found.as_json()
     if found.parts:
-        from experiments.calibration.hold_out.hold_out import hold_out as prove
-
-        proof = prove(found.log, found.parts, seed=seed)
+        proof = found.prove(seed)
         proof.show()
         result["hold_out"] = proof.as_json()
     if sensitivity:

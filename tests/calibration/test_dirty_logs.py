@@ -80,7 +80,7 @@ FAULTS = [
         times(f"{AUTUMN}02:30:00,{AUTUMN}02:30:40,,{AUTUMN}02:31:40"),
         TIMES | BERLIN,
         Row(2.5 * HOUR_S, 40, 60),
-        {"ambiguous_time": 3},
+        {"ambiguous_time": 1},
     ),
     Fault(
         "autumn: the reading that makes the wait shortest",
@@ -94,7 +94,7 @@ FAULTS = [
         times(f"{AUTUMN}02:59:50,{AUTUMN}02:00:20,,{AUTUMN}02:01:20"),
         TIMES | BERLIN,
         Row(3 * HOUR_S - 10, 30, 60),  # the clock was set back in between
-        {"ambiguous_time": 3},
+        {"ambiguous_time": 1},
     ),
     Fault(
         "autumn: refused where the mapping says so",
@@ -153,7 +153,7 @@ FAULTS = [
         rows("day,in,up,off,end", "2024-03-25,23:59:50,00:00:20,,00:02:20"),
         CLOCK,
         Row(24 * HOUR_S - 10, 30, 120),
-        {"over_midnight": 2},
+        {"over_midnight": 1},
     ),
     Fault(
         "24:00 is the midnight that ends the day",
@@ -212,6 +212,12 @@ FAULTS = [
         waits("1711357200,10,100,OK"),
         WAITS | {"time_zone": "UTC", "times": {"format": "epoch_ms"}},
         "must be milliseconds, and lies in 1970: it may be seconds: times.format: epoch_s",
+    ),
+    Fault(
+        "epoch milliseconds that a spreadsheet has rounded",
+        waits("1.71136E+12,10,100,OK"),
+        WAITS | {"time_zone": "UTC", "times": {"format": "epoch_ms"}},
+        "column in = '1.71136E+12': must have all its digits: a spreadsheet has rounded it",
     ),
     Fault(
         "a spreadsheet's serial",
@@ -385,6 +391,23 @@ FAULTS = [
         LEGS,
         "log.csv, line 3, column id = '7': stands in line 2 already (rules.repeated_id may be keep_first, keep_last or "
         "sum_handle)",
+    ),
+    Fault(
+        "ids that a spreadsheet has rounded",
+        rows("id,in,wait,work,how", f"4.91512E+11,{GOOD}", f"4.91512E+11,{GOOD}"),
+        LEGS,
+        "line 2, column id = '4.91512E+11': must have all its digits: a spreadsheet has rounded it",
+    ),
+    Fault(
+        "another channel, whatever else is wrong with its row",
+        rows("in,wait,work,how,by", f"{GOOD},phone", ",,,OK,fax"),
+        rules(
+            WAITS
+            | {"columns": {**WAITS["columns"], "channel": "by"}, "channels": [{"name": "voice", "texts": "phone"}]},
+            other_channel="leave_out",
+        ),
+        KEPT,
+        {"other_channel": 1},
     ),
     Fault(
         "a transfer: the first leg's wait, the work of both",

@@ -59,7 +59,7 @@ def load(folder: Path, text: str, *overrides: str) -> Any:
             SMALL + "channels: [{name: voice, texts: [a, b]}, {name: chat, texts: b}]\n",
             "'b' stands twice: must have one",
         ),
-        (SMALL + "outcomes: {served: ok, left_out: ok}\n", "mapping.outcomes.left_out: 'ok' stands twice"),
+        (SMALL + "outcomes: {served: ok, left_out: ok}\n", "mapping.outcomes.left_out = 'ok': 'ok' stands twice"),
         (
             "columns: {arrived: at, served_count: n}\n",
             "must be interval where served_count or abandoned_count are stated",
