@@ -10,6 +10,7 @@ from envs.scenario.scenario import load_scenario
 from experiments.calibration.calibrate import Calibration, calibrate, parts_of
 from experiments.calibration.contact_log import ABANDONED
 from experiments.calibration.scenario_file import numbers_without_origin
+from experiments.calibration.sensitivity.assumptions import load_assumptions
 from experiments.cli import main as cli
 from experiments.description.describe import describe
 
@@ -118,6 +119,21 @@ def test_numbers_of_the_users_own(folder: Path, found: Calibration, tmp_path: Pa
     again = calibrate(folder / "calls.csv", folder / "mapping.yaml", tmp_path / "own_center.yaml", assumptions=own)
     assert again.scenario.segments[0].account_value.mean_usd == 80_000
     assert len(again.estimates.assumptions) == len(found.estimates.assumptions)
+
+
+def test_the_command_ranks_policies_over_what_is_assumed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    options = "--mapping mapping.yaml --out ranked.yaml --sensitivity --policies fifo,expected_loss --episodes 2"
+    files = "--figure ranked.svg --json ranked.json --threads 1"
+    assert run(monkeypatch, folder, "calls.csv", *options.split(), *files.split()) == 0
+    assert "the best policy along each assumed range" in capsys.readouterr().out
+    ranked = json.loads((folder / "ranked.json").read_text())["sensitivity"]
+    assumed = load_assumptions(folder / "ranked.assumptions.yaml")
+    assert list(ranked["moved"]) == [number.path for number in assumed]
+    assert set(ranked["stated"]["costs_usd"]) == {"fifo", "expected_loss"}
+    assert sum(ranked["best_fracs"].values()) == pytest.approx(1.0)
+    assert (folder / "ranked.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
 @pytest.mark.parametrize(
