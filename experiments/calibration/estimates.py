@@ -174,9 +174,15 @@ class Estimates:
     def origins(self) -> dict[str, str]:
         """Return the origin of each estimated number by the dotted path of its key in the scenario, as in `--set`:
         `channels.voice.patience`. A key below such a path has the same origin. Assumed numbers are in `assumptions`."""
-        found = {"groups": self.staffing.origin}
+        found = {
+            "horizon.days": "a week, since rates and shifts are stated by weekday",
+            "segments.customer.share_frac": "the log tells no kinds of customers apart",
+            "segments.customer.account_value": self.account_value_origin,
+            "groups": self.staffing.origin,
+        }
         for channel in self.channels:
             place = f"channels.{channel.name}"
+            found[f"{place}.arrivals.interval_s"] = "half-hours, the grid on which contacts are counted"
             found[f"{place}.arrivals.rate_per_hour"] = channel.arrivals.rate_origin
             found[f"{place}.arrivals.day_factor_cv"] = channel.arrivals.day_factor_origin
             found[f"{place}.handle_time"] = channel.handle_time.origin
@@ -186,6 +192,6 @@ class Estimates:
                 found[f"{place}.after_work"] = channel.after_work_origin
             if channel.redial is not None:
                 found[f"{place}.redial"] = channel.redial.origin
-        if self.account_value is not None:
-            found["segments"] = self.account_value_origin
+            if channel.kind == "deferred":
+                found[f"{place}.pick_up.cv"] = "assumed: about as variable as in the scenario bank"
         return found

@@ -100,8 +100,8 @@ def _estimate_channel(
     handle = estimate_handle_times(mine["day"], mine["handle_s"])
     if handle is None:
         raise ConfigurationError(
-            f"{log.source}: channel {log.channels[place]} has fewer than {LEAST} contacts with a handle time: must have "
-            "more for a law"
+            f"{log.source}: channel {log.channels[place]} has fewer than {LEAST} contacts with a handle time: must "
+            "have more for a law"
         )
     redial = estimate_redials(mine) if kind == "real_time" else None
     arrivals = estimate_arrivals(days, mine["day"], mine["arrived_s"])
@@ -160,14 +160,14 @@ def _estimate_staffing(
     names = tuple(channel.name for channel in channels)
     if has_reps:
         origin = (
-            f"reps' activity: first to last contact of a day without gaps over {SHIFT_BREAK_S / 60:g} minutes, mean per "
-            f"half-hour, times the share available that explains the abandonment by a stationary Erlang-A queue "
+            f"reps' activity: first to last contact of a day without gaps over {SHIFT_BREAK_S / 60:g} minutes, mean "
+            f"per half-hour, times the share available that explains the abandonment by a stationary Erlang-A queue "
             f"({', '.join(shares)} by profile), rounded to whole reps, at least one where contacts come"
         )
     else:
         origin = (
-            "the log names no reps: the number per half-hour whose stationary Erlang-A queue has the mean wait nearest to "
-            "the log's"
+            "the log names no reps: the number per half-hour whose stationary Erlang-A queue has the mean wait nearest "
+            "to the log's"
         )
     return StaffingEstimate(tuple(shifts_of(levels, INTERVAL_S, names)), origin)
 

@@ -144,8 +144,8 @@ def replay(
 
     Args:
         log: the log.
-        scenario: name, path or scenario: laws of what the log does not tell, harms and prices. Its channels are those of
-            the log, one for each credit (`split_by_credit`) or one for all, and perhaps more.
+        scenario: name, path or scenario: laws of what the log does not tell, harms and prices. Its channels are those
+            of the log, one for each credit (`split_by_credit`) or one for all, and perhaps more.
         policies: what `agents.catalog.load_policy` understands.
         overrides: `dotted.key=value` texts for the scenario.
         center_rule: the center's own rule, as a policy; None: longest wait first, with the credit of the log.

@@ -49,8 +49,8 @@ def turnbull(low_s: Floats, high_s: Floats, iterations: int = 200) -> Floats:
     """Return the chance that a need lies in each cell of `GRID_S`, float64 (cells,), by maximum likelihood from bounds.
 
     Self-consistency (Turnbull 1976, J. R. Stat. Soc. B 38(3)): each observation is shared among the cells within its
-    bounds, in proportion to their present chances. A known need lies in the cell (GRID_S[k], GRID_S[k + 1]] that has it.
-    """
+    bounds, in proportion to their present chances. A known need lies in the cell (GRID_S[k], GRID_S[k + 1]] that has
+    it."""
     last = np.clip(np.searchsorted(GRID_S, high_s, side="left"), 1, len(GRID_S) - 1)
     first = np.where(low_s == high_s, last - 1, np.minimum(np.searchsorted(GRID_S, low_s, side="right") - 1, last - 1))
     prob = np.full(len(GRID_S) - 1, 1.0 / (len(GRID_S) - 1))
@@ -86,7 +86,7 @@ def estimate_after_work(days: list[NDArray[Any]], break_after_s: float) -> tuple
         "tail_mean_s": max(tail_s, 1.0),
     }
     return law, (
-        f"maximum likelihood (Turnbull) from {len(low):,} gaps of at most {break_after_s:g} s between two contacts of a "
-        f"rep, {known:,} of them known since the second contact had waited, the others within bounds; mean "
+        f"maximum likelihood (Turnbull) from {len(low):,} gaps of at most {break_after_s:g} s between two contacts of "
+        f"a rep, {known:,} of them known since the second contact had waited, the others within bounds; mean "
         f"{float((prob * centers).sum()):.1f} s"
     )

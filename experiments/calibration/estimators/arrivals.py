@@ -39,10 +39,10 @@ def differ_prob(first: Floats, second: Floats) -> float:
     """Return the p-value of the hypothesis that the days `first` and `second`, counts (days, intervals), follow one
     profile; NaN where there are too few days to say.
 
-    Twice the smaller of two p-values (Bonferroni): of the volume, by Welch's t-test on the days' sums; and of the shape,
-    by Pearson's chi-square of the summed profiles against their common one, divided by the dispersion of single days
-    about the profile of their own group, which is F-distributed (McCullagh and Nelder 1989, Generalized Linear Models,
-    section 4.5): plain Poisson would call every two weekdays different.
+    Twice the smaller of two p-values (Bonferroni): of the volume, by Welch's t-test on the days' sums; and of the
+    shape, by Pearson's chi-square of the summed profiles against their common one, divided by the dispersion of single
+    days about the profile of their own group, which is F-distributed (McCullagh and Nelder 1989, Generalized Linear
+    Models, section 4.5): plain Poisson would call every two weekdays different.
     """
     if len(first) < 2 or len(second) < 2:
         return float("nan")
@@ -123,8 +123,8 @@ def estimate_arrivals(days: NDArray[np.int64], day: NDArray[np.int64], arrived_s
         rates,
         profiles,
         day_factor_cv(volumes),
-        f"mean contacts per half-hour, times 2, of {int(counts.sum()):,} contacts; weekdays share a profile where neither "
-        f"volume nor shape differ at the level {LEVEL:g} ({'; '.join(texts)}); the ends of a day that hold less than "
-        f"{CLOSED_FRAC:.1%} of it are closed",
+        f"mean contacts per half-hour, times 2, of {int(counts.sum()):,} contacts; weekdays share a profile where "
+        f"neither volume nor shape differ at the level {LEVEL:g} ({'; '.join(texts)}); the ends of a day that hold "
+        f"less than {CLOSED_FRAC:.1%} of it are closed",
         f"method of moments on the volumes of {len(days)} days about those of their profile, Poisson noise taken out",
     )

@@ -22,9 +22,9 @@ NOTED_FRAC = 0.1
 def split_by_credit(log: ContactLog, seed: int = 0) -> tuple[ContactLog, Law | str]:
     """Return the log with one channel for each channel and credit, and the center's rule as a policy file states it.
 
-    A channel of one credit keeps its name; of others `voice_90s` has those with 90 s of credit. Credit decides who waits
-    longer, not who waits at all. So where those who did not wait have it less than `NOTED_FRAC` as often as those who
-    waited, the log notes it of those who waited: what it says of the others is drawn, by `seed`, with their shares.
+    A channel of one credit keeps its name; of others `voice_90s` has those with 90 s of credit. Credit decides who
+    waits longer, not who waits at all. So where those who did not wait have it less than `NOTED_FRAC` as often as those
+    who waited, the log notes it of those who waited: what it says of the others is drawn, by `seed`, with their shares.
     """
     contacts = log.contacts.copy()
     drawn = np.random.default_rng(seed)

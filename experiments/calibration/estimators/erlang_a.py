@@ -23,8 +23,8 @@ def erlang_a(rate_per_s: float, service_s: float, patience_s: float, n_reps: int
     """Return the stationary figures of Poisson arrivals at `rate_per_s`, exponential services of mean `service_s` and
     patience of mean `patience_s`, at `n_reps` reps >= 0.
 
-    Birth and death: with j in the center, births at the rate λ, deaths at min(j, n) / service + max(j − n, 0) / patience.
-    By Little's law the mean wait is E[queue] / λ, and abandonments are E[queue] / patience.
+    Birth and death: with j in the center, births at the rate λ, deaths at min(j, n) / service + max(j − n, 0) /
+    patience. By Little's law the mean wait is E[queue] / λ, and abandonments are E[queue] / patience.
     """
     if rate_per_s <= 0.0:
         return Performance(0.0, 0.0, 0.0)

@@ -4,6 +4,7 @@ Room: `experiments.calibration.estimators`. Pure functions of arrays.
 """
 
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +24,14 @@ def kaplan_meier(wait_s: Floats, abandoned: NDArray[np.bool_]) -> tuple[Floats, 
     """Return (times of abandonment, survival from each on, low and high end of its 95 % interval).
 
     Product-limit estimate (Kaplan and Meier 1958, JASA 53(282)) of the patience of customers of whom those not
-    `abandoned` were answered after `wait_s`, which censors them: who is answered in the second in which another abandons
-    was still at risk. The interval is Greenwood's on the scale log(−log S) (`scipy.stats.ecdf`); where S is 0 it is NaN.
-    """
+    `abandoned` were answered after `wait_s`, which censors them: who is answered in the second in which another
+    abandons was still at risk. The interval is Greenwood's on the scale log(−log S) (`scipy.stats.ecdf`); where S is 0
+    it is NaN."""
     data = stats.CensoredData(uncensored=wait_s[abandoned], right=wait_s[~abandoned])
     found = stats.ecdf(data).sf
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # where nobody is left the interval is NaN, which is said above
-        interval = found.confidence_interval(0.95, method="log-log")
+        interval: Any = found.confidence_interval(0.95, method="log-log")
     times = np.isin(found.quantiles, wait_s[abandoned])
     return (
         np.asarray(found.quantiles[times], np.float64),
@@ -81,13 +82,13 @@ def estimate_patience(wait_s: Floats, abandoned: NDArray[np.bool_]) -> PatienceE
     if law["distribution"] == "tabulated":
         middle = len(time_s) // 2
         text = (
-            f"Kaplan-Meier over {len(wait_s):,} customers who waited, {int(abandoned.sum()):,} abandoned, linear between "
-            f"points, exponential beyond {law['time_s'][-1]:g} s; survival at {time_s[middle]:g} s "
+            f"Kaplan-Meier over {len(wait_s):,} customers who waited, {int(abandoned.sum()):,} abandoned, linear "
+            f"between points, exponential beyond {law['time_s'][-1]:g} s; survival at {time_s[middle]:g} s "
             f"{survival_prob[middle]:.3f} (95 %: {low_prob[middle]:.3f} to {high_prob[middle]:.3f})"
         )
     else:
         text = (
-            f"time waited per abandonment of {len(wait_s):,} customers who waited, of whom only {int(abandoned.sum()):,} "
-            "abandoned: too few for a curve"
+            f"time waited per abandonment of {len(wait_s):,} customers who waited, of whom only "
+            f"{int(abandoned.sum()):,} abandoned: too few for a curve"
         )
     return PatienceEstimate(time_s, survival_prob, low_prob, high_prob, law, text)

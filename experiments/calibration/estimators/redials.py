@@ -54,6 +54,6 @@ def estimate_redials(contacts: NDArray[Any]) -> RedialEstimate | None:
         prob,
         {"distribution": "exponential", "mean_s": delay_s},
         f"of {int(abandoned.sum()):,} named customers who abandoned {again.mean():.1%} came again within "
-        f"{WITHIN_S / 60:g} minutes, less {usual:.1%} who do after being served; biased: only named customers count, and "
-        "who comes again later, or under another name, is missed",
+        f"{WITHIN_S / 60:g} minutes, less {usual:.1%} who do after being served; biased: only named customers count, "
+        "and who comes again later, or under another name, is missed",
     )

@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 
 
 def available_frac(present: Floats, rate_per_s: Floats, service_s: float, patience_s: float, abandoned: float) -> float:
-    """Return the share of `present` reps (intervals,) that must have been available, so that a stationary Erlang-A queue
-    in each interval, with arrivals at `rate_per_s`, loses `abandoned` of all contacts; at most 1, at least 0.2.
+    """Return the share of `present` reps (intervals,) that must have been available, so that a stationary Erlang-A
+    queue in each interval, with arrivals at `rate_per_s`, loses `abandoned` of all contacts; at most 1, at least 0.2.
 
     A rep between two contacts may be on a break or at other work; this share is what the waits tell of it.
     """

@@ -221,8 +221,8 @@ def _play_held_day(
 
 
 def pace_of_reps(log: ContactLog, held: Sequence[int], pace: str) -> Floats | None:
-    """Return the speed of each rep by the days other than `held` (`fitted`), or by these (`logged`), against the laws of
-    the other days; None if the log names too few reps."""
+    """Return the speed of each rep by the days other than `held` (`fitted`), or by these (`logged`), against the laws
+    of the other days; None if the log names too few reps."""
     contacts = log.contacts
     if served_share(contacts) < NAMED_FRAC:
         return None

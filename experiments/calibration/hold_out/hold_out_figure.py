@@ -1,7 +1,7 @@
 """The figure of held-out days: each half-hour of the day, as logged and as simulated.
 
-Room: `experiments.calibration.hold_out`. Needs the extra `report`. Draws the plain data of `HoldOut.as_json`; touches the
-one file that it writes.
+Room: `experiments.calibration.hold_out`. Needs the extra `report`. Draws the plain data of `HoldOut.as_json`; touches
+the one file that it writes.
 """
 
 from collections.abc import Mapping
@@ -49,10 +49,9 @@ def _draw_figure(panel: Axes, half_hours: list[Mapping[str, Any]], key: str) -> 
     hours = np.array(used) / 2.0 + 0.25
     for pace, (colour, label) in PACES.items():
         found = [half_hours[place][key][pace] for place in used]
-        ends = [[np.nan if each[end] is None else each[end] for each in found] for end in ("low", "high")]
-        means = [np.nan if each["mean"] is None else each["mean"] for each in found]
-        panel.fill_between(hours, *ends, color=colour, alpha=0.15, linewidth=0.0)
-        panel.plot(hours, means, color=colour, linewidth=1.2, label=label)
+        low, mean, high = (np.array([each[end] for each in found], np.float64) for end in ("low", "mean", "high"))
+        panel.fill_between(hours, low, high, color=colour, alpha=0.15, linewidth=0.0)
+        panel.plot(hours, mean, color=colour, linewidth=1.2, label=label)
     panel.plot(hours, [half_hours[place][key]["log"] for place in used], "k.", markersize=4, label="log")
     panel.grid(color="#dddddd", linewidth=0.6)
     panel.spines[["top", "right"]].set_visible(False)

@@ -28,9 +28,9 @@ def show(result: Mapping[str, Any], console: Console | None = None) -> None:
             table.add_column(name, justify="right")
         for part in result["parts"]:
             for day, found in part["by_day"].items():
-                table.add_row(day, *(_pair(key, found[key]["log"], found[key][pace]) for key in FIGURES))
+                table.add_row(day, *(_pair(key, found[key]["log"], found[key][pace]["mean"]) for key in FIGURES))
             span = f"{part['days'][0]} to {part['days'][-1]}"
-            table.add_row(span, *(_pair(key, part["whole"][key]["log"], part["whole"][key][pace]) for key in FIGURES))
+            table.add_row(span, *(_range(key, part["whole"][key], pace) for key in FIGURES))
             table.add_row("  error", *(_error(key, part["errors"][pace][key]) for key in FIGURES), end_section=True)
         worst, wanted = result["worst"][pace], result["targets"]
         table.add_row("largest error", *(_error(key, worst[key]) for key in FIGURES))
@@ -39,16 +39,20 @@ def show(result: Mapping[str, Any], console: Console | None = None) -> None:
         )
         console.print(table)
     console.print(
-        f"In parentheses the range of 95 % of {result['repetitions']} repetitions (seed {result['seed']}). "
-        "Wider than the logged value's own luck are only errors of the model.",
+        f"In parentheses the range of 95 % of {result['repetitions']} repetitions of the whole part (seed "
+        f"{result['seed']}); the JSON has those of days and half-hours too.",
         highlight=False,
         soft_wrap=True,
     )
 
 
-def _pair(key: str, logged: float | None, found: Mapping[str, float | None]) -> str:
-    mean, low, high = (_value(key, found[end]) for end in ("mean", "low", "high"))
-    return f"{_value(key, logged)} → {mean} ({low} to {high})"
+def _range(key: str, found: Mapping[str, Any], pace: str) -> str:
+    low, high = (_value(key, found[pace][end]) for end in ("low", "high"))
+    return f"{_pair(key, found['log'], found[pace]['mean'])} ({low} to {high})"
+
+
+def _pair(key: str, logged: float | None, simulated: float | None) -> str:
+    return f"{_value(key, logged)} → {_value(key, simulated)}"
 
 
 def _value(key: str, value: float | None) -> str:

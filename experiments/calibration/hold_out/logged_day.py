@@ -61,7 +61,8 @@ def logged_day(
         "replay": {"file": str(file)},
     }
     if spans is not None and speeds is not None:
-        data["groups"] = _groups(spans, speeds, log, weekday, [channel["name"] for channel in base["channels"]])
+        skills = [channel["name"] for channel in base["channels"]]
+        data["groups"] = _groups(spans, speeds, log, weekday, skills)
     return load_scenario(data)
 
 
@@ -107,8 +108,9 @@ def _write_record(file: Path, contacts: NDArray[Any], channels: tuple[str, ...],
             writer.writerow(row)
 
 
-def _logged_needs(contact: NDArray[Any]) -> list[float | str]:
-    """Return handle time, patience and value as far as the log tells them; an empty text where it does not."""
+def _logged_needs(contact: Any) -> list[float | str]:
+    """Return handle time, patience and value of a contact (`LOGGED`) as far as the log tells them; an empty text
+    where it does not."""
 
     def told(value: float, *, only_if: bool = True) -> float | str:
         return float(value) if only_if and np.isfinite(value) else ""

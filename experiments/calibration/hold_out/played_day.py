@@ -38,8 +38,8 @@ class Visits:
 def play_day(
     scenario: Scenario, policy: Policy, repetitions: int, seed: int, *, deterministic: bool = True
 ) -> tuple[list[Visits], list[Counts]]:
-    """Return what happens to the contacts of a day, and its counters, in each of `repetitions` episodes under the demand
-    `seed`: the recorded contacts are the same, what is drawn of them is not. Policies meet the same draws."""
+    """Return what happens to the contacts of a day, and its counters, in each of `repetitions` episodes under the
+    demand `seed`: the recorded contacts are the same, what is drawn of them is not. Policies meet the same draws."""
     rows = CenterRows(scenario, repetitions, journal=True)
     rows.start(rows.all_rows, np.full(repetitions, seed), np.arange(repetitions))
     advance_rows(rows, policy, rows.all_rows[~rows.done], deterministic=deterministic)
