@@ -23,12 +23,14 @@ from envs.scenario.scenario import Scenario, load_scenario
 from experiments.calibration.contact_log import ABANDONED, ContactLog
 from experiments.calibration.estimates import Estimates
 from experiments.calibration.estimation import estimate
+from experiments.calibration.hold_out.hold_out import HoldOut, hold_out
 from experiments.calibration.logs.cleaning import MEANINGS
 from experiments.calibration.logs.log_file import read_log
 from experiments.calibration.logs.mapping import load_mapping
 from experiments.calibration.scenario_file import assumptions_file, write_scenario
 from experiments.calibration.sensitivity.assumptions import load_assumptions, replace_assumptions
 from experiments.console import table_console
+from experiments.progress import episode_progress
 from experiments.texts import digits_text, percent_text
 
 
@@ -41,12 +43,14 @@ class Calibration(Headlined):
         estimates: what the log tells, and what is assumed.
         file: the scenario's.
         scenario: the scenario, as it was read again from its file.
+        parts: the days (`date.toordinal()`) of each part of the log that is to be held out in turn.
     """
 
     log: ContactLog
     estimates: Estimates
     file: Path
     scenario: Scenario
+    parts: tuple[tuple[int, ...], ...] = ()
 
     def headline(self) -> Headline:
         """Return how many contacts made which scenario, and a row for each cleaning rule that touched some."""
@@ -75,6 +79,12 @@ class Calibration(Headlined):
             "origins": self.estimates.origins(),
             "assumptions": [asdict(assumption) for assumption in self.estimates.assumptions],
         }
+
+    def prove(self, seed: int = 0) -> HoldOut:
+        """Hold each of the `parts` out in turn, and return how well what the rest tells meets it; with a bar."""
+        with episode_progress() as progress:
+            task = progress.add_task("days held out", total=sum(map(len, self.parts)))
+            return hold_out(self.log, self.parts, seed=seed, progress=lambda done: progress.advance(task, done))
 
     def _counts(self) -> list[int]:
         return np.bincount(self.log.contacts["channel"], minlength=len(self.log.channels)).tolist()
@@ -116,6 +126,7 @@ def calibrate(
     *,
     overrides: Sequence[str] = (),
     assumptions: str | Path | None = None,
+    part_days: int | None = None,
 ) -> Calibration:
     """Read a log, estimate a scenario from it, and write it.
 
@@ -126,6 +137,7 @@ def calibrate(
         overrides: `dotted.key=value` texts that change the mapping.
         assumptions: a file with assumed numbers and ranges of the user's own, which take the place of those of the same
             path.
+        part_days: length of each part of the log that `Calibration.prove` holds out in turn.
 
     Raises:
         ConfigurationError: a file cannot be read or written, or says what is wrong.
@@ -135,16 +147,17 @@ def calibrate(
         raise ConfigurationError(f"--out {file}: must end in .yaml")
     stated = () if assumptions is None else load_assumptions(Path(assumptions))
     log = read_log(log_file, load_mapping(mapping, tuple(overrides)))
+    parts = () if part_days is None else parts_of(log.days, part_days)
     found = estimate(log, name=file.stem)
     estimates = replace(found, assumptions=replace_assumptions(found.assumptions, stated))
     write_scenario(estimates, file, log.cleaned)
-    return Calibration(log, estimates, file, load_scenario(file))
+    return Calibration(log, estimates, file, load_scenario(file), parts)
 
 
-def parts_of(days: NDArray[np.int64], length: int) -> list[list[int]]:
+def parts_of(days: NDArray[np.int64], length: int) -> tuple[tuple[int, ...], ...]:
     """Return the days of a log in parts of so many days that follow each other, to be held out in turn; the last part
     may be shorter. Raises `ConfigurationError` unless there are two parts at least."""
-    parts = [[int(day) for day in days[start : start + length]] for start in range(0, len(days), length)]
+    parts = tuple(tuple(days[start : start + length].tolist()) for start in range(0, len(days), length))
     if len(parts) < 2:
         raise ConfigurationError(
             f"--hold-out {length}: must be < {len(days)}, the days that the log covers: the rest is fitted"

@@ -28,8 +28,17 @@ def scenario_data(estimates: Estimates) -> dict[str, Any]:
         "channels": [_channel_data(channel) for channel in estimates.channels],
         "groups": [dict(group) for group in estimates.staffing.groups],
     }
-    stated: dict[str, Any] = assume(as_document(data), estimates.assumptions).data
-    return stated
+    rounded: dict[str, Any] = _rounded(assume(as_document(data), estimates.assumptions).data)
+    return rounded
+
+
+def _rounded(data: Any) -> Any:
+    """Return plain data with its numbers to six digits that count: no log tells more."""
+    if isinstance(data, dict):
+        return {key: _rounded(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_rounded(value) for value in data]
+    return float(f"{data:.6g}") if isinstance(data, float) else data
 
 
 def _channel_data(channel: ChannelEstimate) -> dict[str, Any]:

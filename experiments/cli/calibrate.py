@@ -55,7 +55,7 @@ Policies = Annotated[
         metavar="A,B,...", help="With --sensitivity: whom to rank; default: every baseline that fits the scenario."
     ),
 ]
-Episodes = Annotated[int | None, typer.Option(min=2, help="With --sensitivity: test episodes of a point; default: 8.")]
+Episodes = Annotated[int | None, typer.Option(min=2, help="With --sensitivity: test episodes of a point; default: 16.")]
 Seed = Annotated[int, typer.Option(help="Seed of what is simulated.")]
 FigureFile = Annotated[
     Path | None,
@@ -87,15 +87,12 @@ def calibrate(
     require_folders(out=out, json=json_file, figure=figure)
     _check_options(hold_out, sensitivity, policies, episodes, figure)
     from experiments.calibration.calibrate import calibrate as run
-    from experiments.calibration.calibrate import parts_of
 
-    found = run(log, mapping, out, overrides=overrides or (), assumptions=assumptions)
+    found = run(log, mapping, out, overrides=overrides or (), assumptions=assumptions, part_days=hold_out)
     found.show()
     result = found.as_json()
-    if hold_out is not None:
-        from experiments.calibration.hold_out.hold_out import hold_out as prove
-
-        proof = prove(found.log, parts_of(found.log.days, hold_out), seed=seed)
+    if found.parts:
+        proof = found.prove(seed)
         proof.show()
         result["hold_out"] = proof.as_json()
     if sensitivity:
@@ -140,10 +137,10 @@ def _check_options(
 
 def _draw(result: dict[str, Any], figure: Path) -> None:
     if "sensitivity" in result:
-        from experiments.calibration.sensitivity.sensitivity_figure import write_figure
+        from experiments.calibration.sensitivity.sensitivity_figure import write_figure as draw_sensitivity
 
-        write_figure(result["sensitivity"], figure)
+        draw_sensitivity(result["sensitivity"], figure)
     else:
-        from experiments.calibration.hold_out.hold_out_figure import write_figure
+        from experiments.calibration.hold_out.hold_out_figure import write_figure as draw_hold_out
 
-        write_figure(result["hold_out"], figure)
+        draw_hold_out(result["hold_out"], figure)

@@ -56,6 +56,11 @@ def load(folder: Path, text: str, *overrides: str) -> Any:
         (SMALL + "priorities: {gold: 60}\n", "mapping.columns.priority: missing key"),
         (SMALL + "first_day: 2024-02-01\nlast_day: 2024-01-31\n", "must not lie before first_day = 2024-02-01"),
         (
+            SMALL + "channels: [{name: voice, texts: [a, b]}, {name: chat, texts: b}]\n",
+            "'b' stands twice: must have one",
+        ),
+        (SMALL + "outcomes: {served: ok, left_out: ok}\n", "mapping.outcomes.left_out = 'ok': 'ok' stands twice"),
+        (
             "columns: {arrived: at, served_count: n}\n",
             "must be interval where served_count or abandoned_count are stated",
         ),

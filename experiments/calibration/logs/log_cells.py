@@ -15,6 +15,13 @@ _CLOCKS = {
     "h:mm:ss": re.compile(r"([+-]?)([0-9]+):([0-5]?[0-9]):([0-5]?[0-9](?:[.,][0-9]+)?)"),
     "mm:ss": re.compile(r"([+-]?)()([0-9]+):([0-5]?[0-9](?:[.,][0-9]+)?)"),
 }
+_ROUNDED = re.compile(r"[0-9][.,]?[0-9]*[eE]\+[0-9]+")
+ROUNDED = "must have all its digits: a spreadsheet has rounded it"
+
+
+def is_rounded(cell: str) -> bool:
+    """Return True if a cell holds a large number as spreadsheets shorten it, such as 1.71136E+12."""
+    return _ROUNDED.fullmatch(cell) is not None
 
 
 class Cells:

@@ -12,7 +12,7 @@ from envs.configuration.messages import did_you_mean
 from envs.configuration.quantities import LARGEST
 from envs.errors import ConfigurationError
 from experiments.calibration.contact_log import ABANDONED, SERVED
-from experiments.calibration.logs.log_cells import Cells
+from experiments.calibration.logs.log_cells import ROUNDED, Cells, is_rounded
 from experiments.calibration.logs.mapping import LogMapping
 from experiments.calibration.logs.moments import Clock
 
@@ -65,8 +65,11 @@ class RowReader:
             LeftOut: a rule leaves the row out.
         """
         row = _Row(self, place, line, cells)
-        row.choose()
-        return row.interval() if self.mapping.times.format == "interval" else [row.contact()]
+        try:
+            row.choose()
+            return row.interval() if self.mapping.times.format == "interval" else [row.contact()]
+        finally:
+            self.cleaned.update(row.touched)  # a rule touches a row once, however many of its cells
 
 
 class _Row:
@@ -77,6 +80,8 @@ class _Row:
         self._place = place
         self._line = line
         self._cells = cells
+        self._channel = 0
+        self.touched: set[str] = set()
 
     # --- which rows are contacts ---
 
@@ -90,6 +95,7 @@ class _Row:
                 self._leave_out("leave_out")
         if self._columns.outcome is not None and self._cells[self._columns.outcome] in self._mapping.outcomes.left_out:
             self._leave_out("left_out")
+        self._channel = self._find_channel()
 
     def contact(self) -> RawContact:
         """Return the contact that the row states."""
@@ -133,13 +139,13 @@ class _Row:
             wait_s,
             outcome,
             handle_s,
-            self._channel(),
+            self._channel,
             self._priority(),
             self._text(self._columns.rep),
-            self._text(self._columns.customer),
+            self._text(self._columns.customer, is_number=True),
             self._value_usd(),
             self._line,
-            self._text(self._columns.id),
+            self._text(self._columns.id, is_number=True),
             updated,
         )
 
@@ -227,7 +233,7 @@ class _Row:
 
     def _check_length(self, wait_s: float, handle_s: float) -> None:
         rules = self._mapping.rules
-        if self._mapping.all_channels[self._channel()].kind == "real_time" and wait_s > rules.longest_wait_s:
+        if self._mapping.all_channels[self._channel].kind == "real_time" and wait_s > rules.longest_wait_s:
             column = (self._columns.wait or self._columns.answered or self._columns.arrived)[0]
             self._choose("too_long", column, f"a wait of {wait_s:g} s: must be <= {rules.longest_wait_s:g} seconds")
         if handle_s > rules.longest_handle_s:
@@ -235,7 +241,7 @@ class _Row:
             most = f"{rules.longest_handle_s:g} seconds"
             self._choose("too_long", column, f"a handle time of {handle_s:g} s: must be <= {most}")
 
-    def _channel(self) -> int:
+    def _find_channel(self) -> int:
         column = self._columns.channel
         if column is None:
             return 0
@@ -276,8 +282,15 @@ class _Row:
     def _first(self, columns: tuple[str, ...]) -> str | None:
         return next((column for column in columns if self._stated(column)), None)
 
-    def _text(self, column: str | None) -> str:
-        return self._cells[column] if column is not None and self._stated(column) else ""
+    def _text(self, column: str | None, *, is_number: bool = False) -> str:
+        """Return the text of a column, empty where nothing is stated; of what may be a long number refuse the form in
+        which a spreadsheet rounds it, since others then have the same."""
+        if column is None or not self._stated(column):
+            return ""
+        text = self._cells[column]
+        if is_number and is_rounded(text):
+            self._refuse(column, ROUNDED)
+        return text
 
     def _day(self) -> int | None:
         column = self._columns.date
@@ -342,7 +355,7 @@ class _Row:
         return choice
 
     def _touch(self, *rules: str) -> None:
-        self._reader.cleaned.update(rules)
+        self.touched.update(rules)
 
     def _leave_out(self, rule: str) -> NoReturn:
         self._touch(rule)

@@ -3,7 +3,7 @@
 Room: `experiments.calibration.logs`. Checked and frozen; reads the mapping's file, never the log.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +20,7 @@ from experiments.calibration.logs.cleaning import Rules
 
 DATED_FORMATS = ("iso", "epoch_s", "epoch_ms", "spreadsheet")
 """Named formats of a time that say its day too."""
-UNDATED_FORMATS = ("clock", "seconds", "interval")
+UNDATED_FORMATS = ("clock", "seconds", "day_fraction", "interval")
 """Named formats of a time whose day stands in the column `date`."""
 INSTANT_FORMATS = ("epoch_s", "epoch_ms")
 """Named formats that count from 1970-01-01 UTC, so that the center's clock follows from its time zone only."""
@@ -171,9 +171,10 @@ class LogMapping(Checked):
     def _check_contacts(self) -> None:
         columns = self.columns
         names = [channel.name for channel in self.channels]
-        for i, name in enumerate(names):
-            if name in names[:i]:
-                raise InvalidValueError(("channels", i, "name"), "must differ from the others")
+        _check_different((("channels", i, "name"), name) for i, name in enumerate(names))
+        _check_different((("channels", i, "texts"), text) for i, own in enumerate(self.channels) for text in own.texts)
+        outcomes = (("outcomes", key) for key in Outcomes.model_fields)
+        _check_different((place, text) for place in outcomes for text in getattr(self.outcomes, place[1]))
         if columns.channel is not None and not names:
             raise InvalidValueError(("channels",), "missing key: what the texts of columns.channel mean")
         if columns.channel is None and len(names) > 1:
@@ -213,6 +214,15 @@ def load_mapping(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Log
     mapping = validate(document, LogMapping, "mapping")
     mapping._document = document
     return mapping
+
+
+def _check_different(stated: Iterable[tuple[tuple[str | int, ...], str]]) -> None:
+    """Refuse a text that stands twice among those that are `stated`, each with its place."""
+    seen: set[str] = set()
+    for place, text in stated:
+        if text in seen:
+            raise InvalidValueError(place, f"'{text}' stands twice: must have one meaning")
+        seen.add(text)
 
 
 def _known_zone(zone: str | None) -> str | None:

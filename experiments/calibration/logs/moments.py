@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from envs.interface.units import DAY_S, HOUR_S
-from experiments.calibration.logs.log_cells import Cells
+from experiments.calibration.logs.log_cells import ROUNDED, Cells, is_rounded
 from experiments.calibration.logs.mapping import LogMapping
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -109,6 +109,8 @@ class Clock:
         return int(number)
 
     def _epoch(self, cell: str, unit_s: float) -> float:
+        if is_rounded(cell):
+            raise ValueError(ROUNDED)
         instant = round(self._cells.number(cell, "since 1970-01-01") * unit_s, 6)
         if not 0 <= instant < (date(_LAST_YEAR, 1, 1).toordinal() - _EPOCH_DAY) * DAY_S:
             hint = "; it may be milliseconds: times.format: epoch_ms" if unit_s == 1.0 else ""
@@ -125,6 +127,11 @@ class Clock:
             if not 0 <= time_s < 2 * DAY_S:
                 raise ValueError(f"must be >= 0 and < {2 * DAY_S:g} seconds after midnight")
             return time_s, ("hour_24",) if time_s >= DAY_S else ()
+        if form == "day_fraction":
+            fraction = self._cells.number(cell, "days after midnight")
+            if not 0 <= fraction < 2:
+                raise ValueError("must be >= 0 and < 2 days after midnight")
+            return round(fraction * DAY_S, 3), ("hour_24",) if fraction >= 1 else ()
         if form in ("clock", "interval"):
             return self._clock_s(cell)
         found, rules = self._parse(cell, form)

@@ -30,7 +30,7 @@ from experiments.texts import amount_text, digits_text, interval_json, percent_t
 
 POSITIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Where within its range a number is put, besides its stated value: 0 its lower end, 1 the upper one."""
-EPISODES = 8
+EPISODES = 16
 SAMPLES = 16
 
 

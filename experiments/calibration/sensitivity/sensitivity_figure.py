@@ -84,7 +84,7 @@ def _draw_range(
             edgecolor="white",
         )
         if is_stated:
-            panel.barh(row, width, left=i * width, height=0.8, fill=False, edgecolor="black", linewidth=1.5)
+            panel.barh(row, width, left=i * width, height=0.8, fill=False, edgecolor="black", linewidth=1.5, zorder=3)
         value = assumption["value"] if is_stated else ranking["values"][assumption["path"]]
         panel.text((i + 0.5) * width, row, digits_text(value), ha="center", va="center", fontsize=8)
 
