@@ -231,6 +231,12 @@ def test_the_days_that_a_log_covers_can_be_stated(tmp_path):
     assert log.cleaned == {"outside_days": 1}
 
 
+@pytest.mark.parametrize("days", [{"first_day": "2030-01-01"}, {"last_day": "2020-01-01"}])
+def test_days_without_any_contact_are_refused(tmp_path, days):
+    with pytest.raises(ConfigurationError, match="no contacts on the days that it is to cover"):
+        read(tmp_path, "at\n2024-03-24T23:00:00\n", columns={"arrived": "at"}, **days)
+
+
 def test_contacts_are_in_order_of_time(tmp_path):
     log = read(
         tmp_path,
