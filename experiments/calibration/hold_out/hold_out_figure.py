@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from experiments.calibration.hold_out.service import FIGURES
 from experiments.comparison.figure import check_file, save
 
 PACES = {"fitted": ("#0072b2", "pace of the reps from the other days"), "logged": ("#d55e00", "pace as on these days")}
 """Colour (of the palette of Okabe and Ito) and label."""
+LEAST_FRAC = 0.002
+"""Half-hours in which less of a part's contacts came are left out: their figures are the luck of a few."""
 _COLUMN_IN, _ROW_IN = 4.2, 2.3
 
 
@@ -45,13 +48,17 @@ def draw(result: Mapping[str, Any]) -> Figure:
 
 
 def _draw_figure(panel: Axes, half_hours: list[Mapping[str, Any]], key: str) -> None:
-    used = [place for place, found in enumerate(half_hours) if found[key]["log"] is not None]
-    hours = np.array(used) / 2.0 + 0.25
+    hours = np.arange(len(half_hours)) / 2.0 + 0.25
+    counts = np.array([found["contacts"] for found in half_hours])
+    shown = counts >= LEAST_FRAC * counts.sum()
+
+    def values(each: list[float | None]) -> NDArray[np.float64]:
+        return np.where(shown, np.array(each, np.float64), np.nan)
+
     for pace, (colour, label) in PACES.items():
-        found = [half_hours[place][key][pace] for place in used]
-        low, mean, high = (np.array([each[end] for each in found], np.float64) for end in ("low", "mean", "high"))
+        low, mean, high = (values([found[key][pace][end] for found in half_hours]) for end in ("low", "mean", "high"))
         panel.fill_between(hours, low, high, color=colour, alpha=0.15, linewidth=0.0)
         panel.plot(hours, mean, color=colour, linewidth=1.2, label=label)
-    panel.plot(hours, [half_hours[place][key]["log"] for place in used], "k.", markersize=4, label="log")
+    panel.plot(hours, values([found[key]["log"] for found in half_hours]), "k.", markersize=4, label="log")
     panel.grid(color="#dddddd", linewidth=0.6)
     panel.spines[["top", "right"]].set_visible(False)
