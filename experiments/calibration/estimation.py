@@ -34,7 +34,13 @@ from experiments.calibration.estimators.handle_times import LEAST, as_duration, 
 from experiments.calibration.estimators.patience import estimate_patience, exponential_tail_s
 from experiments.calibration.estimators.presence import mean_present, rep_spans, served_share
 from experiments.calibration.estimators.redials import estimate_redials
-from experiments.calibration.estimators.staffing import available_frac, explaining_reps, shifts_of
+from experiments.calibration.estimators.staffing import (
+    OCCUPANCY_FRAC,
+    available_frac,
+    explaining_reps,
+    shifts_of,
+    usual_reps,
+)
 
 BREAK_AFTER_S = 90.0
 """A rep who takes the next contact so soon was there all the time, busy with after-contact work or idle."""
@@ -44,14 +50,17 @@ SHIFT_BREAK_S = 1800.0
 """In a usual week only a gap of this length is a break of the shift; what is lost in shorter ones the available share
 tells."""
 NAMED_FRAC = 0.5
-"""Share of the served contacts whose rep the log must name, so that staffing can be read from the reps' activity."""
+"""Share of the served contacts of which the log must tell rep, wait and handle time, so that staffing can be read from
+the reps' activity."""
+LONGEST_PATIENCE_S = 4 * HOUR_S
+"""Mean patience where nobody, or hardly anybody, abandoned."""
 
 
 def estimate(log: ContactLog, without_days: Collection[int] = (), name: str = "calibrated") -> Estimates:
     """Return what `log` tells of its center, leaving out `without_days` (`date.toordinal()`).
 
     Raises:
-        ConfigurationError: no day is left, or a channel has too few contacts with a handle time for a law.
+        ConfigurationError: no contact is left.
     """
     split, rule = split_by_credit(log)
     days = np.setdiff1d(split.days, np.array(sorted(without_days), np.int64))
@@ -99,11 +108,6 @@ def _estimate_channel(
 ) -> ChannelEstimate:
     kind = log.kinds[place]
     handle = estimate_handle_times(mine["day"], mine["handle_s"])
-    if handle is None:
-        raise ConfigurationError(
-            f"{log.source}: channel {log.channels[place]} has fewer than {LEAST} contacts with a handle time: must "
-            "have more for a law"
-        )
     redial = estimate_redials(mine) if kind == "real_time" else None
     arrivals = estimate_arrivals(days, mine["day"], mine["arrived_s"])
     if redial is not None:
@@ -137,7 +141,7 @@ def _estimate_staffing(
     calls = contacts[np.isin(contacts["channel"], real_time)] if real_time else contacts
     waits = calls[np.isfinite(calls["wait_s"])]
     abandoned = waits["outcome"] == ABANDONED
-    patience_s = min(exponential_tail_s(waits["wait_s"], abandoned, 0.0), 1e6) if len(waits) else 1e6
+    patience_s = min(exponential_tail_s(waits["wait_s"], abandoned, 0.0), LONGEST_PATIENCE_S)
     service_s = _rep_time_s(contacts, channels)
     is_open = np.sum([channel.arrivals.rate_per_hour for channel in channels], axis=0) > 0.0
     levels: dict[str, NDArray[np.int64]] = {}
@@ -155,6 +159,8 @@ def _estimate_staffing(
             share = available_frac(present, rate_per_s, service_s, patience_s, lost)
             shares.append(f"{share:.2f}")
             reps = np.maximum(np.round(share * present), is_open[group].any(axis=0)).astype(np.int64)
+        elif len(waits) == 0:
+            reps = usual_reps(rate_per_s, service_s)
         else:
             reps = explaining_reps(rate_per_s, _mean_waits_s(mine, counts.shape[1]), service_s, patience_s)
         levels |= {WEEKDAYS[position]: reps for position in group}
@@ -164,6 +170,11 @@ def _estimate_staffing(
             f"reps' activity: first to last contact of a day without gaps over {SHIFT_BREAK_S / 60:g} minutes, mean "
             f"per half-hour, times the share available that explains the abandonment by a stationary Erlang-A queue "
             f"({', '.join(shares)} by profile), rounded to whole reps, at least one where contacts come"
+        )
+    elif len(waits) == 0:
+        origin = (
+            f"assumed: the log tells neither reps nor waits; so many per half-hour as are busy {OCCUPANCY_FRAC:.0%} of "
+            "their time"
         )
     else:
         origin = (
@@ -220,6 +231,9 @@ def _assumptions(channels: tuple[ChannelEstimate, ...], without_values: bool) ->
         found.append(Assumption(path, 5_000.0, 500.0, 50_000.0, "the log states no account values; a retail bank's"))
     for channel in channels:
         place = f"channels.{channel.name}"
+        if not channel.handle_time.held_back_log_likelihood:
+            mean_s = channel.handle_time.law["mean_s"]
+            found.append(Assumption(f"{place}.handle_time.mean_s", mean_s, 60.0, 1800.0, channel.handle_time.origin))
         if channel.kind == "real_time":
             found += [
                 Assumption(

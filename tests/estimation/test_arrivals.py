@@ -59,6 +59,13 @@ def test_days_of_one_volume_but_another_shape_differ() -> None:
     assert np.isnan(differ_prob(morning[:1], evening))
 
 
+def test_days_of_another_volume_differ_by_welch() -> None:
+    """Volumes 90, 100, 110 against 120, 130, 140 in one half-hour: t = 30 / √(100/3 + 100/3) = 3.674 of 4 degrees of
+    freedom, p = 0.0213, and twice that of two tests."""
+    low, high = np.array([[90.0], [100.0], [110.0]]), np.array([[120.0], [130.0], [140.0]])
+    assert differ_prob(low, high) == pytest.approx(2 * 0.0213, abs=2e-4)
+
+
 def test_the_ends_of_a_day_with_hardly_anybody_are_closed() -> None:
     """One of 4,000 contacts at night is less than 0.1 %; five of 4,000 at the end are more."""
     profile = np.zeros(48)

@@ -54,7 +54,8 @@ def test_figures_are_sums_over_sums() -> None:
 
 
 def test_a_logged_day_with_all_that_the_log_tells_is_that_day(tmp_path: Path) -> None:
-    """One rep from 1,000 to 1,240 s, without a break of over 90 s, handle times and patience as logged: the same waits."""
+    """One rep from 1,000 to 1,240 s, without a break of over 90 s, handle times and patience as logged: the same
+    waits."""
     log = log_of(contacts(CALLS), 1)
     day = logged_day(BASE, log, FIRST_DAY, tmp_path, needs="logged", speeds=np.ones(1))
     assert day is not None

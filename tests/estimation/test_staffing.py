@@ -10,7 +10,7 @@ from experiments.calibration.estimators.after_work import GRID_S, needed_bounds,
 from experiments.calibration.estimators.credits import split_by_credit
 from experiments.calibration.estimators.erlang_a import erlang_a, interpolated
 from experiments.calibration.estimators.presence import mean_present, rep_spans
-from experiments.calibration.estimators.staffing import available_frac, explaining_reps, shifts_of
+from experiments.calibration.estimators.staffing import available_frac, explaining_reps, shifts_of, usual_reps
 
 NAN = np.nan
 
@@ -99,6 +99,14 @@ def test_the_staffing_that_explains_the_waits_is_found() -> None:
     rates = np.array([0.02, 0.0, 0.05])
     waits = np.array([erlang_a(0.02, 100.0, 200.0, 3).wait_s, 0.0, erlang_a(0.05, 100.0, 200.0, 4).wait_s])
     np.testing.assert_array_equal(explaining_reps(rates, waits, 100.0, 200.0), [3, 0, 4])
+    # Who does not wait at all has the fewest reps that keep the wait below a second.
+    (none,) = explaining_reps(np.array([0.02]), np.zeros(1), 100.0, 200.0)
+    assert erlang_a(0.02, 100.0, 200.0, int(none)).wait_s <= 1.0 < erlang_a(0.02, 100.0, 200.0, int(none) - 1).wait_s
+
+
+def test_without_reps_and_waits_reps_are_busy_as_usual() -> None:
+    """A load of 2 takes 2 / 0.85 reps, rounded up."""
+    np.testing.assert_array_equal(usual_reps(np.array([0.02, 0.0]), 100.0), [3, 0])
 
 
 def test_the_share_available_explains_the_abandonment() -> None:
@@ -125,11 +133,11 @@ def test_reps_of_equal_shifts_are_one_group() -> None:
 
 
 def test_contacts_with_credit_are_a_channel_of_their_own() -> None:
-    day = contacts([(FIRST_DAY, 100.0 * i, 5.0, 60.0, 0) for i in range(4)])
-    day["priority"] = [0.0, 90.0, 0.0, 90.0]
+    day = contacts([(FIRST_DAY, 100.0 * i, 5.0, 60.0, 0) for i in range(200)])
+    day["priority"] = np.tile([0.0, 90.0], 100)
     split, rule = split_by_credit(log_of(day, 1))
     assert split.channels == ("voice", "voice_90s")
-    np.testing.assert_array_equal(split.contacts["channel"], [0, 1, 0, 1])
+    np.testing.assert_array_equal(split.contacts["channel"], np.tile([0, 1], 100))
     assert rule == {
         "rule": "priority_acceleration",
         "name": "center",
@@ -144,10 +152,19 @@ def test_a_log_of_one_credit_stays_as_it_is() -> None:
     assert (split.channels, rule) == (("voice",), "fifo")
 
 
+def test_a_credit_of_a_few_makes_no_channel() -> None:
+    day = contacts([(FIRST_DAY, 100.0 * i, 5.0, 60.0, 0) for i in range(400)])
+    day["priority"][:99] = 90.0
+    split, rule = split_by_credit(log_of(day, 1))
+    assert (split.channels, rule) == (("voice",), "fifo")
+    assert not split.contacts["priority"].any()
+
+
 def test_credit_noted_of_waiters_alone_is_drawn_for_the_others() -> None:
-    """Half of those who waited have credit and none of the 400 who did not: about half of these have it afterwards."""
-    day = contacts([(FIRST_DAY, float(i), float(i < 100), 60.0, 0) for i in range(500)])
-    day["priority"][:50] = 90.0
+    """Half of those who waited have credit and none of the 400 who did not: about half of these have it afterwards, 200
+    within five standard deviations of √(400 / 4) = 10."""
+    day = contacts([(FIRST_DAY, float(i), float(i < 200), 60.0, 0) for i in range(600)])
+    day["priority"][:100] = 90.0
     split, _ = split_by_credit(log_of(day, 1))
-    np.testing.assert_array_equal(split.contacts["channel"][:100], [1] * 50 + [0] * 50)
-    assert 150 < split.contacts["channel"][100:].sum() < 250
+    np.testing.assert_array_equal(split.contacts["channel"][:200], [1] * 100 + [0] * 100)
+    assert 150 < split.contacts["channel"][200:].sum() < 250

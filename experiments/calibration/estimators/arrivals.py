@@ -46,10 +46,7 @@ def differ_prob(first: Floats, second: Floats) -> float:
     """
     if len(first) < 2 or len(second) < 2:
         return float("nan")
-    volumes = first.sum(axis=1), second.sum(axis=1)
-    volume = float(volumes[0].mean() == volumes[1].mean())
-    if volumes[0].std() > 0.0 or volumes[1].std() > 0.0:
-        volume = float(stats.ttest_ind(*volumes, equal_var=False).pvalue)
+    volume = _welch_prob(first.sum(axis=1), second.sum(axis=1))
     within, df_within = _pearson(first)
     more, more_df = _pearson(second)
     between, df_between = _pearson(np.stack([first.sum(axis=0), second.sum(axis=0)]))
@@ -57,6 +54,16 @@ def differ_prob(first: Floats, second: Floats) -> float:
     dispersion = max((within + more) / max(df_within, 1), 1.0)
     shape = float(stats.f.sf(between / max(df_between, 1) / dispersion, max(df_between, 1), max(df_within, 1)))
     return min(1.0, 2.0 * min(volume, shape))
+
+
+def _welch_prob(first: Floats, second: Floats) -> float:
+    """Return the p-value of Welch's t-test of equal means, also where all values of a sample are equal."""
+    error = np.array([first.var(ddof=1) / len(first), second.var(ddof=1) / len(second)])
+    difference = abs(float(first.mean() - second.mean()))
+    if error.sum() <= 0.0:
+        return float(difference == 0.0)
+    freedom = error.sum() ** 2 / (error**2 / (np.array([len(first), len(second)]) - 1)).sum()
+    return float(2.0 * stats.t.sf(difference / np.sqrt(error.sum()), freedom))
 
 
 def _pearson(counts: Floats) -> tuple[float, int]:

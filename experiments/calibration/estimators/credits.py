@@ -15,6 +15,8 @@ from experiments.calibration.contact_log import ContactLog
 from experiments.calibration.estimates import Law
 
 SECONDS_PER_MIN = 60.0
+MOST_LEVELS = 4
+LEAST = 100
 NOTED_FRAC = 0.1
 """Of the share with credit among those who waited: if those who did not have less, their credit was not noted."""
 
@@ -25,6 +27,7 @@ def split_by_credit(log: ContactLog, seed: int = 0) -> tuple[ContactLog, Law | s
     A channel of one credit keeps its name; of others `voice_90s` has those with 90 s of credit. Credit decides who
     waits longer, not who waits at all. So where those who did not wait have it less than `NOTED_FRAC` as often as those
     who waited, the log notes it of those who waited: what it says of the others is drawn, by `seed`, with their shares.
+    A channel of more than `MOST_LEVELS` credits, or with fewer than `LEAST` contacts of one, is not divided.
     """
     contacts = log.contacts.copy()
     drawn = np.random.default_rng(seed)
@@ -37,7 +40,9 @@ def split_by_credit(log: ContactLog, seed: int = 0) -> tuple[ContactLog, Law | s
         stated = log.contacts["priority"][mine]
         if _has_credit(stated[~waited]) < NOTED_FRAC * _has_credit(stated[waited]):
             stated[~waited] = drawn.choice(stated[waited], int((~waited).sum()))
-        levels = np.unique(stated) if len(mine) else np.zeros(1)
+        levels, counts = np.unique(stated, return_counts=True)
+        if not 1 < len(levels) <= MOST_LEVELS or counts.min() < LEAST:
+            levels, stated = np.zeros(1), np.zeros(len(mine))
         contacts["priority"][mine] = stated
         contacts["channel"][mine] = len(names) + np.searchsorted(levels, stated)
         names += [name if len(levels) == 1 or level == 0.0 else f"{name}_{level:g}s" for level in levels]

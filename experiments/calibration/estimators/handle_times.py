@@ -19,6 +19,8 @@ POINTS = 32
 """Of a tabulated law."""
 LEAST = 20
 """Contacts from which a law is fitted at least."""
+ASSUMED_S = 300.0
+"""Mean handle time where the log tells none."""
 PRIOR_CONTACTS = 20.0
 """So many contacts of mean pace are added to each rep's own: a rep with few contacts is taken as about average."""
 _LEAST_PROB = 1e-12
@@ -93,16 +95,19 @@ def log_likelihood(law: Law, handle_s: Floats) -> float:
     return float(np.log(np.maximum(prob, _LEAST_PROB)).mean())
 
 
-def estimate_handle_times(day: NDArray[np.int64], handle_s: Floats) -> HandleTimeEstimate | None:
-    """Return the law of handle time, from contacts of `day` that took `handle_s`; None if fewer than `LEAST` say so.
+def estimate_handle_times(day: NDArray[np.int64], handle_s: Floats) -> HandleTimeEstimate:
+    """Return the law of handle time, from contacts of `day` that took `handle_s`.
 
     Of the laws in `FITS` that one is taken under which the days held back are likeliest: of all days every `FOLDS`-th,
-    in turn. With fewer than two days contacts are held back instead.
+    in turn. With fewer than two days contacts are held back instead. Where fewer than `LEAST` contacts say what they
+    took, the law is exponential, and of no likelihood: its mean is theirs, or `ASSUMED_S` where none does.
     """
     told = np.isfinite(handle_s)
     day, handle_s = day[told], handle_s[told]
     if len(handle_s) < LEAST or float(handle_s.mean()) <= 0.0:
-        return None
+        mean_s = float(handle_s.mean()) if len(handle_s) and float(handle_s.mean()) > 0.0 else ASSUMED_S
+        text = f"only {len(handle_s)} contacts with a handle time in the log: too few for a law"
+        return HandleTimeEstimate({"distribution": "exponential", "mean_s": mean_s}, {}, text)
     days, place = np.unique(day, return_inverse=True)
     fold = (place if len(days) > 1 else np.arange(len(handle_s))) % FOLDS
     likely = dict.fromkeys(FITS, 0.0)

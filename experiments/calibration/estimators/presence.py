@@ -73,6 +73,7 @@ def mean_present(spans: NDArray[Any], interval_s: float, n_intervals: int) -> ND
 
 
 def served_share(contacts: NDArray[Any]) -> float:
-    """Return the share of the served contacts (`LOGGED`) of which the log names the rep; 0 if none was served."""
-    served = contacts["outcome"] == SERVED
-    return float((contacts["rep"][served] >= 0).mean()) if served.any() else 0.0
+    """Return the share of the served contacts (`LOGGED`) of which the log tells rep, wait and handle time; 0 if none
+    was served."""
+    served = int((contacts["outcome"] == SERVED).sum())
+    return len(served_by(contacts)) / served if served else 0.0

@@ -15,7 +15,9 @@ from scipy import optimize
 from envs.interface.units import DAY_S, WEEKDAYS
 from experiments.calibration.estimators.erlang_a import erlang_a, interpolated
 
-MOST_REPS = 500
+MOST_REPS = 4096
+OCCUPANCY_FRAC = 0.85
+"""Share of their time that reps are busy where the log tells neither reps nor waits."""
 Floats = NDArray[np.float64]
 
 
@@ -45,18 +47,28 @@ def available_frac(present: Floats, rate_per_s: Floats, service_s: float, patien
 def explaining_reps(rate_per_s: Floats, wait_s: Floats, service_s: float, patience_s: float) -> NDArray[np.int64]:
     """Return the number of reps in each interval whose stationary Erlang-A queue has the mean wait nearest to `wait_s`
     (on a logarithmic scale, from a second on), int64 (intervals,); 0 where nobody comes."""
+
+    def wait_with(rate: float, reps: int) -> float:
+        return erlang_a(rate, service_s, patience_s, reps).wait_s
+
     found = np.zeros(len(rate_per_s), np.int64)
     for i, (rate, wait) in enumerate(zip(rate_per_s.tolist(), wait_s.tolist(), strict=True)):
         if rate <= 0.0:
             continue
-        distances: list[float] = []
-        for reps in range(1, MOST_REPS + 1):
-            modelled = erlang_a(rate, service_s, patience_s, reps).wait_s
-            distances.append(abs(math.log((modelled + 1.0) / (wait + 1.0))))
-            if len(distances) > 1 and distances[-1] > distances[-2]:
-                break
-        found[i] = 1 + int(np.argmin(distances))
+        low, high = 0, 1  # waits fall with each rep: the first number of reps that keeps them below the log's
+        while wait_with(rate, high) > wait + 1.0 and high < MOST_REPS:
+            low, high = high, 2 * high
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if wait_with(rate, middle) > wait + 1.0 else (low, middle)
+        distances = [abs(math.log((wait_with(rate, reps) + 1.0) / (wait + 1.0))) for reps in (high, max(high - 1, 1))]
+        found[i] = high if distances[0] <= distances[1] else max(high - 1, 1)
     return found
+
+
+def usual_reps(rate_per_s: Floats, service_s: float) -> NDArray[np.int64]:
+    """Return the number of reps in each interval who are busy `OCCUPANCY_FRAC` of their time, int64 (intervals,)."""
+    return np.ceil(rate_per_s * service_s / OCCUPANCY_FRAC).astype(np.int64)
 
 
 def shifts_of(
