@@ -25,6 +25,7 @@ from experiments.calibration.estimates import Estimates
 from experiments.calibration.estimation import estimate
 from experiments.calibration.hold_out.hold_out import HoldOut, hold_out
 from experiments.calibration.logs.cleaning import MEANINGS
+from experiments.calibration.logs.log_doubts import log_doubts
 from experiments.calibration.logs.log_file import read_log
 from experiments.calibration.logs.mapping import load_mapping
 from experiments.calibration.scenario_file import assumptions_file, write_scenario
@@ -63,7 +64,7 @@ class Calibration(Headlined):
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as plain data: the log's digest, days and contacts by channel, the rows that each cleaning
-        rule touched, origins by dotted path, assumptions, and the files."""
+        rule touched, doubts, origins by dotted path, assumptions, and the files."""
         first, last = (date.fromordinal(int(day)).isoformat() for day in self.log.days[[0, -1]])
         return {
             "log": {
@@ -73,6 +74,7 @@ class Calibration(Headlined):
                 "last_day": last,
                 "contacts": dict(zip(self.log.channels, self._counts(), strict=True)),
                 "cleaned": dict(self.log.cleaned),
+                "doubts": log_doubts(self.log),
             },
             "scenario": str(self.file),
             "assumptions_file": str(assumptions_file(self.file)),
@@ -106,6 +108,8 @@ class Calibration(Headlined):
         for rule, count in self.log.cleaned.items():
             cleaned.add_row(rule, f"{count:,}", MEANINGS[rule])
         console.print(cleaned if self.log.cleaned else "No cleaning rule touched any row.")
+        for doubt in log_doubts(self.log):
+            console.print(f"Doubtful: {doubt}.", highlight=False, soft_wrap=True)
         origins = Table("estimated", "where it comes from", title=f"{self.file}: what the log tells")
         for path, origin in self.estimates.origins().items():
             origins.add_row(path, origin)
@@ -148,7 +152,9 @@ def calibrate(
     stated = () if assumptions is None else load_assumptions(Path(assumptions))
     log = read_log(log_file, load_mapping(mapping, tuple(overrides)))
     parts = () if part_days is None else parts_of(log.days, part_days)
-    found = estimate(log, name=file.stem)
+    with episode_progress() as progress:
+        progress.add_task(f"estimating from {len(log.contacts):,} contacts", total=None)
+        found = estimate(log, name=file.stem)
     estimates = replace(found, assumptions=replace_assumptions(found.assumptions, stated))
     write_scenario(estimates, file, log.cleaned)
     return Calibration(log, estimates, file, load_scenario(file), parts)

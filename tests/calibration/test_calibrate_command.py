@@ -1,6 +1,7 @@
 """`blended calibrate`: from a log to a scenario that the other commands take, on a made-up log and on the bank's."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from envs.scenario.scenario import load_scenario
 from experiments.calibration.calibrate import Calibration, calibrate, parts_of
 from experiments.calibration.contact_log import ABANDONED
 from experiments.calibration.scenario_file import numbers_without_origin
-from experiments.calibration.sensitivity.assumptions import load_assumptions
+from experiments.calibration.sensitivity.assumptions import write_assumptions
 from experiments.cli import main as cli
 from experiments.description.describe import describe
 
@@ -122,15 +123,18 @@ def test_numbers_of_the_users_own(folder: Path, found: Calibration, tmp_path: Pa
 
 
 def test_the_command_ranks_policies_over_what_is_assumed(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, found: Calibration, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    options = "--mapping mapping.yaml --out ranked.yaml --sensitivity --policies fifo,expected_loss --episodes 2"
-    files = "--figure ranked.svg --json ranked.json --threads 1"
+    """Of the assumed numbers all but one are said to be known."""
+    moved = "channels.voice.harm.abandonment_prob"
+    known = [replace(n, low=n.value, high=n.value) for n in found.estimates.assumptions if n.path != moved]
+    write_assumptions(known, folder / "known.yaml")
+    options = "--mapping mapping.yaml --out ranked.yaml --assumptions known.yaml --sensitivity --episodes 2"
+    files = "--policies fifo,expected_loss --figure ranked.svg --json ranked.json --threads 1"
     assert run(monkeypatch, folder, "calls.csv", *options.split(), *files.split()) == 0
     assert "the best policy along each assumed range" in capsys.readouterr().out
     ranked = json.loads((folder / "ranked.json").read_text())["sensitivity"]
-    assumed = load_assumptions(folder / "ranked.assumptions.yaml")
-    assert list(ranked["moved"]) == [number.path for number in assumed]
+    assert list(ranked["moved"]) == [moved]
     assert set(ranked["stated"]["costs_usd"]) == {"fifo", "expected_loss"}
     assert sum(ranked["best_fracs"].values()) == pytest.approx(1.0)
     assert (folder / "ranked.svg").read_text(encoding="utf-8").startswith("<?xml")

@@ -2,11 +2,15 @@
 
 import gzip
 import math
+import tempfile
+from collections import Counter
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from envs.configuration.document import dump_yaml
 from envs.errors import ConfigurationError
@@ -227,6 +231,12 @@ def test_the_days_that_a_log_covers_can_be_stated(tmp_path):
     assert log.cleaned == {"outside_days": 1}
 
 
+@pytest.mark.parametrize("days", [{"first_day": "2030-01-01"}, {"last_day": "2020-01-01"}])
+def test_days_without_any_contact_are_refused(tmp_path, days):
+    with pytest.raises(ConfigurationError, match="no contacts on the days that it is to cover"):
+        read(tmp_path, "at\n2024-03-24T23:00:00\n", columns={"arrived": "at"}, **days)
+
+
 def test_contacts_are_in_order_of_time(tmp_path):
     log = read(
         tmp_path,
@@ -242,3 +252,42 @@ def test_every_shipped_mapping_has_an_example():
     names = {file.stem for file in shipped.glob("*.yaml")}
     assert names == {file.stem for file in EXAMPLES.glob("*.csv")}
     assert all(isinstance(load_mapping(name), LogMapping) for name in names)
+
+
+ROWS = {
+    "2024-03-25T09:00:00,10,100,OK": "contact",
+    "2024-03-25T09:00:00,-1,100,OK": "wait_below_zero",
+    "2024-03-25T09:00:00,0,,IVR": "left_out",
+    "2024-03-25T09:00:00,0,,AB": "abandoned_without_wait",
+    ",10,100,OK": "no_arrival",
+    "2024-03-25T09:00:00,10": "broken_row",
+    ",,,": "blank_row",
+    "at,wait,work,how": "repeated_header",
+    "2024-04-25T09:00:00,10,100,OK": "outside_days",
+}
+"""Rows of which each is a contact, or left out by one rule."""
+
+
+@given(st.lists(st.sampled_from(list(ROWS)), max_size=30))
+@settings(max_examples=40)
+def test_every_row_is_a_contact_or_counted_under_one_rule(lines: list[str]):
+    mapping = LogMapping.model_validate(
+        {
+            "columns": {"arrived": "at", "wait": "wait", "handle": "work", "outcome": "how"},
+            "outcomes": {"served": "OK", "abandoned": "AB", "left_out": "IVR"},
+            "last_day": date(2024, 3, 31),
+            "rules": dict.fromkeys(
+                ("wait_below_zero", "abandoned_without_wait", "no_arrival", "broken_row"), "leave_out"
+            ),
+        }
+    )
+    contact = "2024-03-25T09:00:00,10,100,OK"  # one at least, since a log without contacts is refused
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "log.csv"
+        file.write_text("\n".join(("at,wait,work,how", contact, *lines)) + "\n", encoding="utf-8")
+        log = read_log(file, mapping)
+    expected = Counter(ROWS[line] for line in (contact, *lines))
+    assert len(log.contacts) == expected.pop("contact")
+    found = Counter(log.cleaned)
+    del found["repeated_row"]  # counted besides, and kept
+    assert found == expected

@@ -21,7 +21,7 @@ class Rules(Checked):
     repeated_id: Literal["refuse", "keep_first", "keep_last", "sum_handle"] = "refuse"
     other_channel: Literal["refuse", "leave_out"] = "refuse"
     no_arrival: Literal["refuse", "leave_out"] = "refuse"
-    ambiguous_time: Literal["earlier", "later", "refuse"] = "earlier"
+    ambiguous_time: Literal["shortest_wait", "refuse"] = "shortest_wait"
     missing_time: Literal["refuse", "shift"] = "refuse"
     wait_below_zero: Literal["refuse", "zero", "leave_out"] = "refuse"
     no_wait: Literal["refuse", "not_stated", "leave_out"] = "refuse"
@@ -48,8 +48,8 @@ MEANINGS = {
     "no_arrival": "no column of `arrived` states a time",
     "hour_24": "24:00 and later: the day after",
     "over_midnight": "a clock time more than 12 hours before the arrival: the day after",
-    "ambiguous_time": "an hour that comes twice when clocks are set back: the reading that makes the wait shortest, "
-    "and of two that are alike as the rule says",
+    "ambiguous_time": "an hour that comes twice when clocks are set back; `shortest_wait`: the reading that makes the "
+    "wait shortest",
     "missing_time": "an hour that does not exist when clocks are set forward; `shift`: read as if they were not",
     "wait_below_zero": "answered or abandoned before the arrival",
     "no_wait": "neither a wait nor the times that tell it",

@@ -56,7 +56,12 @@ def read_log(file: str | Path, mapping: LogMapping) -> ContactLog:
         raise ConfigurationError(f"{shown}: no contacts{_why_none(reader)}")
     contacts, reps = _as_array(rows, reader)
     days = _covered_days(contacts, mapping, table.dates, shown)
-    inside = (contacts["day"] >= days[0]) & (contacts["day"] <= days[-1])
+    inside = np.isin(contacts["day"], days)
+    if not inside.any():
+        raise ConfigurationError(
+            f"{shown}: no contacts on the days that it is to cover: must have some from mapping.first_day to "
+            "mapping.last_day"
+        )
     reader.cleaned["outside_days"] += _count_outside(contacts[~inside], mapping, shown)
     return ContactLog(
         contacts=contacts[inside],

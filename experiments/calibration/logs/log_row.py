@@ -173,13 +173,9 @@ class _Row:
         starts = starts if math.isnan(before_s) else tuple(start + before_s for start in starts)
         end_column = self._first(self._columns.answered if outcome == SERVED else self._left_columns())
         ends = () if end_column is None else self._instants(end_column, day, after=starts[0])
-        # Of a time that came twice, the reading that makes the wait shortest, if one does.
-        pairs = [(start, end) for start in starts for end in ends if end >= start] or [
-            (start, end) for start in starts for end in ends
-        ]
-        shortest = min((abs(end - start) for start, end in pairs), default=0.0)
-        best = [pair for pair in pairs if abs(pair[1] - pair[0]) == shortest] or [(start, math.nan) for start in starts]
-        start, end = self._one_reading(column, best)
+        # Of a time that came twice, the reading that makes the wait shortest; where two are alike, nothing hangs on it.
+        pairs = [(start, end) for start in starts for end in ends] or [(starts[0], math.nan)]
+        start, end = min(pairs, key=lambda pair: (pair[1] < pair[0], abs(pair[1] - pair[0])))
         wait_s = self._sum_s("wait")
         if math.isnan(wait_s):
             wait_s = end - start
@@ -190,14 +186,6 @@ class _Row:
 
     def _left_columns(self) -> tuple[str, ...]:
         return (*self._columns.abandoned, *self._columns.ended)
-
-    def _one_reading(self, column: str, best: list[tuple[float, float]]) -> tuple[float, float]:
-        if len(best) > 1:
-            rule = self._mapping.rules.ambiguous_time
-            if rule == "refuse":
-                self._refuse(column, "came twice, as the clock was set back (rules.ambiguous_time: earlier or later)")
-            return best[0] if rule == "earlier" else best[-1]
-        return best[0]
 
     def _checked_wait_s(self, wait_s: float, outcome: int, column: str) -> float:
         if wait_s < 0.0:

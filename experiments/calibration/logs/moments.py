@@ -43,7 +43,7 @@ class Clock:
         self._times = mapping.times
         self._cells = cells
         self._days: dict[str, int] = {}  # rows of one day follow each other
-        self._shift_missing = mapping.rules.missing_time == "shift"
+        self._rules = mapping.rules
         self._center = None if mapping.time_zone is None else ZoneInfo(mapping.time_zone)
         self._written = ZoneInfo(mapping.times.zone) if mapping.times.zone is not None else self._center
 
@@ -199,11 +199,16 @@ class Clock:
         if before_s == after_s:
             return Readings((whole - before_s + rest,), rules)
         if before_s > after_s:
+            if self._rules.ambiguous_time == "refuse":
+                raise ValueError(
+                    f"came twice in {self._written.key}, where the clock was set back (rules.ambiguous_time may be "
+                    "shortest_wait)"
+                )
             return Readings((whole - before_s + rest, whole - after_s + rest), (*rules, "ambiguous_time"))
-        if not self._shift_missing:
+        if self._rules.missing_time == "refuse":
             raise ValueError(
-                f"does not exist in {self._written.key}, where the clock was set forward (rules.missing_time: shift "
-                "reads it as if it was not)"
+                f"does not exist in {self._written.key}, where the clock was set forward (rules.missing_time may be "
+                "shift)"
             )
         return Readings((whole - before_s + rest,), (*rules, "missing_time"))
 
