@@ -54,9 +54,9 @@ class Replay:
         source: the log.
         scenario: name of the scenario.
         center_rule: how the center's own rule is called.
-        days: `date.toordinal()`, those that were played.
+        days: how those are called that were played: their dates, of recorded days their numbers.
         left_out: days on which nobody came, or no rep was there.
-        logged: figures of service of the log, by key, float64 (days,).
+        logged: figures of service of the log, by key, float64 (days,); empty for recorded days, which tell none.
         service: of each policy, the own rule first, the same figures.
         metrics: of each policy every metric of the simulator, by key, float64 (days,); NaN where it is not defined.
         units: of each metric.
@@ -67,8 +67,8 @@ class Replay:
     source: str
     scenario: str
     center_rule: str
-    days: tuple[int, ...]
-    left_out: tuple[int, ...]
+    days: tuple[str, ...]
+    left_out: tuple[str, ...]
     logged: dict[str, Floats]
     service: dict[str, dict[str, Floats]]
     metrics: dict[str, dict[str, Floats]]
@@ -78,7 +78,7 @@ class Replay:
 
     def model_error(self) -> dict[str, Interval]:
         """Return own rule less log of each figure of service: the mean over days, with its interval."""
-        return {key: _paired(self.service[OWN_RULE][key], self.logged[key]) for key in FIGURES}
+        return {key: _paired(self.service[OWN_RULE][key], self.logged[key]) for key in self.logged}
 
     def effect(self, policy: str) -> dict[str, Interval]:
         """Return the policy less the own rule of each figure of service and each metric: the mean over days, with its
@@ -100,8 +100,8 @@ class Replay:
             "center_rule": self.center_rule,
             "repetitions": self.repetitions,
             "seed": self.seed,
-            "days": [date.fromordinal(day).isoformat() for day in self.days],
-            "left_out": [date.fromordinal(day).isoformat() for day in self.left_out],
+            "days": list(self.days),
+            "left_out": list(self.left_out),
             "log": _plain(self.logged),
             "service": {policy: _plain(found) for policy, found in self.service.items()},
             "metrics": {policy: _plain(found) for policy, found in self.metrics.items()},
@@ -168,24 +168,74 @@ def replay(
         for day in fitting.days.tolist():
             found = logged_day(base, fitting, day, Path(folder), needs="logged", speeds=speeds)
             if found is None:
-                left_out.append(day)
+                left_out.append(date.fromordinal(day).isoformat())
             else:
-                played.append(_play(found, fitting, day, own, policies, repetitions, seed))
+                logged = figures(sum_logged(fitting.contacts[fitting.contacts["day"] == day]).sum(axis=0))
+                episodes = np.arange(repetitions)
+                service, metrics = _play(found, own, policies, episodes, demand_seeds(seed).test + day)
+                played.append(_PlayedDay(date.fromordinal(day).isoformat(), logged, service, metrics))
             if progress is not None:
                 progress(1)
     if not played:
         raise ConfigurationError(f"{log.source}: no day has both contacts and reps")
+    return _collect(log.source, checked, own, played, left_out, repetitions, seed)
+
+
+def replay_recorded(
+    scenario: str | Path | Scenario,
+    policies: Sequence[str],
+    *,
+    overrides: tuple[str, ...] = (),
+    center_rule: str | None = None,
+    repetitions: int = REPETITIONS,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Replay:
+    """Return what `policies` make of the days that a scenario's own record has (`replay.file`), against the center's
+    own rule, by default `fifo`, with the scenario's own staffing. Such a record does not say what the center did.
+
+    Arguments and errors as in `replay`; raises `ConfigurationError` too if the scenario has no recorded days.
+    """
+    checked = load_scenario(scenario, overrides)
+    if checked.recording is None:
+        raise ConfigurationError(
+            f"scenario {checked.name}: replay = none: must name recorded days, or LOG and --mapping must be given"
+        )
+    checked = load_scenario(checked, ("replay.order=in_turn",))
+    own = "fifo" if center_rule is None else center_rule
+    n_days = len(checked.recording.days) if checked.recording is not None else 0
+    played = []
+    for day in range(n_days):
+        episodes = day + n_days * np.arange(
+            repetitions
+        )  # episode k takes the k-th day, and begins again after the last
+        service, metrics = _play(checked, own, policies, episodes, demand_seeds(seed).test)
+        played.append(_PlayedDay(f"day {day + 1}", {}, service, metrics))
+        if progress is not None:
+            progress(1)
+    return _collect(str(checked.replay.file if checked.replay else ""), checked, own, played, [], repetitions, seed)
+
+
+def _collect(
+    source: str,
+    scenario: Scenario,
+    own: Any,
+    played: Sequence["_PlayedDay"],
+    left_out: Sequence[str],
+    repetitions: int,
+    seed: int,
+) -> Replay:
     names = list(played[0].service)
     return Replay(
-        source=log.source,
-        scenario=checked.name,
+        source=source,
+        scenario=scenario.name,
         center_rule=own if isinstance(own, str) else str(own["rule"]),
         days=tuple(each.day for each in played),
         left_out=tuple(left_out),
         logged=_columns([each.logged for each in played]),
         service={name: _columns([each.service[name] for each in played]) for name in names},
         metrics={name: _columns([each.metrics[name] for each in played]) for name in names},
-        units={key: unit for key, (unit, _) in metric_glossary(checked).items()},
+        units={key: unit for key, (unit, _) in metric_glossary(scenario).items()},
         repetitions=repetitions,
         seed=seed,
     )
@@ -209,28 +259,26 @@ def _fit_channels(log: ContactLog, scenario: Scenario, seed: int) -> tuple[Conta
 class _PlayedDay:
     """One day: figures of the log, and of each policy figures of service and metrics."""
 
-    day: int
-    logged: dict[str, float]
+    day: str
+    logged: Mapping[str, Any]
     service: dict[str, dict[str, float]]
     metrics: dict[str, dict[str, float]]
 
 
 def _play(
-    scenario: Scenario, log: ContactLog, day: int, own: Any, policies: Sequence[str], repetitions: int, seed: int
-) -> _PlayedDay:
+    scenario: Scenario, own: Any, policies: Sequence[str], episodes: NDArray[np.int64], seed: int
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+    """Return figures of service and metrics of one day, its `episodes` under the demand `seed`, by policy."""
     named = {OWN_RULE: load_policy(as_policy(own), scenario)}
     for text in policies:
         each = load_policy(text, scenario)
         named[each.name] = each
     service, metrics = {}, {}
     for name, each in named.items():
-        visits, counts = play_day(
-            scenario, each.policy, repetitions, demand_seeds(seed).test + day, deterministic=each.deterministic
-        )
+        visits, counts = play_day(scenario, each.policy, episodes, seed, deterministic=each.deterministic)
         service[name] = _service(visits)
-        metrics[name] = compute_metrics(scenario, add_counts(counts), repetitions)
-    logged = figures(sum_logged(log.contacts[log.contacts["day"] == day]).sum(axis=0))
-    return _PlayedDay(day, {key: float(value) for key, value in logged.items()}, service, metrics)
+        metrics[name] = compute_metrics(scenario, add_counts(counts), len(episodes))
+    return service, metrics
 
 
 def _service(visits: Sequence[Visits]) -> dict[str, float]:
@@ -238,5 +286,5 @@ def _service(visits: Sequence[Visits]) -> dict[str, float]:
     return {key: float(value) for key, value in figures(np.sum(sums, axis=0)).items()}
 
 
-def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, Floats]:
-    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Floats]:
+    return {key: np.array([float(row[key]) for row in rows]) for key in rows[0]}

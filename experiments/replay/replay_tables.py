@@ -26,12 +26,14 @@ def show(result: Mapping[str, Any], console: Console | None = None) -> None:
         table.add_column(name, justify="right")
     table.add_column("total cost, USD", justify="right")
     for place, day in enumerate(result["days"]):
-        table.add_row(day, "log", *(_value(key, result["log"][key][place]) for key in FIGURES), "")
+        if result["log"]:
+            table.add_row(day, "log", *(_value(key, result["log"][key][place]) for key in FIGURES), "")
         for policy in policies:
             served = result["service"][policy]
             cost = result["metrics"][policy][_COST][place]
             shown = (_value(key, served[key][place]) for key in FIGURES)
-            table.add_row("", policy, *shown, _number(cost), end_section=policy == policies[-1])
+            name = "" if result["log"] or policy != policies[0] else day
+            table.add_row(name, policy, *shown, _number(cost), end_section=policy == policies[-1])
     console.print(table)
     differences = Table(title=f"Means over {len(result['days'])} days, with 95 % intervals over days")
     differences.add_column("difference", no_wrap=True)
@@ -39,8 +41,9 @@ def show(result: Mapping[str, Any], console: Console | None = None) -> None:
         differences.add_column(name, justify="right")
     differences.add_column("total cost, USD/day", justify="right")
     own = f"{policies[0]} ({result['center_rule']})"
-    error = (_difference(key, result["model_error"][key]) for key in FIGURES)
-    differences.add_row(f"error of the model: {own} − log", *error, "")
+    if result["log"]:
+        error = (_difference(key, result["model_error"][key]) for key in FIGURES)
+        differences.add_row(f"error of the model: {own} − log", *error, "")
     for policy, effect in result["effects"].items():
         shown = (_difference(key, effect[key]) for key in (*FIGURES, _COST))
         differences.add_row(f"effect: {policy} − {policies[0]}", *shown)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from logged import FIRST_DAY, contacts, log_of, queue_log
 
 from agents.catalog import load_policy
 from envs.errors import ConfigurationError
@@ -12,7 +13,6 @@ from experiments.calibration.contact_log import SERVED, ContactLog
 from experiments.calibration.estimation import estimate
 from experiments.calibration.hold_out.hold_out import as_policy
 from experiments.calibration.scenario_data import scenario_data
-from logged import FIRST_DAY, contacts, log_of, queue_log
 
 NAN = np.nan
 

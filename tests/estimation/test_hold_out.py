@@ -61,7 +61,7 @@ def test_a_logged_day_with_all_that_the_log_tells_is_that_day(tmp_path: Path) ->
     assert day is not None
     assert [(group.name, len(group.shifts or ())) for group in day.groups] == [("rep_0", 1)]
     assert day.horizon.start_weekday == "sunday"
-    visits, _ = play_day(day, load_policy("fifo", day).policy, 2, 0)
+    visits, _ = play_day(day, load_policy("fifo", day).policy, np.arange(2), 0)
     for each in visits:
         np.testing.assert_allclose(each.wait_s, [0.0, 90.0, 5.0, 0.0])
         np.testing.assert_array_equal(each.abandoned, [False, False, True, False])
@@ -74,7 +74,7 @@ def test_by_the_laws_handle_times_are_the_laws_at_the_pace_of_the_rep(tmp_path: 
     log = log_of(contacts(CALLS), 1)
     day = logged_day(BASE, log, FIRST_DAY, tmp_path, needs="law", speeds=np.full(1, 2.0))
     assert day is not None
-    (visit,), _ = play_day(day, load_policy("fifo", day).policy, 1, 0)
+    (visit,), _ = play_day(day, load_policy("fifo", day).policy, np.arange(1), 0)
     np.testing.assert_allclose(visit.wait_s, [0.0, 40.0, 80.0, 0.0])
 
 

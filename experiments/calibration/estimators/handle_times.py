@@ -48,8 +48,8 @@ def fit_lognormal(handle_s: Floats) -> Law:
 def fit_hyperexponential(handle_s: Floats, iterations: int = 500) -> Law:
     """Return the hyperexponential law of two phases, by the EM algorithm (Asmussen, Nerman and Olsson 1996, Scand. J.
     Statist. 23): each contact belongs to phase k with the chance p_k f_k(x) / Σ p_j f_j(x), and phases are refitted
-    with these weights. The mean of the law is that of the sample."""
-    times_s, counts = np.unique(handle_s, return_counts=True)
+    with these weights. Times are rounded to seconds, which keeps their number small."""
+    times_s, counts = np.unique(np.maximum(np.round(handle_s), 0.5), return_counts=True)
     mean_s = float(handle_s.mean())
     prob, means = np.array([0.5, 0.5]), np.array([0.5 * mean_s, 1.5 * mean_s])
     for _ in range(iterations):

@@ -213,7 +213,7 @@ def _play_held_day(
         if scenario is None:
             return None
         policy = load_policy(as_policy(estimates.center_rule), scenario).policy
-        visits, _ = play_day(scenario, policy, repetitions, demand_seeds(seed).test + day)
+        visits, _ = play_day(scenario, policy, np.arange(repetitions), demand_seeds(seed).test + day)
         found[pace] = np.stack(
             [sum_service(each.arrived_s, each.wait_s, each.served, each.abandoned) for each in visits]
         )

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.checked_policy import CheckedPolicy
 from agents.episodes import advance_rows
 from agents.policy import Policy
+from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows
 from envs.counts import Counts
 from envs.interface.units import DAY_S
+from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
 from envs.simulator.machine.journal import END_ABANDONED, NOTE_ENDED, NOTE_JOINED, NOTE_PICKING_UP, NOTE_WORKING
 
@@ -36,15 +39,19 @@ class Visits:
 
 
 def play_day(
-    scenario: Scenario, policy: Policy, repetitions: int, seed: int, *, deterministic: bool = True
+    scenario: Scenario, policy: Policy, episodes: NDArray[np.int64], seed: int, *, deterministic: bool = True
 ) -> tuple[list[Visits], list[Counts]]:
-    """Return what happens to the contacts of a day, and its counters, in each of `repetitions` episodes under the
-    demand `seed`: the recorded contacts are the same, what is drawn of them is not. Policies meet the same draws."""
-    rows = CenterRows(scenario, repetitions, journal=True)
-    rows.start(rows.all_rows, np.full(repetitions, seed), np.arange(repetitions))
+    """Return what happens to the contacts of a day, and its counters, in each of `episodes` under the demand `seed`:
+    the recorded contacts are the same, what is drawn of them is not. Policies meet the same draws. Masked actions of a
+    policy that is no rule raise `ConfigurationError`."""
+    if not isinstance(policy, RulePolicy | CheckedPolicy):
+        policy = CheckedPolicy(type(policy).__name__, policy, [action.name for action in action_table(scenario)])
+        policy.seed(seed % 2**32)
+    rows = CenterRows(scenario, len(episodes), journal=True)
+    rows.start(rows.all_rows, np.full(len(episodes), seed), episodes)
     advance_rows(rows, policy, rows.all_rows[~rows.done], deterministic=deterministic)
-    visits = [_read_visits(rows.drain(row), scenario.horizon.days * DAY_S) for row in range(repetitions)]
-    return visits, [rows.counts(row) for row in range(repetitions)]
+    visits = [_read_visits(rows.drain(row), scenario.horizon.days * DAY_S) for row in rows.all_rows.tolist()]
+    return visits, [rows.counts(row) for row in rows.all_rows.tolist()]
 
 
 def _read_visits(entries: NDArray[np.void], end_s: float) -> Visits:
