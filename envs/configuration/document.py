@@ -133,6 +133,15 @@ def load_yaml(path: str | Path) -> Document:
         raise ConfigurationError(f"{shown_path(path)}: not a UTF-8 text file ({error.reason})") from error
     except OSError as error:
         raise ConfigurationError(f"{shown_path(path)}: cannot be read ({error.strerror})") from error
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> Document:
+    """Return the plain data of a YAML text with line numbers, as `load_yaml` does; `path` is the file that it is of.
+
+    Raises:
+        ConfigurationError: it is not valid YAML, or repeats a key.
+    """
     data, lines = _parse(text, lambda line: str(Location(path, line)))
     locations = {where: Location(path, line) for where, line in lines.items()}
     return Document(data={} if data is None else data, path=path, locations=locations)
@@ -263,9 +272,11 @@ for _tag, _pattern, _first_characters in (
         _rules.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first_characters)
 
 
-def dump_yaml(data: Any) -> str:
-    """Return plain data as a YAML text that `load_yaml` reads as the same data."""
-    return yaml.dump(data, Dumper=_CoreSchemaDumper, sort_keys=False)
+def dump_yaml(data: Any, *, in_lines: bool = False) -> str:
+    """Return plain data as a YAML text that `load_yaml` reads as the same data; with `in_lines` lists and mappings of
+    single values stand in a line of about 120 characters, for readers."""
+    width, flow = (110, None) if in_lines else (80, False)
+    return yaml.dump(data, Dumper=_CoreSchemaDumper, sort_keys=False, default_flow_style=flow, width=width)
 
 
 def _parse(text: str, location: Callable[[int], str]) -> tuple[Any, dict[KeyPath, int]]:

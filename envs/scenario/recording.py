@@ -135,7 +135,7 @@ def read_recording(
             is row 1), column, value and rule.
     """
     shown = shown_path(file)
-    text = _read_text(file, shown)
+    text = read_text(file, shown)
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     by_day: dict[int | date, list[tuple[float, ...]]] = {}
     try:
@@ -157,14 +157,20 @@ def read_recording(
     )
 
 
-def _read_text(file: Path, shown: str) -> str:
+def read_text(file: Path, shown: str, encoding: str = "utf-8") -> str:
+    """Return the text of a file, uncompressed if its name ends in `.gz`; `shown` names it in messages.
+
+    Raises:
+        ConfigurationError: the file cannot be read, is damaged, or is no text of that encoding.
+    """
     try:
         content = file.read_bytes()
         if file.suffix == ".gz":
             content = gzip.decompress(content)
-        return content.decode("utf-8-sig")  # spreadsheets begin a file with a byte order mark
+        # Spreadsheets begin a file with a byte order mark.
+        return content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{shown}: not a UTF-8 text file ({error.reason})") from error
+        raise ConfigurationError(f"{shown}: not a {encoding.upper()} text file ({error.reason})") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ConfigurationError(f"{shown}: not a gzip file, or a damaged one ({error})") from error
     except OSError as error:

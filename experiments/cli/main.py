@@ -12,12 +12,14 @@ from typing import Annotated
 import typer
 
 from experiments.cli.benchmark import benchmark
+from experiments.cli.calibrate import calibrate
 from experiments.cli.certify import certify
 from experiments.cli.compare import compare
 from experiments.cli.describe import describe
 from experiments.cli.doctor import doctor
 from experiments.cli.evaluate import evaluate
 from experiments.cli.export import export
+from experiments.cli.replay import replay
 from experiments.cli.reproduce import reproduce
 from experiments.cli.sweep import sweep
 from experiments.cli.train import train
@@ -39,6 +41,8 @@ COMMANDS = (
     sweep,
     compare,
     transfer,
+    replay,
+    calibrate,
 )
 """Every command, in the order of `blended --help`."""
 

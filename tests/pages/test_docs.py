@@ -27,6 +27,8 @@ from envs.interface.units import DAY_S, WEEK_S, WEEKDAYS
 from envs.scenario import agreements, channel, customers, distributions, outcomes, parts, scenario, staff
 from envs.scenario import recording as replay
 from envs.scenario.scenario import Scenario, load_scenario
+from experiments.calibration.logs import cleaning, mapping
+from experiments.calibration.sensitivity import assumptions
 from experiments.cli.main import app
 from experiments.records.recorder import RecordFolder
 from experiments.records.tables import DISPOSITIONS, TABLES
@@ -208,7 +210,8 @@ def heading_of(model: type[BaseModel], page: str) -> str:
         if model not in VALUE_LEARNERS
     ]
     + [("docs/sweeps.md", model) for model in models_of(sweep_config)]
-    + [("docs/tuning.md", model) for model in models_of(tuning_config)],
+    + [("docs/tuning.md", model) for model in models_of(tuning_config)]
+    + [("docs/calibration.md", model) for module in (mapping, cleaning, assumptions) for model in models_of(module)],
 )
 def test_keys_and_defaults(page: str, model: type[BaseModel]):
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
@@ -219,6 +222,11 @@ def test_keys_and_defaults(page: str, model: type[BaseModel]):
     rows = table(section(page, heading))
     assert [row[:2] for row in rows] == [[f"`{name}`", shown_default(field)] for name, field in fields.items()]
     assert all(all(row) for row in rows)
+
+
+def test_cleaning_rules():
+    expected = [[f"`{rule}`", meaning] for rule, meaning in cleaning.MEANINGS.items()]
+    assert table(section("docs/calibration.md", "Cleaning rules")) == expected
 
 
 def test_columns_of_a_record():

@@ -1,0 +1,1 @@
+"""Estimators: pure functions from the contacts of a log to the laws of a scenario."""

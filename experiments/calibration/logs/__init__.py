@@ -1,0 +1,1 @@
+"""A log of a real center, read: what its columns mean, its times and numbers, its faults."""
