@@ -31,13 +31,14 @@ from experiments.calibration.estimators.arrivals import (
 )
 from experiments.calibration.estimators.credits import split_by_credit
 from experiments.calibration.estimators.handle_times import LEAST, as_duration, estimate_handle_times
-from experiments.calibration.estimators.patience import estimate_patience, exponential_tail_s
+from experiments.calibration.estimators.patience import ASSUMED_PATIENCE_S, estimate_patience, exponential_tail_s
 from experiments.calibration.estimators.presence import mean_present, rep_spans, served_share
 from experiments.calibration.estimators.redials import estimate_redials
 from experiments.calibration.estimators.staffing import (
     OCCUPANCY_FRAC,
     available_frac,
     explaining_reps,
+    losing_reps,
     shifts_of,
     usual_reps,
 )
@@ -141,6 +142,7 @@ def _estimate_staffing(
     calls = contacts[np.isin(contacts["channel"], real_time)] if real_time else contacts
     waits = calls[np.isfinite(calls["wait_s"])]
     abandoned = waits["outcome"] == ABANDONED
+    lost = float((calls["outcome"] == ABANDONED).mean()) if len(calls) else 0.0
     patience_s = min(exponential_tail_s(waits["wait_s"], abandoned, 0.0), LONGEST_PATIENCE_S)
     service_s = _rep_time_s(contacts, channels)
     is_open = np.sum([channel.arrivals.rate_per_hour for channel in channels], axis=0) > 0.0
@@ -155,10 +157,12 @@ def _estimate_staffing(
         if has_reps:
             spans = [rep_spans(day, SHIFT_BREAK_S, SHIFT_BREAK_S) for day in by_day(contacts, days[of_group])]
             present = np.mean([mean_present(span, INTERVAL_S, counts.shape[1]) for span in spans], axis=0)
-            lost = float((mine["outcome"] == ABANDONED).mean()) if len(mine) else 0.0
-            share = available_frac(present, rate_per_s, service_s, patience_s, lost)
+            lost_then = float((mine["outcome"] == ABANDONED).mean()) if len(mine) else 0.0
+            share = available_frac(present, rate_per_s, service_s, patience_s, lost_then)
             shares.append(f"{share:.2f}")
             reps = np.maximum(np.round(share * present), is_open[group].any(axis=0)).astype(np.int64)
+        elif len(waits) == 0 and lost > 0.0:
+            reps = losing_reps(rate_per_s, lost, service_s, ASSUMED_PATIENCE_S)
         elif len(waits) == 0:
             reps = usual_reps(rate_per_s, service_s)
         else:
@@ -170,6 +174,11 @@ def _estimate_staffing(
             f"reps' activity: first to last contact of a day without gaps over {SHIFT_BREAK_S / 60:g} minutes, mean "
             f"per half-hour, times the share available that explains the abandonment by a stationary Erlang-A queue "
             f"({', '.join(shares)} by profile), rounded to whole reps, at least one where contacts come"
+        )
+    elif len(waits) == 0 and lost > 0.0:
+        origin = (
+            "the log tells neither reps nor waits: the number per half-hour whose stationary Erlang-A queue, with the "
+            f"assumed patience, loses most nearly the {lost:.1%} of the log"
         )
     elif len(waits) == 0:
         origin = (
@@ -228,25 +237,44 @@ def _assumptions(channels: tuple[ChannelEstimate, ...], without_values: bool) ->
     found = []
     if without_values:
         path = "segments.customer.account_value.mean_usd"
-        found.append(Assumption(path, 5_000.0, 500.0, 50_000.0, "the log states no account values; a retail bank's"))
+        reason = "The log states no account values; this is a retail bank's."
+        found.append(Assumption(path, 5_000.0, 500.0, 50_000.0, reason))
     for channel in channels:
         place = f"channels.{channel.name}"
         if not channel.handle_time.held_back_log_likelihood:
             mean_s = channel.handle_time.law["mean_s"]
             found.append(Assumption(f"{place}.handle_time.mean_s", mean_s, 60.0, 1800.0, channel.handle_time.origin))
-        if channel.kind == "real_time":
-            found += [
-                Assumption(
-                    f"{place}.harm.abandonment_prob", 0.004, 0.001, 0.02, "what a lost call does is in no log of calls"
-                ),
-                Assumption(
-                    f"{place}.harm.wait_prob_per_min", 0.0002, 0.0, 0.001, "nor what a wait beyond the threshold does"
-                ),
-            ]
-            continue
-        found += [
-            Assumption(f"{place}.due.after_s", 24 * HOUR_S, 4 * HOUR_S, 72 * HOUR_S, "what is promised is in no log"),
-            Assumption(f"{place}.harm.late_prob", 0.002, 0.0005, 0.01, "nor what lateness does"),
-            Assumption(f"{place}.pick_up.mean_s", 600.0, 120.0, 1200.0, "nor what an interruption costs in time"),
-        ]
+        if channel.patience is not None and len(channel.patience.time_s) == 0:
+            mean_s = channel.patience.law["mean_s"]
+            found.append(Assumption(f"{place}.patience.mean_s", mean_s, 60.0, 900.0, channel.patience.origin))
+        for key, value, low, high, reason in _ASSUMED[channel.kind]:
+            found.append(Assumption(f"{place}.{key}", value, low, high, reason))
     return tuple(found)
+
+
+_ASSUMED = {
+    "real_time": (
+        (
+            "harm.abandonment_prob",
+            0.004,
+            0.001,
+            0.02,
+            "No log tells how many customers an abandoned contact drives away.",
+        ),
+        (
+            "harm.wait_prob_per_min",
+            0.0002,
+            0.0,
+            0.001,
+            "No log tells how many a wait beyond the threshold drives away.",
+        ),
+    ),
+    "deferred": (
+        ("due.after_s", 24 * HOUR_S, 4 * HOUR_S, 72 * HOUR_S, "The log does not say what customers are promised."),
+        ("harm.late_prob", 0.002, 0.0005, 0.01, "No log tells how many customers lateness drives away."),
+        ("harm.error_prob", 0.01, 0.002, 0.05, "No log tells how many customers an error drives away."),
+        ("error.per_interruption_prob", 0.05, 0.01, 0.2, "No log tells how many errors an interruption makes."),
+        ("pick_up.mean_s", 600.0, 120.0, 1200.0, "No log tells how long a rep takes to find the thread again."),
+    ),
+}
+"""Of each kind of channel what no log tells: key, value, range, reason."""
