@@ -78,8 +78,8 @@ def estimate_patience(wait_s: Floats, abandoned: NDArray[np.bool_]) -> PatienceE
     """
     if abandoned.any() and not np.isfinite(wait_s).any():
         nothing = np.zeros(0)
-        law = {"distribution": "exponential", "mean_s": ASSUMED_PATIENCE_S}
-        return PatienceEstimate(nothing, nothing, nothing, nothing, law, "The log states no waits.")
+        assumed = {"distribution": "exponential", "mean_s": ASSUMED_PATIENCE_S}
+        return PatienceEstimate(nothing, nothing, nothing, nothing, assumed, "The log states no waits.")
     told = np.isfinite(wait_s) & ((wait_s > 0.0) | abandoned)
     wait_s, abandoned = wait_s[told], abandoned[told]
     if not abandoned.any():
