@@ -5,13 +5,13 @@ Room: `experiments.calibration`. Pure: takes a log, returns `Estimates`; the est
 """
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.errors import ConfigurationError
-from envs.interface.units import HOUR_S, WEEKDAYS
+from envs.interface.units import DAY_S, HOUR_S, WEEKDAYS
 from experiments.calibration.contact_log import ABANDONED, ContactLog
 from experiments.calibration.estimates import (
     ArrivalEstimate,
@@ -31,13 +31,14 @@ from experiments.calibration.estimators.arrivals import (
 )
 from experiments.calibration.estimators.credits import split_by_credit
 from experiments.calibration.estimators.handle_times import LEAST, as_duration, estimate_handle_times
-from experiments.calibration.estimators.patience import estimate_patience, exponential_tail_s
+from experiments.calibration.estimators.patience import ASSUMED_PATIENCE_S, estimate_patience, exponential_tail_s
 from experiments.calibration.estimators.presence import mean_present, rep_spans, served_share
 from experiments.calibration.estimators.redials import estimate_redials
 from experiments.calibration.estimators.staffing import (
     OCCUPANCY_FRAC,
     available_frac,
     explaining_reps,
+    losing_reps,
     shifts_of,
     usual_reps,
 )
@@ -132,56 +133,82 @@ def _without_redials(arrivals: ArrivalEstimate, redial: RedialEstimate, abandone
 def _estimate_staffing(
     contacts: NDArray[Any], days: NDArray[np.int64], channels: tuple[ChannelEstimate, ...], has_reps: bool
 ) -> StaffingEstimate:
-    """Return who works in a usual week: by the reps' activity, or as explains the waits."""
+    """Return who works in a usual week: by the reps' activity, or as explains the waits or the abandonment."""
     positions = weekday_positions(days)
-    kinds = [sorted(np.unique(positions[positions == k]).tolist()) for k in np.unique(positions)]
-    profiles = _common_profiles(channels) or [list(kind) for kind in kinds]
-    counts = count_contacts(days, contacts["day"], contacts["arrived_s"])
     real_time = [place for place, channel in enumerate(channels) if channel.kind == "real_time"]
     calls = contacts[np.isin(contacts["channel"], real_time)] if real_time else contacts
     waits = calls[np.isfinite(calls["wait_s"])]
-    abandoned = waits["outcome"] == ABANDONED
-    patience_s = min(exponential_tail_s(waits["wait_s"], abandoned, 0.0), LONGEST_PATIENCE_S)
-    service_s = _rep_time_s(contacts, channels)
+    patience_s = exponential_tail_s(waits["wait_s"], waits["outcome"] == ABANDONED, 0.0)
+    queue = _Queue(
+        _rep_time_s(contacts, channels),
+        min(patience_s, LONGEST_PATIENCE_S) if len(waits) else ASSUMED_PATIENCE_S,
+        float((calls["outcome"] == ABANDONED).mean()) if len(calls) else 0.0,
+    )
     is_open = np.sum([channel.arrivals.rate_per_hour for channel in channels], axis=0) > 0.0
     levels: dict[str, NDArray[np.int64]] = {}
     shares = []
-    for group in profiles:
-        of_group = np.isin(positions, group)
-        if not of_group.any():
-            continue
-        rate_per_s = counts[of_group].mean(axis=0) / INTERVAL_S
-        mine = waits[np.isin(waits["day"], days[of_group])]
+    for group in _common_profiles(channels):
+        of_group = days[np.isin(positions, group)]
+        mine = contacts[np.isin(contacts["day"], of_group)]
+        rate_per_s = count_contacts(of_group, mine["day"], mine["arrived_s"]).mean(axis=0) / INTERVAL_S
+        waits_then = waits[np.isin(waits["day"], of_group)]
         if has_reps:
-            spans = [rep_spans(day, SHIFT_BREAK_S, SHIFT_BREAK_S) for day in by_day(contacts, days[of_group])]
-            present = np.mean([mean_present(span, INTERVAL_S, counts.shape[1]) for span in spans], axis=0)
-            lost = float((mine["outcome"] == ABANDONED).mean()) if len(mine) else 0.0
-            share = available_frac(present, rate_per_s, service_s, patience_s, lost)
+            reps, share = _reps_by_activity(by_day(mine, of_group), rate_per_s, waits_then, queue)
+            reps = np.maximum(reps, is_open[group].any(axis=0))
             shares.append(f"{share:.2f}")
-            reps = np.maximum(np.round(share * present), is_open[group].any(axis=0)).astype(np.int64)
-        elif len(waits) == 0:
-            reps = usual_reps(rate_per_s, service_s)
+        elif len(waits):
+            reps = explaining_reps(rate_per_s, _mean_waits_s(waits_then), queue.service_s, queue.patience_s)
+        elif queue.lost_frac > 0.0:
+            reps = losing_reps(rate_per_s, queue.lost_frac, queue.service_s, queue.patience_s)
         else:
-            reps = explaining_reps(rate_per_s, _mean_waits_s(mine, counts.shape[1]), service_s, patience_s)
+            reps = usual_reps(rate_per_s, queue.service_s)
         levels |= {WEEKDAYS[position]: reps for position in group}
     names = tuple(channel.name for channel in channels)
-    if has_reps:
-        origin = (
+    origin = _staffing_origin(shares, len(waits) > 0, queue.lost_frac)
+    return StaffingEstimate(tuple(shifts_of(levels, INTERVAL_S, names)), origin)
+
+
+class _Queue(NamedTuple):
+    """What staffing is reckoned with: mean rep time and patience, seconds, and the share that abandons."""
+
+    service_s: float
+    patience_s: float
+    lost_frac: float
+
+
+def _reps_by_activity(
+    contacts_of_days: list[NDArray[Any]], rate_per_s: NDArray[np.float64], waits: NDArray[Any], queue: _Queue
+) -> tuple[NDArray[np.int64], float]:
+    """Return the reps of each interval, and the share of those there that is available."""
+    spans = [rep_spans(day, SHIFT_BREAK_S, SHIFT_BREAK_S) for day in contacts_of_days]
+    present = np.mean([mean_present(span, INTERVAL_S, len(rate_per_s)) for span in spans], axis=0)
+    lost = float((waits["outcome"] == ABANDONED).mean()) if len(waits) else 0.0
+    share = available_frac(present, rate_per_s, queue.service_s, queue.patience_s, lost)
+    return np.round(share * present).astype(np.int64), share
+
+
+def _staffing_origin(shares: list[str], has_waits: bool, lost: float) -> str:
+    """Return where the staffing comes from; `shares` that are available by profile, where the log names reps."""
+    if shares:
+        return (
             f"reps' activity: first to last contact of a day without gaps over {SHIFT_BREAK_S / 60:g} minutes, mean "
             f"per half-hour, times the share available that explains the abandonment by a stationary Erlang-A queue "
             f"({', '.join(shares)} by profile), rounded to whole reps, at least one where contacts come"
         )
-    elif len(waits) == 0:
-        origin = (
-            f"assumed: the log tells neither reps nor waits; so many per half-hour as are busy {OCCUPANCY_FRAC:.0%} of "
-            "their time"
-        )
-    else:
-        origin = (
+    if has_waits:
+        return (
             "the log names no reps: the number per half-hour whose stationary Erlang-A queue has the mean wait nearest "
             "to the log's"
         )
-    return StaffingEstimate(tuple(shifts_of(levels, INTERVAL_S, names)), origin)
+    if lost > 0.0:
+        return (
+            "the log tells neither reps nor waits: the number per half-hour whose stationary Erlang-A queue, with the "
+            f"assumed patience, loses most nearly the {lost:.1%} of the log"
+        )
+    return (
+        "assumed: the log tells neither reps nor waits; so many per half-hour as are busy "
+        f"{OCCUPANCY_FRAC:.0%} of their time"
+    )
 
 
 def _common_profiles(channels: tuple[ChannelEstimate, ...]) -> list[list[int]]:
@@ -207,8 +234,9 @@ def _rep_time_s(contacts: NDArray[Any], channels: tuple[ChannelEstimate, ...]) -
     return float(counts @ np.array(times) / counts.sum())
 
 
-def _mean_waits_s(contacts: NDArray[Any], n_intervals: int) -> NDArray[np.float64]:
+def _mean_waits_s(contacts: NDArray[Any]) -> NDArray[np.float64]:
     """Return the mean wait of contacts that came in each interval of a day, 0 where none came."""
+    n_intervals = round(DAY_S / INTERVAL_S)
     place = (contacts["arrived_s"] // INTERVAL_S).astype(np.int64)
     count = np.bincount(place, minlength=n_intervals)
     return np.bincount(place, contacts["wait_s"], n_intervals) / np.maximum(count, 1)
@@ -228,25 +256,44 @@ def _assumptions(channels: tuple[ChannelEstimate, ...], without_values: bool) ->
     found = []
     if without_values:
         path = "segments.customer.account_value.mean_usd"
-        found.append(Assumption(path, 5_000.0, 500.0, 50_000.0, "the log states no account values; a retail bank's"))
+        reason = "The log states no account values; this is a retail bank's."
+        found.append(Assumption(path, 5_000.0, 500.0, 50_000.0, reason))
     for channel in channels:
         place = f"channels.{channel.name}"
         if not channel.handle_time.held_back_log_likelihood:
             mean_s = channel.handle_time.law["mean_s"]
             found.append(Assumption(f"{place}.handle_time.mean_s", mean_s, 60.0, 1800.0, channel.handle_time.origin))
-        if channel.kind == "real_time":
-            found += [
-                Assumption(
-                    f"{place}.harm.abandonment_prob", 0.004, 0.001, 0.02, "what a lost call does is in no log of calls"
-                ),
-                Assumption(
-                    f"{place}.harm.wait_prob_per_min", 0.0002, 0.0, 0.001, "nor what a wait beyond the threshold does"
-                ),
-            ]
-            continue
-        found += [
-            Assumption(f"{place}.due.after_s", 24 * HOUR_S, 4 * HOUR_S, 72 * HOUR_S, "what is promised is in no log"),
-            Assumption(f"{place}.harm.late_prob", 0.002, 0.0005, 0.01, "nor what lateness does"),
-            Assumption(f"{place}.pick_up.mean_s", 600.0, 120.0, 1200.0, "nor what an interruption costs in time"),
-        ]
+        if channel.patience is not None and len(channel.patience.time_s) == 0:
+            mean_s = channel.patience.law["mean_s"]
+            found.append(Assumption(f"{place}.patience.mean_s", mean_s, 60.0, 900.0, channel.patience.origin))
+        for key, value, low, high, reason in _ASSUMED[channel.kind]:
+            found.append(Assumption(f"{place}.{key}", value, low, high, reason))
     return tuple(found)
+
+
+_ASSUMED = {
+    "real_time": (
+        (
+            "harm.abandonment_prob",
+            0.004,
+            0.001,
+            0.02,
+            "No log tells how many customers an abandoned contact drives away.",
+        ),
+        (
+            "harm.wait_prob_per_min",
+            0.0002,
+            0.0,
+            0.001,
+            "No log tells how many a wait beyond the threshold drives away.",
+        ),
+    ),
+    "deferred": (
+        ("due.after_s", 24 * HOUR_S, 4 * HOUR_S, 72 * HOUR_S, "The log does not say what customers are promised."),
+        ("harm.late_prob", 0.002, 0.0005, 0.01, "No log tells how many customers lateness drives away."),
+        ("harm.error_prob", 0.01, 0.002, 0.05, "No log tells how many customers an error drives away."),
+        ("error.per_interruption_prob", 0.05, 0.01, 0.2, "No log tells how many errors an interruption makes."),
+        ("pick_up.mean_s", 600.0, 120.0, 1200.0, "No log tells how long a rep takes to find the thread again."),
+    ),
+}
+"""Of each kind of channel what no log tells: key, value, range, reason."""

@@ -68,6 +68,7 @@ def _channel_data(channel: ChannelEstimate) -> dict[str, Any]:
     if channel.kind == "deferred":
         data |= {
             "due": {},
+            "error": {},
             "interruptible": True,
             "pick_up": {"distribution": "lognormal", "mean_s": None, "cv": _PICK_UP_CV},
         }

@@ -9,7 +9,7 @@ from logged import FIRST_DAY, contacts, log_of, queue_log
 from agents.catalog import load_policy
 from envs.errors import ConfigurationError
 from envs.scenario.scenario import load_scenario
-from experiments.calibration.contact_log import SERVED, ContactLog
+from experiments.calibration.contact_log import ABANDONED, SERVED, ContactLog
 from experiments.calibration.estimation import estimate
 from experiments.calibration.hold_out.hold_out import as_policy
 from experiments.calibration.scenario_data import scenario_data
@@ -44,6 +44,19 @@ def test_whatever_a_log_leaves_out_there_is_a_scenario(log: ContactLog, origin: 
     assert origin in found.staffing.origin
     paths = [each.path for each in found.assumptions]
     assert [path for path in paths if "handle_time" in path] == assumed
+
+
+def test_abandonments_without_waits_have_an_assumed_patience_and_explain_the_staffing() -> None:
+    """Counts of intervals: 81 of 90 are served. Nobody's wait is known."""
+    log = thin_log(NAN, 240.0, -1)
+    log.contacts["outcome"][::10] = ABANDONED
+    log.contacts["handle_s"][::10] = NAN
+    found = estimate(log)
+    assert "loses most nearly the 10.0%" in found.staffing.origin
+    (patience,) = (each for each in found.assumptions if each.path == "channels.voice.patience.mean_s")
+    assert (patience.value, patience.low, patience.high) == (300.0, 60.0, 900.0)
+    # 60 contacts an hour of 240 s are a load of 4; with patience of 300 s five reps lose 9.5 %, four 18.5 %.
+    assert sum(group.count for group in load_scenario(scenario_data(found)).groups) == 5
 
 
 def test_the_center_of_the_model_is_found() -> None:

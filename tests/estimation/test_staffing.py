@@ -10,7 +10,13 @@ from experiments.calibration.estimators.after_work import GRID_S, needed_bounds,
 from experiments.calibration.estimators.credits import split_by_credit
 from experiments.calibration.estimators.erlang_a import erlang_a, interpolated
 from experiments.calibration.estimators.presence import mean_present, rep_spans
-from experiments.calibration.estimators.staffing import available_frac, explaining_reps, shifts_of, usual_reps
+from experiments.calibration.estimators.staffing import (
+    available_frac,
+    explaining_reps,
+    losing_reps,
+    shifts_of,
+    usual_reps,
+)
 
 NAN = np.nan
 
@@ -102,6 +108,11 @@ def test_the_staffing_that_explains_the_waits_is_found() -> None:
     # Who does not wait at all has the fewest reps that keep the wait below a second.
     (none,) = explaining_reps(np.array([0.02]), np.zeros(1), 100.0, 200.0)
     assert erlang_a(0.02, 100.0, 200.0, int(none)).wait_s <= 1.0 < erlang_a(0.02, 100.0, 200.0, int(none) - 1).wait_s
+
+
+def test_the_staffing_that_explains_the_abandonment_is_found() -> None:
+    lost = erlang_a(0.05, 100.0, 200.0, 4).abandoned_frac
+    np.testing.assert_array_equal(losing_reps(np.array([0.05, 0.0]), lost, 100.0, 200.0), [4, 0])
 
 
 def test_without_reps_and_waits_reps_are_busy_as_usual() -> None:

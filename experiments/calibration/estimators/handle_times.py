@@ -61,8 +61,8 @@ def fit_hyperexponential(handle_s: Floats, iterations: int = 500) -> Law:
         prob, means = prob / prob.sum(), np.maximum((belongs * times_s[:, np.newaxis]).sum(axis=0) / weight, 1e-3)
         if np.abs(means - before).max() < 1e-4 * mean_s:
             break
-    first = float(prob[0])
-    return {"distribution": "hyperexponential", "prob": [first, 1.0 - first], "mean_s": means.tolist()}
+    first = round(float(prob[0]), 6)
+    return {"distribution": "hyperexponential", "prob": [first, round(1.0 - first, 6)], "mean_s": means.tolist()}
 
 
 def fit_tabulated(handle_s: Floats) -> Law:
@@ -106,7 +106,7 @@ def estimate_handle_times(day: NDArray[np.int64], handle_s: Floats) -> HandleTim
     day, handle_s = day[told], handle_s[told]
     if len(handle_s) < LEAST or float(handle_s.mean()) <= 0.0:
         mean_s = float(handle_s.mean()) if len(handle_s) and float(handle_s.mean()) > 0.0 else ASSUMED_S
-        text = f"only {len(handle_s)} contacts with a handle time in the log: too few for a law"
+        text = f"The log has only {len(handle_s)} contacts with a handle time, too few for a law."
         return HandleTimeEstimate({"distribution": "exponential", "mean_s": mean_s}, {}, text)
     days, place = np.unique(day, return_inverse=True)
     fold = (place if len(days) > 1 else np.arange(len(handle_s))) % FOLDS

@@ -12,6 +12,8 @@ from scipy import stats
 
 from experiments.calibration.estimates import Law, PatienceEstimate
 
+ASSUMED_PATIENCE_S = 300.0
+"""Mean patience where the log tells of abandonments and of no waits."""
 POINTS = 16
 """Of the tabulated law, about."""
 TAIL_FRAC = 0.05
@@ -71,8 +73,13 @@ def smooth_law(wait_s: Floats, abandoned: NDArray[np.bool_], time_s: Floats, sur
 def estimate_patience(wait_s: Floats, abandoned: NDArray[np.bool_]) -> PatienceEstimate | None:
     """Return how long customers wait, from the waits of those who had to; None if none of them abandoned.
 
-    Who was answered at once tells nothing of patience. A wait of 0 that ended in abandonment stays.
+    Who was answered at once tells nothing of patience. A wait of 0 that ended in abandonment stays. Where some
+    abandoned and no wait is known the law is exponential of mean `ASSUMED_PATIENCE_S`, and there is no curve.
     """
+    if abandoned.any() and not np.isfinite(wait_s).any():
+        nothing = np.zeros(0)
+        assumed = {"distribution": "exponential", "mean_s": ASSUMED_PATIENCE_S}
+        return PatienceEstimate(nothing, nothing, nothing, nothing, assumed, "The log states no waits.")
     told = np.isfinite(wait_s) & ((wait_s > 0.0) | abandoned)
     wait_s, abandoned = wait_s[told], abandoned[told]
     if not abandoned.any():

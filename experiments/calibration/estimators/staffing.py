@@ -5,7 +5,7 @@ that comes to.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -48,21 +48,42 @@ def explaining_reps(rate_per_s: Floats, wait_s: Floats, service_s: float, patien
     """Return the number of reps in each interval whose stationary Erlang-A queue has the mean wait nearest to `wait_s`
     (on a logarithmic scale, from a second on), int64 (intervals,); 0 where nobody comes."""
 
-    def wait_with(rate: float, reps: int) -> float:
-        return erlang_a(rate, service_s, patience_s, reps).wait_s
+    def surplus(rate: float, reps: int, wait: float) -> float:
+        return math.log((erlang_a(rate, service_s, patience_s, reps).wait_s + 1.0) / (wait + 1.0))
 
+    return _nearest_reps(rate_per_s, wait_s, surplus, lambda wait: math.log((wait + 2.0) / (wait + 1.0)))
+
+
+def losing_reps(rate_per_s: Floats, lost_frac: float, service_s: float, patience_s: float) -> NDArray[np.int64]:
+    """Return the number of reps in each interval whose stationary Erlang-A queue loses most nearly `lost_frac` of all
+    contacts, int64 (intervals,); 0 where nobody comes."""
+
+    def surplus(rate: float, reps: int, lost: float) -> float:
+        return erlang_a(rate, service_s, patience_s, reps).abandoned_frac - lost
+
+    return _nearest_reps(rate_per_s, np.full(len(rate_per_s), lost_frac), surplus, lambda _: 0.0)
+
+
+def _nearest_reps(
+    rate_per_s: Floats,
+    wanted: Floats,
+    surplus: Callable[[float, int, float], float],
+    enough: Callable[[float], float],
+) -> NDArray[np.int64]:
+    """Return the number of reps in each interval for which `surplus(rate, reps, wanted)`, which falls with each rep, is
+    nearest to 0: the first one with which it is at most `enough(wanted)`, or the one before."""
     found = np.zeros(len(rate_per_s), np.int64)
-    for i, (rate, wait) in enumerate(zip(rate_per_s.tolist(), wait_s.tolist(), strict=True)):
+    for i, (rate, want) in enumerate(zip(rate_per_s.tolist(), wanted.tolist(), strict=True)):
         if rate <= 0.0:
             continue
-        low, high = 0, 1  # waits fall with each rep: the first number of reps that keeps them below the log's
-        while wait_with(rate, high) > wait + 1.0 and high < MOST_REPS:
+        low, high = 0, 1
+        while surplus(rate, high, want) > enough(want) and high < MOST_REPS:
             low, high = high, 2 * high
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if wait_with(rate, middle) > wait + 1.0 else (low, middle)
-        distances = [abs(math.log((wait_with(rate, reps) + 1.0) / (wait + 1.0))) for reps in (high, max(high - 1, 1))]
-        found[i] = high if distances[0] <= distances[1] else max(high - 1, 1)
+            low, high = (middle, high) if surplus(rate, middle, want) > enough(want) else (low, middle)
+        before = max(high - 1, 1)
+        found[i] = high if abs(surplus(rate, high, want)) <= abs(surplus(rate, before, want)) else before
     return found
 
 
