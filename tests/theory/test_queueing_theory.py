@@ -602,22 +602,30 @@ def callers_who_dial_again():
     }
 
 
-@derives("n_design")
-def dedicated_and_flexible_reps():
+class Calls(NamedTuple):
+    """Calls of one kind, each a minute: how many come, how many one rep serves, and how soon one that waits leaves."""
+
+    rate: float
+    service: float
+    abandons: float
+
+
+def n_design(
+    dedicated: int, flexible: int, first_calls: Calls, second_calls: Calls, *, reserve: int, kept: int
+) -> Values:
     """State: dedicated reps busy, flexible reps on first and on second calls, first and second calls waiting.
 
-    The second kind is started while more than one flexible rep is free; dedicated reps, who lack its skill, do not
+    Dedicated reps, who serve first calls alone, are taken before flexible ones. A flexible rep starts a second call
+    while more than `reserve` of them are free, and a first call while more than `kept` are; dedicated reps do not
     count."""
-    dedicated, flexible, reserve = 4, 5, 1
-    first_rate, first_service, first_abandons = 2.0, 1.0 / 3.0, 0.5
-    second_rate, second_service, second_abandons = 0.8, 0.25, 0.2
 
     def free_a_flexible_rep(state):
         """Return the state once a flexible rep, already taken off the count of those at work, has chosen."""
         a, on_first, on_second, first, second = state
-        if first:
+        free = flexible - on_first - on_second
+        if first and free > kept:
             return a, on_first + 1, on_second, first - 1, second
-        if second and flexible - on_first - on_second > reserve:
+        if second and free > reserve:
             return a, on_first, on_second + 1, first, second - 1
         return state
 
@@ -625,36 +633,51 @@ def dedicated_and_flexible_reps():
         a, on_first, on_second, first, second = state
         free = flexible - on_first - on_second
         if a < dedicated:
-            yield (a + 1, on_first, on_second, first, second), first_rate
-        elif free:
-            yield (a, on_first + 1, on_second, first, second), first_rate
-        elif first < 40:
-            yield (a, on_first, on_second, first + 1, second), first_rate
+            yield (a + 1, on_first, on_second, first, second), first_calls.rate
+        elif free > kept:
+            yield (a, on_first + 1, on_second, first, second), first_calls.rate
+        elif first < 30:
+            yield (a, on_first, on_second, first + 1, second), first_calls.rate
         if free > reserve:
-            yield (a, on_first, on_second + 1, first, second), second_rate
-        elif second < 60:
-            yield (a, on_first, on_second, first, second + 1), second_rate
-        yield (a, on_first, on_second, first - 1, second), first * first_abandons
-        yield (a, on_first, on_second, first, second - 1), second * second_abandons
+            yield (a, on_first, on_second + 1, first, second), second_calls.rate
+        elif second < 40:
+            yield (a, on_first, on_second, first, second + 1), second_calls.rate
+        yield (a, on_first, on_second, first - 1, second), first * first_calls.abandons
+        yield (a, on_first, on_second, first, second - 1), second * second_calls.abandons
         if first:
-            yield (a, on_first, on_second, first - 1, second), a * first_service
+            yield (a, on_first, on_second, first - 1, second), a * first_calls.service
         elif a:
-            yield (a - 1, on_first, on_second, first, second), a * first_service
+            yield (a - 1, on_first, on_second, first, second), a * first_calls.service
         if on_first:
-            yield free_a_flexible_rep((a, on_first - 1, on_second, first, second)), on_first * first_service
+            yield free_a_flexible_rep((a, on_first - 1, on_second, first, second)), on_first * first_calls.service
         if on_second:
-            yield free_a_flexible_rep((a, on_first, on_second - 1, first, second)), on_second * second_service
+            yield free_a_flexible_rep((a, on_first, on_second - 1, first, second)), on_second * second_calls.service
 
     chain = solve_stationary((0, 0, 0, 0, 0), transitions)
     busy = chain.mean(lambda state: state[0] + state[1] + state[2])
     return {
-        "first.abandoned_frac": first_abandons * chain.mean(lambda state: state[3]) / first_rate,
-        "second.abandoned_frac": second_abandons * chain.mean(lambda state: state[4]) / second_rate,
-        "first.wait_prob": chain.mean(lambda s: s[0] == dedicated and s[1] + s[2] == flexible),
+        "first.abandoned_frac": first_calls.abandons * chain.mean(lambda state: state[3]) / first_calls.rate,
+        "second.abandoned_frac": second_calls.abandons * chain.mean(lambda state: state[4]) / second_calls.rate,
+        "first.wait_prob": chain.mean(lambda s: s[0] == dedicated and flexible - s[1] - s[2] <= kept),
         "second.wait_prob": chain.mean(lambda s: flexible - s[1] - s[2] <= reserve),
         "second.mean_in_service": chain.mean(lambda state: state[2]),
         "occupancy_frac": busy / (dedicated + flexible),
     }
+
+
+@derives("n_design")
+def dedicated_and_flexible_reps():
+    return n_design(4, 5, Calls(2.0, 1.0 / 3.0, 0.5), Calls(0.8, 0.25, 0.2), reserve=1, kept=0)
+
+
+@derives("n_design_one_kept")
+def a_flexible_rep_kept_for_the_second_kind():
+    return n_design(3, 4, Calls(1.5, 1.0 / 3.0, 0.5), Calls(0.6, 0.25, 0.25), reserve=0, kept=1)
+
+
+@derives("n_design_two_kept")
+def two_flexible_reps_kept_for_the_second_kind():
+    return n_design(4, 6, Calls(2.4, 0.4, 0.25), Calls(0.75, 0.2, 0.5), reserve=0, kept=2)
 
 
 @derives("unequal_priority")

@@ -87,8 +87,9 @@ I_FIRST_BLOCK = I_OFFER_MARGIN_USD + 1
     B_LOSS_USD_H,  # once the promise is broken, of a customer without value, USD per hour
     B_LOSS_PER_VALUE_H,
     B_HAS_HOME,  # 1: some rep has the queue as home
-) = range(21)
-N_BLOCK = B_HAS_HOME + 1
+    B_KEEP_FREE,  # reps with its skill kept free of all other queues
+) = range(22)
+N_BLOCK = B_KEEP_FREE + 1
 CLASS_STEP = 1e7
 """Between the indices of two classes: more than any due time in the observation, seconds."""
 LAGUERRE_NODES, LAGUERRE_WEIGHTS = np.polynomial.laguerre.laggauss(8)

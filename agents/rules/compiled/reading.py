@@ -20,22 +20,28 @@ from envs.interface.actions import (
     WAIT,
 )
 from envs.interface.fields import (
+    C_CHANNEL,
     C_PICK_UP,
     C_REAL_TIME,
+    C_REP_GROUP,
+    C_REP_HOLDS,
     G_RESUMING,
     N_CENTER_FIELDS,
     N_QUEUE_FIELDS,
+    Q_REPS_FREE,
 )
 from envs.simulator.machine.compilation import compiled
 
 
 class ActionLayout(NamedTuple):
-    """Kind, queue and lens of every action (int64; -1 where there is none); which queues are real-time (int64)."""
+    """Kind, queue and lens of every action (int64; -1 where there is none); which queues are real-time (int64); which
+    groups of reps have the skill for which queues (int64, (groups, queues), 1 or 0)."""
 
     kind: NDArray[np.int64]
     queue: NDArray[np.int64]
     lens: NDArray[np.int64]
     real_time: NDArray[np.int64]
+    skill: NDArray[np.int64]
 
 
 class Scratch(NamedTuple):
@@ -64,6 +70,24 @@ def find_action(layout, mask, kind, lens):
         if mask[action] and layout.kind[action] == kind and layout.lens[action] == lens:
             return action
     return -1
+
+
+@compiled
+def is_kept_for_others(layout, kept, first, step, center, row):
+    """Return True if the free rep of `row`, a row of `candidates`, is not to start the row's contact now: too few reps
+    would be left with the skill of another queue, for which reps are kept free of all others.
+
+    `kept[first + queue * step]` is how many are for `queue`, the channel's number; 0 for none. A rep who holds contacts
+    already is no free one, and may take more."""
+    if row[C_REP_HOLDS] > 0.0:
+        return False
+    own, group = int(row[C_CHANNEL]) - 1, int(row[C_REP_GROUP]) - 1
+    for queue in range(layout.real_time.shape[0]):
+        reps = kept[first + queue * step]
+        if reps > 0.0 and queue != own and layout.skill[group, queue]:
+            if queue_field(center, queue, Q_REPS_FREE) <= reps:
+                return True
+    return False
 
 
 @compiled

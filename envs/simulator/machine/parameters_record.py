@@ -155,6 +155,7 @@ def parameters_type(sizes: Sizes) -> np.dtype:
             ("speed", np.float64, (sizes.classes, sizes.queues)),
             ("resolution", np.float64, (sizes.classes, sizes.queues)),
             ("skill_count", np.int32, (sizes.classes,)),
+            ("class_group", np.int32, (sizes.classes,)),
             ("class_home", np.int32, (sizes.classes,)),
             ("capacity_units", np.int32, (sizes.classes,)),
             ("is_further_seat", np.int32, (sizes.classes,)),

@@ -35,6 +35,7 @@ from envs.interface.fields import (
     C_REACH,
     C_REAL_TIME,
     C_REP_AT_HOME,
+    C_REP_GROUP,
     C_REP_HOLDS,
     C_REP_IDLE,
     C_REP_IS_PREFERRED,
@@ -173,6 +174,7 @@ def write_rep(state, parameters, rep, contact, row):
     if worker.contact == NOBODY:
         row[C_REP_IDLE] = state.now_s - worker.idle_since_s
     row[C_REP_SKILLS] = parameters.skill_count[k]
+    row[C_REP_GROUP] = parameters.class_group[k] + 1
     if contact != NOBODY:
         row[C_REP_AT_HOME] = 1.0 if parameters.class_home[k] == state.slots[contact].person.queue else 0.0
         row[C_REP_IS_PREFERRED] = 1.0 if state.slots[contact].person.preferred == parameters.owner[rep] else 0.0
