@@ -102,7 +102,8 @@ class IndexRule(Rule):
     def make(self, scenario: Scenario) -> RulePolicy:
         """Return the policy for `scenario`; raises `ConfigurationError` where the rule or a part of it makes no sense
         there."""
-        settings, needs = self.settings(scenario), self.hidden_fields(scenario)
+        kept = [self.keep_free.get(channel.name, 0) for channel in scenario.channels]
+        settings, needs = np.append(self.settings(scenario), np.array(kept, float)), self.hidden_fields(scenario)
         return RulePolicy("index_rule", scenario, settings, needs=needs, is_by_order=self.is_by_order)
 
     @property
@@ -111,13 +112,14 @@ class IndexRule(Rule):
         return False
 
     def settings(self, scenario: Scenario) -> Floats:
-        """Return the settings of `agents.rules.compiled.index.index_rule` for `scenario`, float64; raises as `make`."""
+        """Return the settings of `agents.rules.compiled.index.index_rule` for `scenario`, but those behind the blocks,
+        float64; raises as `make`."""
         facts = queue_facts(scenario)
         self.check_channels("reserve", self.reserve, scenario)
         self.check_channels("keep_free", self.keep_free, scenario)
         self._check_sense(scenario, facts)
         s = settings_of
-        settings = np.zeros(n_settings("index_rule", len(facts)))
+        settings = np.zeros(n_settings("ranking", len(facts)))
         settings[s.I_FORMULA] = s.formula_code(self.rule if self.rule in s.FORMULAS else self.formula)
         settings[s.I_POWER] = settings[s.I_LOOK_AHEAD_H] = settings[s.I_LEAVE_PER_H] = 1.0
         settings[s.I_FLOOR] = -np.inf
@@ -145,7 +147,6 @@ class IndexRule(Rule):
         deferred = not channel.is_real_time
         block[s.B_FACTOR] = self.deferred_factor if deferred else 1.0
         block[s.B_RESERVE] = self.reserve.get(channel.name, 0.0) + (self.reserve_deferred if deferred else 0.0)
-        block[s.B_KEEP_FREE] = self.keep_free.get(channel.name, 0)
         block[s.B_INTERRUPTS] = channel.is_real_time
         block[s.B_COST] = fact.stake_usd * fact.promise_per_hour
         block[s.B_COST] += fact.holding_per_hour if deferred else fact.loss_per_hour

@@ -3,9 +3,11 @@
 Room: `agents.rules.compiled`. Reads a row of candidates; `agents.rules.index_rule` writes `settings`, and
 `agents.rules.compiled.index` serves the contact of the highest index.
 
-`settings` is a line of float64: what holds for the whole center (`I_…`), then a block for every queue (`B_…`). The
-formula of the index is one of `FORMULAS`. Around it stand the components that go with any of them: reps kept free of a
-queue, interruptions, callback offers, contacts held for the reps who suit them.
+`settings` is a line of float64: what holds for the whole center (`I_…`), then a block for every queue (`B_…`); exported
+policies keep these as the ranking of their prior. Behind them stand, for an index rule that acts by itself, the reps
+with each queue's skill who are kept free of all other queues. The formula of the index is one of `FORMULAS`. Around it
+stand the components that go with any of them: reps kept free of a queue, interruptions, callback offers, contacts held
+for the reps who suit them.
 
 Notation of the formulas: stake is `stake_usd` of the contact, what breaking its promise costs (an abandonment; missing
 the due time); 1/tau `B_PROMISE_PER_H` of its queue, one over the mean time until the promise breaks (mean patience;
@@ -87,9 +89,8 @@ I_FIRST_BLOCK = I_OFFER_MARGIN_USD + 1
     B_LOSS_USD_H,  # once the promise is broken, of a customer without value, USD per hour
     B_LOSS_PER_VALUE_H,
     B_HAS_HOME,  # 1: some rep has the queue as home
-    B_KEEP_FREE,  # reps with its skill kept free of all other queues
-) = range(22)
-N_BLOCK = B_KEEP_FREE + 1
+) = range(21)
+N_BLOCK = B_HAS_HOME + 1
 CLASS_STEP = 1e7
 """Between the indices of two classes: more than any due time in the observation, seconds."""
 LAGUERRE_NODES, LAGUERRE_WEIGHTS = np.polynomial.laguerre.laggauss(8)

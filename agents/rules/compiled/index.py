@@ -15,7 +15,6 @@ from agents.rules.compiled.formulas import (
     B_ABANDON_PER_H,
     B_HAS_HOME,
     B_INTERRUPTS,
-    B_KEEP_FREE,
     B_LOSS_PER_VALUE_H,
     B_LOSS_USD_H,
     B_RESERVE,
@@ -23,7 +22,6 @@ from agents.rules.compiled.formulas import (
     B_STAKE_USD,
     B_WORK_S,
     I_ASSIGN,
-    I_FIRST_BLOCK,
     I_FLOOR,
     I_HOLD_S,
     I_INTERRUPT,
@@ -43,7 +41,6 @@ from agents.rules.compiled.formulas import (
     MODE_ALWAYS,
     MODE_NEVER,
     MODE_PRICED,
-    N_BLOCK,
     PREFERRED,
     block_start,
     index_of,
@@ -134,7 +131,7 @@ def is_reserved(layout, settings, center, queue, row):
 def _is_kept(layout, settings, center, row):
     """Return True if the free rep of `row`, a row of `candidates`, is kept free of the row's contact for other
     queues."""
-    return is_kept_for_others(layout, settings, I_FIRST_BLOCK + B_KEEP_FREE, N_BLOCK, center, row)
+    return is_kept_for_others(layout, settings, block_start(layout.real_time.shape[0]), 1, center, row)
 
 
 @compiled
