@@ -203,7 +203,8 @@ CANDIDATE_FIELDS = (
         0,
         _BIG,
         5,
-        "the action's own price: an interruption and its pick-up, or the expected price of the callback",
+        "the action's own price: an interruption and its pick-up, the expected price of the callback, or, where "
+        "`pick_up_s` is shown of suspended work, that of the pick-up",
         True,
     ),
     Field("rep_idle_s", "s", 0, FAR_S, 60, "idle time of the free rep"),
@@ -250,7 +251,8 @@ CANDIDATE_FIELDS = (
         0,
         FAR_S,
         300,
-        "mean pick-up time that the interruption adds; 0 if the rep is picking up anyway",
+        "mean pick-up time that the interruption adds; 0 if the rep is picking up anyway. With `suspended_work: "
+        "pooled` or `pick_up_by_others` also that of the rep for work that was interrupted",
         True,
     ),
 )

@@ -8,7 +8,8 @@ equal for chain states that have the same future:
 
 * of each queue the waiting contacts that are not overdue, and those that are;
 * of every rep the class, what is in hand, and what is suspended; reps with equal codes are interchangeable, so the
-  codes are sorted;
+  codes are sorted; but where suspended work is pooled each rep keeps its place, and another code tells who worked last
+  on what the rep has suspended or is picking up, if reps differ in pick-ups by that;
 * at a decision, who was told to `wait` already, and who is held;
 * if the order matters (`is_ordered`), all waiting contacts in order of arrival, and the free reps in order of their
   idle times.
@@ -52,8 +53,8 @@ CHAIN_SIZES = Sizes(reps=16, queues=4, contacts=64, actions=64, classes=8, shift
 """Room for the centers of which chains are made: small, since a chain copies states all the time."""
 MAX_SUSPENDED = 8
 """Suspended contacts of a rep that a code has room for."""
-(ARRIVAL, ABANDONMENT, DUE, COMPLETION, PICK_UP_END, AFTER_WORK_END) = range(6)
-N_EVENTS = 6
+(ARRIVAL, ABANDONMENT, DUE, COMPLETION, PICK_UP_END, AFTER_WORK_END, PICK_UP_BY_OTHER_END) = range(7)
+N_EVENTS = 7
 """Kinds of events. The first concerns a queue, the next two a contact, the others a rep."""
 ACTION = N_EVENTS
 """Stands for the kind of event where the router acts."""
@@ -66,7 +67,10 @@ K_QUEUES = 0  # four numbers a queue: waiting and not overdue, overdue, bits of 
 K_ARRIVED = K_QUEUES + 4 * CHAIN_SIZES.queues
 K_CLASSES = K_ARRIVED + 1  # bits of the classes that said `wait`
 K_REPS = K_CLASSES + 1
-K_ORDER = K_REPS + CHAIN_SIZES.reps
+K_WORKED_BY = K_REPS + CHAIN_SIZES.reps  # who worked last on what a rep has suspended or is picking up
+K_ORDER = K_WORKED_BY + CHAIN_SIZES.reps
+ORDER_CODES = 4096
+"""Codes of a contact in the order of arrival, at most."""
 KEY_LENGTH = K_ORDER + CHAIN_SIZES.contacts
 GAP_S = 1.0
 """Time between two events where the order of arrival matters, so that waits tell it, seconds."""
@@ -121,6 +125,46 @@ def _rep_code(state, parameters, rep, is_ordered):
     return code
 
 
+@compiled
+def _reps_differ_in_pick_ups(parameters):
+    """Return True if some pick-up is another one for the rep who worked on the contact last; of exponential laws the
+    means tell that."""
+    for q in range(parameters.n_queues):
+        if parameters.queues[q].pick_up_mean_s != parameters.queues[q].pick_up_by_other_mean_s:
+            return True
+    return False
+
+
+@compiled
+def _worked_by_code(state, rep):
+    """Return who worked last on the contact that `rep` (seat) is picking up, and on each that it has suspended, packed
+    into an integer."""
+    worker = state.reps[rep]
+    code = np.int64(0)
+    if worker.status == RESUMING:
+        code = np.int64(1 + state.slots[worker.contact].person.worked_by)
+    contact = worker.suspended
+    for _ in range(MAX_SUSPENDED):
+        code *= 32
+        if contact != NOBODY:
+            code += 1 + state.slots[contact].person.worked_by
+            contact = state.slots[contact].person.next_suspended
+    return code
+
+
+@compiled
+def _order_code(state, contact):
+    """Return the code of the suspended `contact` (slot) in the order of arrival: its queue, who holds it, and the
+    place among what that rep has suspended."""
+    holder = state.slots[contact].person.rep
+    place = 0
+    other = state.reps[holder].suspended
+    while other != contact:
+        other = state.slots[other].person.next_suspended
+        place += 1
+    return _contact_code(state, contact) + 16 * (1 + holder) + 512 * place
+
+
 @allocating
 def _write_key(state, parameters, is_ordered, key):
     """Write the key of the present chain state into `key`, int64 (`KEY_LENGTH`,); if `is_ordered`, the order of
@@ -143,12 +187,19 @@ def _write_key(state, parameters, is_ordered, key):
                 key[K_QUEUES + 4 * q + 2] += np.int64(1) << _rank(state, contact)
                 key[K_QUEUES + 4 * q + 3] += np.int64(state.slots[contact].person.held_at >= 0) << _rank(state, contact)
             if is_ordered:  # sorted below by the number in the order of arrival
-                key[place] = state.slots[contact].person.sequence * 64 + _contact_code(state, contact)
+                key[place] = state.slots[contact].person.sequence * ORDER_CODES + _contact_code(state, contact)
                 place += 1
+    if is_ordered and parameters.pooled:
+        for rep in range(parameters.n_reps):
+            suspended = np.int64(state.reps[rep].suspended)
+            while suspended != NOBODY:
+                key[place] = state.slots[suspended].person.sequence * ORDER_CODES + _order_code(state, suspended)
+                place += 1
+                suspended = np.int64(state.slots[suspended].person.next_suspended)
     if is_ordered:
         key[K_ORDER:place].sort()
         for i in range(K_ORDER, place):
-            key[i] %= 64
+            key[i] %= ORDER_CODES
     arrived = np.int64(state.just_arrived)
     if is_asked and arrived != NOBODY and state.slots[arrived].person.status == WAITING:
         if state.slots[arrived].person.closed_at != state.pass_number:
@@ -159,7 +210,10 @@ def _write_key(state, parameters, is_ordered, key):
                 key[K_CLASSES] += np.int64(1) << k
     for rep in range(parameters.n_reps):
         key[K_REPS + rep] = _rep_code(state, parameters, rep, is_ordered)
-    key[K_REPS : K_REPS + parameters.n_reps].sort()
+        if parameters.pooled and _reps_differ_in_pick_ups(parameters):
+            key[K_WORKED_BY + rep] = _worked_by_code(state, rep)
+    if not parameters.pooled:
+        key[K_REPS : K_REPS + parameters.n_reps].sort()
 
 
 @compiled
@@ -303,7 +357,9 @@ def _list_rep_events(state, parameters, rates, events, count):
             rate = rates[state.slots[worker.contact].person.queue, COMPLETION] * worker.speed
             count = _add(events, count, COMPLETION, rep, rate)
         elif worker.status == RESUMING:
-            count = _add(events, count, PICK_UP_END, rep, rates[state.slots[worker.contact].person.queue, PICK_UP_END])
+            person = state.slots[worker.contact].person
+            kind = PICK_UP_BY_OTHER_END if person.picked_up_by_other else PICK_UP_END
+            count = _add(events, count, kind, rep, rates[person.queue, kind])
         elif worker.status == AFTER_WORK:
             rate = rates[worker.after_work_of, AFTER_WORK_END] * worker.speed
             count = _add(events, count, AFTER_WORK_END, rep, rate)

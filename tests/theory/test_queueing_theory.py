@@ -820,6 +820,114 @@ def several_reps_interrupted():
     }
 
 
+class Pick(NamedTuple):
+    """A rep picks up an e-mail on which rep `worked_by` worked last."""
+
+    worked_by: int
+
+
+def pooled_reps(
+    reps: int, calls_come: Calls, email_rate: float, email_service: float, pick_up: tuple[float, float]
+) -> Values:
+    """State: what each rep does; who worked last on the e-mail that each has suspended; calls and e-mails waiting.
+
+    A call takes an idle rep, else one who is picking up, else one at an e-mail, of each the first. A rep who is done takes
+    a call, else picks up the own suspended e-mail, else one of another rep: on which it worked last itself, else that of
+    the first; else starts an e-mail. So nobody works on one while another of its own is suspended. `pick_up` has the rates
+    of the rep who worked on the e-mail last and of others. At most `MOST` e-mails wait.
+    """
+    idle, call, email = "idle", "call", "email"
+    nobody = None
+
+    def free(doing, suspended, calls, emails, rep):
+        """Return the state once `rep`, whose work has ended, has something else to do, and whether that was taken over."""
+        own = suspended[rep]
+        others = sorted((suspended[other] != rep, other) for other in range(reps) if suspended[other] is not nobody)
+        if calls:
+            return (changed(doing, rep, call), suspended, calls - 1, emails), False
+        if own is not nobody:
+            return (changed(doing, rep, Pick(own)), changed(suspended, rep, nobody), 0, emails), False
+        if others:
+            holder = others[0][1]
+            doing = changed(doing, rep, Pick(suspended[holder]))
+            return (doing, changed(suspended, holder, nobody), 0, emails), True
+        if emails:
+            return (changed(doing, rep, email), suspended, 0, emails - 1), False
+        return (changed(doing, rep, idle), suspended, 0, 0), False
+
+    def changed(values, place, value):
+        return (*values[:place], value, *values[place + 1 :])
+
+    def ends(state):
+        """Yield (rep, rate) of all that frees a rep."""
+        for rep, what in enumerate(state[0]):
+            if what == call:
+                yield rep, calls_come.service
+            elif what == email:
+                yield rep, email_service
+
+    def disturbed(doing):
+        """Return the rep who is interrupted for a call, None if there is none."""
+        picking_up = [rep for rep in range(reps) if isinstance(doing[rep], Pick)]
+        at_email = [rep for rep in range(reps) if doing[rep] == email]
+        return next(iter(picking_up + at_email), None)
+
+    def transitions(state):
+        doing, suspended, calls, emails = state
+        victim = disturbed(doing)
+        if idle in doing:
+            yield (changed(doing, doing.index(idle), call), suspended, calls, emails), calls_come.rate
+            yield (changed(doing, doing.index(idle), email), suspended, calls, emails), email_rate
+        elif emails < MOST:
+            yield (doing, suspended, calls, emails + 1), email_rate
+        if idle not in doing and victim is not None:
+            what = doing[victim]
+            left = changed(suspended, victim, what.worked_by if isinstance(what, Pick) else victim)
+            yield (changed(doing, victim, call), left, calls, emails), calls_come.rate
+        elif idle not in doing and calls < MOST:
+            yield (doing, suspended, calls + 1, emails), calls_come.rate
+        yield (doing, suspended, calls - 1, emails), calls * calls_come.abandons
+        for rep, rate in ends(state):
+            yield free(*state, rep)[0], rate
+        for rep, what in enumerate(doing):
+            if isinstance(what, Pick):
+                rate = pick_up[what.worked_by != rep]
+                yield (changed(doing, rep, email), suspended, calls, emails), rate
+
+    chain = solve_stationary(((idle,) * reps, (nobody,) * reps, 0, 0), transitions)
+
+    def count(is_counted: Callable[[Any], bool]) -> float:
+        return chain.mean(lambda state: sum(is_counted(what) for what in state[0]))
+
+    taken_over = chain.mean(lambda state: sum(rate for rep, rate in ends(state) if free(*state, rep)[1]))
+    picking_up = count(lambda what: isinstance(what, Pick))
+    suspended = chain.mean(lambda state: sum(held is not nobody for held in state[1]))
+    in_center = chain.mean(lambda state: state[3]) + suspended + picking_up + count(lambda what: what == email)
+    let_in = email_rate * (1.0 - chain.mean(lambda state: idle not in state[0] and state[3] == MOST))
+    return {
+        "voice.abandoned_frac": calls_come.abandons * chain.mean(lambda state: state[2]) / calls_come.rate,
+        "email.pick_up_frac": picking_up,
+        "email.mean_suspended": suspended,
+        "email.mean_cycle_s": in_center / let_in * MIN_S,
+        "take_overs": taken_over * DAY_MIN,
+        "occupancy_frac": 1.0 - count(lambda what: what == idle) / reps,
+    }
+
+
+MOST = 8
+"""Calls, and e-mails, that wait at most, in the models of pooled work."""
+
+
+@derives("pooled_two_reps")
+def two_reps_with_pooled_work():
+    return pooled_reps(2, Calls(0.4, 0.4, 0.25), 0.1, 0.2, (0.8, 0.4))
+
+
+@derives("pooled_three_reps")
+def three_reps_with_pooled_work():
+    return pooled_reps(3, Calls(0.7, 0.4, 0.25), 0.16, 0.2, (0.8, 0.4))
+
+
 @derives("hourly")
 def hourly_rates_and_shifts():
     """State: dedicated reps busy, flexible reps busy, calls waiting. Dedicated reps take a call first.

@@ -28,6 +28,7 @@ from envs.interface.fields import (
     C_INTERRUPTIONS,
     C_LOSS_RATE,
     C_OVERDUE,
+    C_PICK_UP,
     C_REAL_TIME,
     C_REP_IDLE,
     C_SLACK,
@@ -190,7 +191,9 @@ def earliest_due_date(settings, block, row):
     """
     if row[C_REAL_TIME]:
         return -row[C_SLACK]
-    beside_s = block[B_AFTER_WORK_S] + (block[B_PICK_UP_S] if row[C_INTERRUPTIONS] > 0.0 else 0.0)
+    beside_s = block[B_AFTER_WORK_S]
+    if row[C_INTERRUPTIONS] > 0.0:  # the row tells the pick-up where reps differ in it
+        beside_s += row[C_PICK_UP] if row[C_PICK_UP] > 0.0 else block[B_PICK_UP_S]
     return -(row[C_SLACK] + max(row[C_EXPECTED_WORK] - beside_s, 0.0))
 
 

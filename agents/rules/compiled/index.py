@@ -50,6 +50,7 @@ from agents.rules.compiled.reading import (
     interrupt_or_wait,
     is_kept_for_others,
     queue_field,
+    starts_work,
 )
 from envs.interface.actions import (
     ASSIGN,
@@ -292,7 +293,7 @@ def index_rule(layout, settings, center, candidates, mask, scratch):
     best, best_index = WAIT, -np.inf
     for action in range(mask.shape[0]):
         kind = layout.kind[action]
-        if not mask[action] or (kind != SERVE and kind != RESUME):
+        if not mask[action] or not starts_work(kind):
             continue
         row = candidates[action]
         queue = int(row[C_CHANNEL]) - 1

@@ -11,6 +11,7 @@ from agents.rules.compiled.reading import (
     interrupt_or_wait,
     is_kept_for_others,
     queue_field,
+    starts_work,
 )
 from envs.interface.actions import (
     ASSIGN,
@@ -18,7 +19,7 @@ from envs.interface.actions import (
     OFFER_CALLBACK,
     OLDEST,
     RESUME,
-    SERVE,
+    TAKE_OVER,
     WAIT,
 )
 from envs.interface.fields import (
@@ -147,12 +148,17 @@ def priority(layout, settings, center, candidates, mask):
     best_place = np.inf
     for action in range(mask.shape[0]):
         kind = layout.kind[action]
-        if not mask[action] or (kind != RESUME and kind != SERVE):
+        if not mask[action] or not starts_work(kind):
             continue
         if _is_kept(layout, settings, center, candidates[action]):
             continue
         if kind == RESUME:  # before new work of the same channel
             place = _place(settings, center, int(candidates[action, C_CHANNEL]) - 1) - 0.5
+        elif kind == TAKE_OVER:  # behind own suspended work
+            queue = int(candidates[action, C_CHANNEL]) - 1
+            if _is_reserved(settings, center, queue):
+                continue
+            place = _place(settings, center, queue) - 0.25
         elif layout.queue[action] >= 0:
             queue = layout.queue[action]
             is_by_urgency = _setting(settings, queue, P_BY_URGENCY) > 0.0

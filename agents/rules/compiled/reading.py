@@ -17,6 +17,7 @@ from envs.interface.actions import (
     OLDEST,
     RESUME,
     SERVE,
+    TAKE_OVER,
     WAIT,
 )
 from envs.interface.fields import (
@@ -63,6 +64,13 @@ def queue_field(center, queue, field):
 
 
 @compiled
+def starts_work(kind):
+    """Return True if an action of `kind` lets the free rep who is asked start or pick up a contact: one that waits, or
+    one that this rep or another one has suspended."""
+    return kind == SERVE or kind == RESUME or kind == TAKE_OVER
+
+
+@compiled
 def find_action(layout, mask, kind, lens):
     """Return the index of the first open action of `kind` and `lens`, codes of `envs.interface.actions`, -1 if there is
     none."""
@@ -92,12 +100,12 @@ def is_kept_for_others(layout, kept, first, step, center, row):
 
 @compiled
 def largest(layout, candidates, mask, field, real_time_only):
-    """Return the index of the open action that starts the oldest contact of a queue, or resumes, with the largest value
-    of `field`, a C_ code; WAIT if there is none. `real_time_only`: 1 to leave deferred contacts out."""
+    """Return the index of the open action that starts the oldest contact of a queue, resumes or takes over, with the
+    largest value of `field`, a C_ code; WAIT if there is none. `real_time_only`: 1 to leave deferred contacts out."""
     best = WAIT
     for action in range(mask.shape[0]):
         kind = layout.kind[action]
-        if not mask[action] or (kind != SERVE and kind != RESUME):
+        if not mask[action] or not starts_work(kind):
             continue
         if kind == SERVE and layout.lens[action] != OLDEST:
             continue

@@ -106,6 +106,7 @@ QUEUE_COUNT = record_type(
             "cycle_s",
             "handle_s",
             "interruptions",
+            "taken_over",
             "pick_up_s",
             "errors",
             "reworked",
