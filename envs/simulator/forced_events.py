@@ -8,8 +8,8 @@ equal for chain states that have the same future:
 
 * of each queue the waiting contacts that are not overdue, and those that are;
 * of every rep the class, what is in hand, and what is suspended; reps with equal codes are interchangeable, so the
-  codes are sorted; but where suspended work is pooled each rep keeps its place, and another code tells who worked last
-  on what the rep has suspended or is picking up, if reps differ in pick-ups by that;
+  codes are sorted; where suspended work is pooled they stand by rank (`envs.simulator.service.ranks`), and if reps
+  differ in pick-ups by that, another code tells who worked last on what a rep has suspended or is picking up;
 * at a decision, who was told to `wait` already, and who is held;
 * if the order matters (`is_ordered`), all waiting contacts in order of arrival, and the free reps in order of their
   idle times.
@@ -22,7 +22,7 @@ from envs.interface.cost_terms import (
     TERM_BACKLOG,
     TERM_INTERRUPTION,
 )
-from envs.interface.units import NEVER, NOBODY
+from envs.interface.units import NOBODY
 from envs.simulator.contacts.arrival import admit
 from envs.simulator.contacts.waiting import strike_clock
 from envs.simulator.events import end_rep_phase
@@ -45,14 +45,13 @@ from envs.simulator.router.observation import write_observation
 from envs.simulator.router.open_actions import list_actions
 from envs.simulator.router.subjects import find_subject
 from envs.simulator.service.queues import count_overdue_waiting
+from envs.simulator.service.ranks import MAX_SUSPENDED, contact_code, rank_reps, rep_code, reps_differ_in_pick_ups
 from envs.simulator.service.shifts import change_shift, next_shift_change_s
 from envs.simulator.service.staffing import is_idle_longer
 from envs.simulator.step import set_up
 
 CHAIN_SIZES = Sizes(reps=16, queues=4, contacts=64, actions=64, classes=8, shift_changes=16)
 """Room for the centers of which chains are made: small, since a chain copies states all the time."""
-MAX_SUSPENDED = 8
-"""Suspended contacts of a rep that a code has room for."""
 (ARRIVAL, ABANDONMENT, DUE, COMPLETION, PICK_UP_END, AFTER_WORK_END, PICK_UP_BY_OTHER_END) = range(7)
 N_EVENTS = 7
 """Kinds of events. The first concerns a queue, the next two a contact, the others a rep."""
@@ -87,67 +86,30 @@ def _rank(state, contact):
 
 
 @compiled
-def _contact_code(state, contact):
-    """Return the code of `contact` (slot) in a key, from 1 on: its queue, and whether it is overdue, unless its due
-    time concerns nobody any more."""
-    person = state.slots[contact].person
-    return 1 + 2 * person.queue + (person.overdue != 0 and person.due_s < NEVER)
-
-
-@compiled
-def _rep_code(state, parameters, rep, is_ordered):
-    """Return all that matters of `rep` (seat), packed into an integer; if `is_ordered`, its place among the free reps
-    by idle time too."""
-    worker = state.reps[rep]
-    code = np.int64(worker.status)
-    code = 16 * code + worker.seat_class
-    in_hand = 0
-    if worker.status == AFTER_WORK:
-        in_hand = 1 + 2 * worker.after_work_of
-    elif worker.status != FREE and worker.contact != NOBODY:
-        in_hand = _contact_code(state, worker.contact)
-    code = 16 * code + in_hand
-    has_waited = state.subject_kind != NO_SUBJECT and worker.status == FREE and worker.closed_at == state.pass_number
-    code = 2 * code + has_waited
-    idle_rank = 0
-    if is_ordered and worker.status == FREE:
-        idle_rank = 1
-        for other in range(parameters.n_reps):
-            if other != rep and state.reps[other].status == FREE and is_idle_longer(state, other, rep):
-                idle_rank += 1
-    code = 32 * code + idle_rank
-    contact = worker.suspended
-    for _ in range(MAX_SUSPENDED):
-        code *= 16
-        if contact != NOBODY:
-            code += _contact_code(state, contact)
-            contact = state.slots[contact].person.next_suspended
-    return code
-
-
-@compiled
-def _reps_differ_in_pick_ups(parameters):
-    """Return True if some pick-up is another one for the rep who worked on the contact last; of exponential laws the
-    means tell that."""
-    for q in range(parameters.n_queues):
-        if parameters.queues[q].pick_up_mean_s != parameters.queues[q].pick_up_by_other_mean_s:
-            return True
-    return False
+def _idle_rank(state, parameters, rep):
+    """Return the place of `rep` (seat) among the free reps by idle time, from 1 on; 0 if it is not free."""
+    if state.reps[rep].status != FREE:
+        return 0
+    rank = 1
+    for other in range(parameters.n_reps):
+        if other != rep and state.reps[other].status == FREE and is_idle_longer(state, other, rep):
+            rank += 1
+    return rank
 
 
 @compiled
 def _worked_by_code(state, rep):
-    """Return who worked last on the contact that `rep` (seat) is picking up, and on each that it has suspended, packed
-    into an integer."""
+    """Return the ranks of those who worked last on the contact that `rep` (seat) is picking up, and on each that it has
+    suspended, packed into an integer."""
     worker = state.reps[rep]
     code = np.int64(0)
     if worker.status == RESUMING:
-        code = np.int64(1 + state.slots[worker.contact].person.worked_by)
+        code = np.int64(1 + state.reps[state.slots[worker.contact].person.worked_by].rank)
     contact = worker.suspended
     for _ in range(MAX_SUSPENDED):
         code *= 32
         if contact != NOBODY:
-            code += 1 + state.slots[contact].person.worked_by
+            code += 1 + state.reps[state.slots[contact].person.worked_by].rank
             contact = state.slots[contact].person.next_suspended
     return code
 
@@ -162,7 +124,7 @@ def _order_code(state, contact):
     while other != contact:
         other = state.slots[other].person.next_suspended
         place += 1
-    return _contact_code(state, contact) + 16 * (1 + holder) + 512 * place
+    return contact_code(state, contact) + 16 * (1 + state.reps[holder].rank) + 512 * place
 
 
 @allocating
@@ -171,6 +133,11 @@ def _write_key(state, parameters, is_ordered, key):
     arrival and of idle times is part of it."""
     key[:] = 0
     is_asked = state.subject_kind != NO_SUBJECT
+    if parameters.pooled and parameters.markov:
+        rank_reps(state, parameters, is_asked)
+    elif parameters.pooled:
+        for rep in range(parameters.n_reps):
+            state.reps[rep].rank = rep
     place = K_ORDER
     for q in range(parameters.n_queues):
         heap = queue_heap(q, BY_ARRIVAL)
@@ -187,7 +154,7 @@ def _write_key(state, parameters, is_ordered, key):
                 key[K_QUEUES + 4 * q + 2] += np.int64(1) << _rank(state, contact)
                 key[K_QUEUES + 4 * q + 3] += np.int64(state.slots[contact].person.held_at >= 0) << _rank(state, contact)
             if is_ordered:  # sorted below by the number in the order of arrival
-                key[place] = state.slots[contact].person.sequence * ORDER_CODES + _contact_code(state, contact)
+                key[place] = state.slots[contact].person.sequence * ORDER_CODES + contact_code(state, contact)
                 place += 1
     if is_ordered and parameters.pooled:
         for rep in range(parameters.n_reps):
@@ -209,9 +176,13 @@ def _write_key(state, parameters, is_ordered, key):
             if state.classes[k].closed_at == state.pass_number:
                 key[K_CLASSES] += np.int64(1) << k
     for rep in range(parameters.n_reps):
-        key[K_REPS + rep] = _rep_code(state, parameters, rep, is_ordered)
-        if parameters.pooled and _reps_differ_in_pick_ups(parameters):
-            key[K_WORKED_BY + rep] = _worked_by_code(state, rep)
+        worker = state.reps[rep]
+        has_waited = is_asked and worker.status == FREE and worker.closed_at == state.pass_number
+        idle_rank = _idle_rank(state, parameters, rep) if is_ordered else 0
+        place = worker.rank if parameters.pooled else rep
+        key[K_REPS + place] = rep_code(state, rep, has_waited, idle_rank)
+        if parameters.pooled and reps_differ_in_pick_ups(parameters):
+            key[K_WORKED_BY + place] = _worked_by_code(state, rep)
     if not parameters.pooled:
         key[K_REPS : K_REPS + parameters.n_reps].sort()
 

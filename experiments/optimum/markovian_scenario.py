@@ -34,12 +34,12 @@ from envs.simulator.forced_events import (
     CHAIN_SIZES,
     COMPLETION,
     DUE,
-    MAX_SUSPENDED,
     N_EVENTS,
     PICK_UP_BY_OTHER_END,
     PICK_UP_END,
 )
 from envs.simulator.machine.state import DEMAND
+from envs.simulator.service.ranks import MAX_SUSPENDED
 from experiments.bounds.assumptions import (
     Keys,
     KnownKeys,

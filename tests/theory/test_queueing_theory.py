@@ -831,24 +831,40 @@ def pooled_reps(
 ) -> Values:
     """State: what each rep does; who worked last on the e-mail that each has suspended; calls and e-mails waiting.
 
-    A call takes an idle rep, else one who is picking up, else one at an e-mail, of each the first. A rep who is done takes
-    a call, else picks up the own suspended e-mail, else one of another rep: on which it worked last itself, else that of
-    the first; else starts an e-mail. So nobody works on one while another of its own is suspended. `pick_up` has the rates
-    of the rep who worked on the e-mail last and of others. At most `MOST` e-mails wait.
+    A call takes an idle rep, else one who is picking up, else one at an e-mail. A rep who is done takes a call, else
+    picks up the own suspended e-mail, else one of another rep, first of all one on which it worked last itself; else
+    starts an e-mail. So nobody works on one while another of its own is suspended. `pick_up` has the rates of the rep
+    who worked on the e-mail last and of others. Of several reps the one goes first who does not pick up where another
+    left off, then on whose e-mails fewer others are at, then of whose fewer are suspended. At most `MOST` calls, and
+    e-mails, wait.
     """
     idle, call, email = "idle", "call", "email"
     nobody = None
 
+    def in_order(doing, suspended):
+        """Return the reps, the first that go first."""
+
+        def order(rep):
+            what = doing[rep]
+            others_take = sum(isinstance(other, Pick) and other.worked_by == rep != place
+                              for place, other in enumerate(doing))  # fmt: skip
+            others_hold = sum(held == rep != place for place, held in enumerate(suspended))
+            return isinstance(what, Pick) and what.worked_by != rep, others_take + others_hold, others_hold
+
+        return sorted(range(reps), key=order)
+
     def free(doing, suspended, calls, emails, rep):
-        """Return the state once `rep`, whose work has ended, has something else to do, and whether that was taken over."""
+        """Return the state once `rep`, whose work has ended, has gone on, and whether it has taken something over."""
         own = suspended[rep]
-        others = sorted((suspended[other] != rep, other) for other in range(reps) if suspended[other] is not nobody)
+        at = in_order(doing, suspended)
+        others = [other for other in at if suspended[other] is not nobody and other != rep]
+        others.sort(key=lambda other: suspended[other] != rep)
         if calls:
             return (changed(doing, rep, call), suspended, calls - 1, emails), False
         if own is not nobody:
             return (changed(doing, rep, Pick(own)), changed(suspended, rep, nobody), 0, emails), False
         if others:
-            holder = others[0][1]
+            holder = others[0]
             doing = changed(doing, rep, Pick(suspended[holder]))
             return (doing, changed(suspended, holder, nobody), 0, emails), True
         if emails:
@@ -866,18 +882,20 @@ def pooled_reps(
             elif what == email:
                 yield rep, email_service
 
-    def disturbed(doing):
+    def disturbed(doing, suspended):
         """Return the rep who is interrupted for a call, None if there is none."""
-        picking_up = [rep for rep in range(reps) if isinstance(doing[rep], Pick)]
-        at_email = [rep for rep in range(reps) if doing[rep] == email]
+        at = in_order(doing, suspended)
+        picking_up = [rep for rep in at if isinstance(doing[rep], Pick)]
+        at_email = [rep for rep in at if doing[rep] == email]
         return next(iter(picking_up + at_email), None)
 
     def transitions(state):
         doing, suspended, calls, emails = state
-        victim = disturbed(doing)
+        victim = disturbed(doing, suspended)
         if idle in doing:
-            yield (changed(doing, doing.index(idle), call), suspended, calls, emails), calls_come.rate
-            yield (changed(doing, doing.index(idle), email), suspended, calls, emails), email_rate
+            first = next(rep for rep in in_order(doing, suspended) if doing[rep] == idle)
+            yield (changed(doing, first, call), suspended, calls, emails), calls_come.rate
+            yield (changed(doing, first, email), suspended, calls, emails), email_rate
         elif emails < MOST:
             yield (doing, suspended, calls, emails + 1), email_rate
         if idle not in doing and victim is not None:

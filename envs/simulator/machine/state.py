@@ -151,6 +151,10 @@ REP = record_type(
         ("last_preferring", np.int32),
         ("next_free", np.int32),
         ("previous_free", np.int32),
+        ("rank", np.int32),  # in a Markovian center with pooled work (`envs.simulator.service.ranks`)
+        ("order", np.int64),  # as the next two, of which the rank is made
+        ("color", np.uint64),
+        ("next_color", np.uint64),
     ]
 )
 """A seat: the rep itself, or one more contact that a rep can hold (`envs.simulator.service.seats`). Of the further

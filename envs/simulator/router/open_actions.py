@@ -132,7 +132,7 @@ def _list_assignments(state, parameters, contact, queue):
 def _list_interruptions(state, parameters, contact, queue):
     """Allow each lens's rep to be interrupted for the waiting `contact` (slot) of `queue`, the channel's number; a rep
     named by an earlier lens not again. Equal reps: the lowest index; in a Markovian center, where progress and the
-    times of pick-ups are not part of the state, the one with the fewest suspended contacts."""
+    times of pick-ups are not part of the state, the one with the fewest suspended contacts, then the lowest rank."""
     least_stake = NEVER
     stake_ties = 0
     cheapest_ties = 0
@@ -156,8 +156,8 @@ def _list_interruptions(state, parameters, contact, queue):
         begun_s = state.reps[rep].phase_start_s
         ties = 0
         if parameters.markov:
-            ties = 2 * state.reps[rep].n_suspended + picking_up
-            progress = ties + 1000.0 * picking_up
+            ties = 16 * (2 * state.reps[rep].n_suspended + picking_up) + state.reps[rep].rank
+            progress = ties + 1e6 * picking_up
             begun_s = -float(ties)
         if stake < least_stake or (stake == least_stake and ties < stake_ties):
             least_stake = stake

@@ -33,6 +33,7 @@ from envs.simulator.machine.state import (
 )
 from envs.simulator.service.pool import has_pooled_work
 from envs.simulator.service.queues import oldest_preferring
+from envs.simulator.service.ranks import rank_reps
 from envs.simulator.service.staffing import has_free_rep, has_interruptible_rep
 
 
@@ -130,6 +131,8 @@ def _open_rep_of_class(state, parameters, k):
 @compiled
 def find_subject(state, parameters):
     """Set the state's subject to the next one of the pass; return False if nobody is left to be asked about."""
+    if parameters.markov and parameters.pooled:
+        rank_reps(state, parameters, True)
     contact = np.int64(state.just_arrived)
     if contact != NOBODY and state.slots[contact].person.status == WAITING:
         if parameters.queues[state.slots[contact].person.queue].real_time and _is_contact_open(

@@ -21,7 +21,6 @@ from envs.simulator.machine.journal import (
 )
 from envs.simulator.machine.state import (
     BY_URGENCY,
-    FREE,
     RESUMING,
     SUSPENDED,
 )
@@ -30,7 +29,7 @@ from envs.simulator.money.control_variate import expect_error_of_interruption
 from envs.simulator.service.pool import join_pool, leave_pool, suspended_urgency
 from envs.simulator.service.queues import enqueue, tell_classes
 from envs.simulator.service.seats import book_work
-from envs.simulator.service.staffing import count_interruptible, end_phase, is_interruptible, rank_free
+from envs.simulator.service.staffing import count_interruptible, end_phase, is_interruptible
 from envs.simulator.service.work import pay_pick_up, start_work
 
 
@@ -118,8 +117,6 @@ def take_over(state, parameters, rep, contact):
     take_suspended(state, parameters, holder, contact)
     if not was_interruptible:
         count_interruptible(state, parameters, holder, 1)
-    if parameters.markov and state.reps[holder].status == FREE:
-        rank_free(state, parameters, holder)
     state.queue_count[state.slots[contact].person.queue].taken_over += 1
     note(state, NOTE_TAKEN_OVER, contact, rep, holder)
     resume(state, parameters, rep, contact)

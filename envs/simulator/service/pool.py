@@ -8,8 +8,8 @@ cost of a question does not grow with reps or with what is suspended.
 
 With `observation: markov` ages are not part of the state, and so none may tell which contact is meant: an overdue one
 is the most urgent, and the most valuable among equals if none is not; of equal ones that which the rep worked on last,
-then that of the rep who holds most, then of the first in the scenario. Such centers are small, so all are looked
-through.
+then that of the rep who holds most, then of the lower rank (`envs.simulator.service.ranks`). Such centers are small,
+so all are looked through.
 """
 
 import numpy as np
@@ -129,4 +129,5 @@ def _goes_before(state, parameters, rep, order, first, second):
     is_own, is_other_own = one.worked_by == rep, other.worked_by == rep
     if is_own != is_other_own:
         return is_own
-    return state.reps[one.rep].n_suspended > state.reps[other.rep].n_suspended
+    more = state.reps[one.rep].n_suspended - state.reps[other.rep].n_suspended
+    return more > 0 or (more == 0 and state.reps[one.rep].rank < state.reps[other.rep].rank)

@@ -50,7 +50,7 @@ def join_free(state, parameters, rep):
 @compiled
 def _insert_free(state, parameters, rep):
     """Put `rep` (seat) into the list of free reps of its class: at the end, or in a Markovian center by the number of
-    its suspended contacts; where these are pooled, whose they are matters, so that equal reps stand by their number."""
+    its suspended contacts, where these are pooled by rank among equals."""
     k = state.reps[rep].seat_class
     worker = state.reps[rep]
     before = state.classes[k].last_free
@@ -58,7 +58,7 @@ def _insert_free(state, parameters, rep):
     if parameters.markov:
         while before != NOBODY:
             more = state.reps[before].n_suspended - worker.n_suspended
-            if more < 0 or (more == 0 and not (parameters.pooled and before > rep)):
+            if more < 0 or (more == 0 and not (parameters.pooled and state.reps[before].rank > worker.rank)):
                 break
             after = before
             before = state.reps[before].previous_free
@@ -83,11 +83,14 @@ def leave_free(state, parameters, rep):
 
 
 @compiled
-def rank_free(state, parameters, rep):
-    """Give the free `rep` (seat) of a Markovian center, the number of whose suspended contacts has changed, its place
-    among the free."""
-    _remove_free(state, rep)
-    _insert_free(state, parameters, rep)
+def sort_free(state, parameters):
+    """Put the free reps of a Markovian center in order again, whose ranks have changed."""
+    for rep in range(parameters.n_reps):
+        if state.reps[rep].status == FREE:
+            _remove_free(state, rep)
+    for rep in range(parameters.n_reps):
+        if state.reps[rep].status == FREE:
+            _insert_free(state, parameters, rep)
 
 
 @compiled
