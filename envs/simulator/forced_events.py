@@ -28,7 +28,7 @@ from envs.simulator.contacts.waiting import strike_clock
 from envs.simulator.events import end_rep_phase
 from envs.simulator.machine.compilation import allocating, compiled, entry_point
 from envs.simulator.machine.event_list import first_contact, queue_heap
-from envs.simulator.machine.record_types import Sizes
+from envs.simulator.machine.record_types import MAX_SUSPENDED, Sizes
 from envs.simulator.machine.state import (
     AFTER_WORK,
     BY_ARRIVAL,
@@ -45,7 +45,7 @@ from envs.simulator.router.observation import write_observation
 from envs.simulator.router.open_actions import list_actions
 from envs.simulator.router.subjects import find_subject
 from envs.simulator.service.queues import count_overdue_waiting
-from envs.simulator.service.ranks import MAX_SUSPENDED, contact_code, rank_reps, rep_code, reps_differ_in_pick_ups
+from envs.simulator.service.ranks import contact_code, rank_reps, rep_code, reps_differ_in_pick_ups
 from envs.simulator.service.shifts import change_shift, next_shift_change_s
 from envs.simulator.service.staffing import is_idle_longer
 from envs.simulator.step import set_up

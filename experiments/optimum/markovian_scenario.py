@@ -38,8 +38,8 @@ from envs.simulator.forced_events import (
     PICK_UP_BY_OTHER_END,
     PICK_UP_END,
 )
+from envs.simulator.machine.record_types import MAX_SUSPENDED
 from envs.simulator.machine.state import DEMAND
-from envs.simulator.service.ranks import MAX_SUSPENDED
 from experiments.bounds.assumptions import (
     Keys,
     KnownKeys,

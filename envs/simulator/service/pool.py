@@ -104,7 +104,8 @@ def _first_of_queue(state, heap, rep, order):
 
 @compiled
 def _first_of_equals(state, parameters, rep, order):
-    """Return the slot that `first_of_others` means in a Markovian center, where nothing of it may depend on ages."""
+    """Return the slot that `first_of_others` means for `rep` (seat) and `order` in a Markovian center, where nothing of
+    it may depend on ages."""
     found = NOBODY
     for holder in range(parameters.n_reps):
         contact = NOBODY if holder == rep else np.int64(state.reps[holder].suspended)

@@ -17,11 +17,10 @@ import numpy as np
 from envs.interface.units import NEVER, NOBODY
 from envs.simulator.machine.compilation import compiled
 from envs.simulator.machine.luck import mix
+from envs.simulator.machine.record_types import MAX_SUSPENDED
 from envs.simulator.machine.state import AFTER_WORK, FREE, RESUMING
 from envs.simulator.service.staffing import sort_free
 
-MAX_SUSPENDED = 8
-"""Suspended contacts of a rep that a code has room for."""
 ROUNDS = 3
 """Rounds of mixing: more than enough for the threads of a handful of reps."""
 _OWN = np.uint64(0x9E3779B97F4A7C15)
