@@ -18,4 +18,7 @@ def action_layout(scenario: Scenario) -> ActionLayout:
         np.array([action.queue for action in actions], np.int64),
         np.array([action.lens for action in actions], np.int64),
         np.array([channel.is_real_time for channel in scenario.channels], np.int64),
+        np.array(
+            [[channel.name in group.skills for channel in scenario.channels] for group in scenario.groups], np.int64
+        ),
     )

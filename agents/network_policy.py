@@ -175,7 +175,7 @@ def read_network(text: str, scenario: Scenario, places: Mapping[str, NDArray[np.
 def _read_settings(adjustment: Mapping[str, float], ranking: list[str], scenario: Scenario) -> NDArray[np.float64]:
     """Return the settings of the prior; raises `ValueError` for what this version does not know."""
     names = adjustment_names(tuple(channel.name for channel in scenario.channels))
-    if not set(adjustment) <= set(names) or len(ranking) not in (0, n_settings("index_rule", len(scenario.channels))):
+    if not set(adjustment) <= set(names) or len(ranking) not in (0, n_settings("ranking", len(scenario.channels))):
         raise ValueError
     return np.array([*(adjustment.get(name, 0.0) for name in names), *map(float, ranking)], np.float64)
 

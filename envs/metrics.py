@@ -100,6 +100,9 @@ CENTER_METRICS = {
     "interruptions": Metric(
         "1/day", "interruptions of work or of a pick-up", lambda c: c.of_queues("interruptions") / c.days
     ),
+    "take_overs": Metric(
+        "1/day", "suspended contacts that another rep took over", lambda c: c.of_queues("taken_over") / c.days
+    ),
     "decisions": Metric("1/day", "questions put to the router", lambda c: c.count["decisions"] / c.days),
     "substituted": Metric("1/day", "masked actions replaced by wait", lambda c: c.count["substituted"] / c.days),
     "lost": Metric(

@@ -28,7 +28,7 @@ from envs.interface.units import DAY_S
 from envs.scenario.action_table import action_table
 from envs.scenario.scenario import Scenario
 from envs.simulator.events import ROUNDING_S
-from envs.simulator.machine.event_list import CLOCK_HEAP
+from envs.simulator.machine.event_list import CLOCK_HEAP, pool_heap
 from envs.simulator.machine.record_types import BLOCK
 from envs.simulator.machine.state import (
     AFTER_WORK,
@@ -374,6 +374,7 @@ class Auditor:
                 self._check_heap(state, 4 * q + BY_URGENCY, BY_URGENCY, mine, None)
                 in_time = mine & (self.contacts["overdue"] == 0)
                 self._check_heap(state, 4 * q + BY_NEXT_DUE, BY_NEXT_DUE, in_time, None)
+        self._check_pool(state)
         if state["done"]:
             return  # the clocks were taken off
         clocked = np.flatnonzero(state["slots"]["heap_place"][: len(self.status), BY_CLOCK] >= 0)
@@ -386,6 +387,27 @@ class Auditor:
         assert inside[due].all()
         assert not inside[self.real_time[self.queue] & np.isin(self.status, (IN_SERVICE,))].any()
         self._check_heap(state, CLOCK_HEAP, BY_CLOCK, inside, None)
+
+    def _check_pool(self, state: Any) -> None:
+        """Suspended contacts stand where others find them; a free rep is shown the first of all that others hold."""
+        is_pooled = self.scenario.pools_suspended_work
+        for q in range(self.n_queues):
+            mine = (self.status == SUSPENDED) & (self.queue == q) & is_pooled
+            for order in (BY_URGENCY, BY_VALUE):
+                self._check_heap(state, pool_heap(state, q, order), order, mine, None)
+        if not is_pooled or state["subject_kind"] != REP_SUBJECT or self.scenario.observation == "markov":
+            return
+        rep = int(state["subject"])
+        skilled = self.skill[int(self.seats["seat_class"][rep])][self.queue] != 0
+        others = np.flatnonzero((self.status == SUSPENDED) & (self.contacts["rep"] != rep) & skilled)
+        named = []
+        for lens, keys in enumerate((state["slots"]["heap_key"][:, BY_URGENCY], -self.contacts["value_usd"])):
+            first = min(others, key=lambda contact: (keys[contact], self.contacts["sequence"][contact]), default=-1)
+            action = int(self.parameters["take_over_action"][lens])
+            assert bool(state["action_mask"][action]) == (first >= 0 and first not in named)
+            if state["action_mask"][action]:
+                assert state["action_contact"][action] == first
+            named.append(first)
 
     def _check_heap(self, state: Any, heap: int, order: int, members: np.ndarray, keys: np.ndarray | None) -> None:
         size = int(state["heap_size"][heap])

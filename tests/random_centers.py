@@ -134,6 +134,7 @@ def channels(draw, kind: str, number: int, names: list[str], deferred: list[str]
     if channel["interruptible"]:
         channel["pick_up"] = draw(durations(draw(st.sampled_from([60, 300]))))
         channel["pick_up_mode"] = draw(st.sampled_from(["restart", "accumulate"]))
+        channel["pick_up_by_others"] = draw(st.one_of(st.none(), durations(120)))
     elif "hidden_after" not in (channel["due"] or {}) and draw(st.booleans()):
         channel["reach"] = {
             "prob": draw(st.sampled_from([0.1, 0.6, 1.0, [0.2, 0.9, 0.5] * 8])),
@@ -267,6 +268,7 @@ def scenarios(draw) -> Scenario:
                 "short_abandon_s": draw(st.sampled_from([None, 0, 30])),
             },
             "suspended_limit": draw(st.sampled_from([3, 2, 1, 0])),
+            "suspended_work": draw(st.sampled_from(["own", "pooled"])),
             "review": draw(st.sampled_from(["on_change", "every_event"])),
             "review_interval_s": draw(st.sampled_from([30, 120, 600])),
             "observation": draw(st.sampled_from(["full", "markov"])),

@@ -58,6 +58,25 @@ class Recount:
         """Return what happened after the warm-up; what never happened (NaN) did not."""
         return time_s >= self.begin_s
 
+    def taken_over(self) -> np.ndarray:
+        """Return for each phase whether in it a rep picks up what another one had suspended until then."""
+
+        def places(phase: str, time: str) -> list[tuple[int, int, float]]:
+            chosen = self.phases["phase"] == phase
+            return list(zip(*(self.phases[key][chosen] for key in ("episode", "contact", time)), strict=True))
+
+        held = dict(
+            zip(places("suspended", "end_s"), self.phases["rep"][self.phases["phase"] == "suspended"], strict=True)
+        )
+        for released in places("waiting", "start_s"):
+            held.pop(released, None)
+        is_pick_up = self.phases["phase"] == "picking_up"
+        taken_over = np.zeros(len(is_pick_up), bool)
+        reps = self.phases["rep"][is_pick_up]
+        others = [held.get(place, rep) != rep for place, rep in zip(places("picking_up", "start_s"), reps, strict=True)]
+        taken_over[is_pick_up] = others
+        return taken_over & self.counts(self.phases["start_s"])
+
     def per_day(self, selected: np.ndarray) -> float:
         return float(np.sum(selected)) / self.days
 
@@ -128,6 +147,7 @@ class Recount:
             "contacts_per_rep_hour": share(completed.sum(), on_floor_s / 3600),
             "cost_per_contact_usd": share(sum(costs.values()), completed.sum()),
             "interruptions": self.per_day(suspended & self.counts(self.phases["start_s"])),
+            "take_overs": self.per_day(self.taken_over()),
             "decisions": self.per_day(self.counts(self.decisions["time_s"])),
             "substituted": self.per_day(self.counts(self.decisions["time_s"]) & self.decisions["substituted"]),
             "lost": self.per_day((contacts["disposition"] == "lost") & ended),

@@ -55,6 +55,7 @@ from envs.interface.actions import (
     OFFER_CALLBACK,
     RESUME,
     SERVE,
+    TAKE_OVER,
 )
 from envs.interface.fields import (
     C_ABANDON_RATE,
@@ -120,7 +121,7 @@ class ExpectedLossPrior(nn.Module):
         longest_idle = torch.as_tensor(layout.lens == LONGEST_IDLE)
         self.register_buffer("is_hold", kind == HOLD, persistent=False)
         self.register_buffer("is_serve", kind == SERVE, persistent=False)
-        self.register_buffer("is_resume", kind == RESUME, persistent=False)
+        self.register_buffer("is_resume", (kind == RESUME) | (kind == TAKE_OVER), persistent=False)
         self.register_buffer("is_assign", kind == ASSIGN, persistent=False)
         self.register_buffer("is_first_assign", (kind == ASSIGN) & longest_idle, persistent=False)
         self.register_buffer("is_interrupt", kind == INTERRUPT, persistent=False)

@@ -18,6 +18,7 @@ from agents.rules.rule import (
     AssignLens,
     FreeParameter,
     Rule,
+    keep_free_parameters,
 )
 from agents.rules.rule_policy import RulePolicy, n_settings
 from envs.errors import ConfigurationError
@@ -46,7 +47,9 @@ class IndexRule(Rule):
         deferred_factor: of the index of deferred contacts (a negative index is divided by it).
         reserve: of a channel, reps with its skill who are kept free of it: its contacts are started or resumed only
             while more than so many hold nothing.
-        reserve_deferred: the same for all deferred channels, on top.
+        keep_free: of a channel, reps with its skill who are kept free of all other channels: such a rep starts or
+            resumes a contact of another one only while more than so many hold nothing.
+        reserve_deferred: a `reserve` of all deferred channels, on top.
         reserve_per_forecast: reps kept free of deferred work per 100 real-time arrivals an hour forecast, on top.
         urgent_relief: reps fewer that are kept free of deferred work that is due now or overdue.
         urgent_within_h: scale of the time to the due time over which that fades, hours.
@@ -69,6 +72,7 @@ class IndexRule(Rule):
     name: str = ""
     deferred_factor: Weight = 1.0
     reserve: dict[str, Reps] = Field(default={})
+    keep_free: dict[str, Annotated[int, Field(ge=0)]] = Field(default={})
     reserve_deferred: Reps = 0.0
     reserve_per_forecast: NotNegative = 0.0
     urgent_relief: NotNegative = 0.0
@@ -98,7 +102,8 @@ class IndexRule(Rule):
     def make(self, scenario: Scenario) -> RulePolicy:
         """Return the policy for `scenario`; raises `ConfigurationError` where the rule or a part of it makes no sense
         there."""
-        settings, needs = self.settings(scenario), self.hidden_fields(scenario)
+        kept = [self.keep_free.get(channel.name, 0) for channel in scenario.channels]
+        settings, needs = np.append(self.settings(scenario), np.array(kept, float)), self.hidden_fields(scenario)
         return RulePolicy("index_rule", scenario, settings, needs=needs, is_by_order=self.is_by_order)
 
     @property
@@ -107,12 +112,14 @@ class IndexRule(Rule):
         return False
 
     def settings(self, scenario: Scenario) -> Floats:
-        """Return the settings of `agents.rules.compiled.index.index_rule` for `scenario`, float64; raises as `make`."""
+        """Return the settings of `agents.rules.compiled.index.index_rule` for `scenario`, but those behind the blocks,
+        float64; raises as `make`."""
         facts = queue_facts(scenario)
         self.check_channels("reserve", self.reserve, scenario)
+        self.check_channels("keep_free", self.keep_free, scenario)
         self._check_sense(scenario, facts)
         s = settings_of
-        settings = np.zeros(n_settings("index_rule", len(facts)))
+        settings = np.zeros(n_settings("ranking", len(facts)))
         settings[s.I_FORMULA] = s.formula_code(self.rule if self.rule in s.FORMULAS else self.formula)
         settings[s.I_POWER] = settings[s.I_LOOK_AHEAD_H] = settings[s.I_LEAVE_PER_H] = 1.0
         settings[s.I_FLOOR] = -np.inf
@@ -192,6 +199,7 @@ class IndexRule(Rule):
                 if any(fact.lead_s > 0.0 for channel, fact in both if not channel.is_real_time):
                     free.append(FreeParameter("urgent_relief", 0.0, 2.0 * n_reps))
                     free.append(FreeParameter("urgent_within_h", 0.1, 100.0, is_log=True))
+        free += keep_free_parameters(scenario)
         if n_reps > 1 and any(fact.stake_usd > 0.0 for channel, fact in both if channel.is_real_time):
             free.append(FreeParameter("reserve_by_stake", 0.0, n_reps / 4.0))
             free.append(FreeParameter("open_stake_usd", 1.0, 100_000.0, is_log=True))

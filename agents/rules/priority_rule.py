@@ -21,6 +21,7 @@ from agents.rules.compiled.priority import (
     P_FIRST_AT,
     P_FIRST_QUEUE,
     P_INTERRUPT_AT,
+    P_KEEP_FREE,
     P_OFFER_AT,
     P_PLACE,
     P_RESERVE,
@@ -30,6 +31,7 @@ from agents.rules.rule import (
     AssignLens,
     FreeParameter,
     Rule,
+    keep_free_parameters,
 )
 from agents.rules.rule_policy import RulePolicy, n_settings
 from envs.errors import ConfigurationError
@@ -51,6 +53,8 @@ class PriorityRule(Rule):
         by_urgency: deferred channels of which the contact with the least slack is served before the oldest.
         reserve: of a channel, reps with its skill to be kept free of it: one of its contacts is started only while
             more than so many hold nothing. A blending threshold c of n reps is a reserve of n - c.
+        keep_free: of a channel, reps with its skill to be kept free of all other channels: such a rep starts or resumes
+            a contact of another one only while more than so many hold nothing.
         interrupt: channels whose contacts suspend deferred work if no rep with the skill is free: of a rep who is
             picking up anyway, else of the one with the least progress.
         interrupt_at: of a channel in `interrupt`, how many of its contacts must wait for that; default 1.
@@ -65,6 +69,7 @@ class PriorityRule(Rule):
     first_at: dict[str, Reps] = Field(default={})
     by_urgency: tuple[str, ...] = ()
     reserve: dict[str, Reps] = Field(default={})
+    keep_free: dict[str, Reps] = Field(default={})
     interrupt: tuple[str, ...] = ()
     interrupt_at: dict[str, Reps] = Field(default={})
     offer_at: dict[str, Reps] = Field(default={})
@@ -75,10 +80,11 @@ class PriorityRule(Rule):
         return RulePolicy("priority", scenario, self._settings(scenario), needs=self.hidden_fields(scenario))
 
     def free_parameters(self, scenario: Scenario) -> tuple[FreeParameter, ...]:
-        """Return the reserve of every deferred channel."""
+        """Return the reserve of every deferred channel, and what may be kept free (`keep_free_parameters`)."""
         n_reps = sum(group.count for group in scenario.groups)
         deferred = [channel.name for channel in scenario.channels if not channel.is_real_time]
-        return tuple(FreeParameter(f"reserve.{name}", 0, n_reps - 1, is_integer=True) for name in deferred)
+        reserves = (FreeParameter(f"reserve.{name}", 0, n_reps - 1, is_integer=True) for name in deferred)
+        return (*reserves, *keep_free_parameters(scenario))
 
     def hidden_fields(self, scenario: Scenario) -> tuple[str, ...]:
         """Return `waited_s` if callbacks are offered to arrivals only, the order itself needs no wait; `slack_s` where
@@ -95,6 +101,7 @@ class PriorityRule(Rule):
             ("first_at", tuple(self.first_at)),
             ("by_urgency", self.by_urgency),
             ("reserve", tuple(self.reserve)),
+            ("keep_free", tuple(self.keep_free)),
             ("interrupt", self.interrupt),
             ("interrupt_at", tuple(self.interrupt_at)),
             ("offer_at", tuple(self.offer_at)),
@@ -107,6 +114,7 @@ class PriorityRule(Rule):
         for queue, name in enumerate(names):
             of_queue[queue, P_PLACE] = order.index(name)
             of_queue[queue, P_RESERVE] = self.reserve.get(name, 0)
+            of_queue[queue, P_KEEP_FREE] = self.keep_free.get(name, 0)
             of_queue[queue, P_FIRST_AT] = self.first_at.get(name, np.inf)
             of_queue[queue, P_BY_URGENCY] = name in self.by_urgency
             of_queue[queue, P_INTERRUPT_AT] = self.interrupt_at.get(name, 1) if name in self.interrupt else np.inf

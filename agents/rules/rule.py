@@ -30,10 +30,11 @@ OWN_PARTS = frozenset(
         "urgent_within_h",
         "reserve_real_time",
         "reserve_urgent",
+        "keep_free",
     }
 )
-"""Keys of the parts that this project added to published rules: reserves by stake and by urgency. Tuned without them, a
-rule is what the field knows."""
+"""Keys of the parts that this project added to published rules: reserves by stake and by urgency, and reps kept free of
+all channels but one, which the field knows of some rules alone. Tuned without them, a rule is what the field knows."""
 
 
 class FreeParameter(NamedTuple):
@@ -48,6 +49,22 @@ class FreeParameter(NamedTuple):
     high: float
     is_log: bool = False
     is_integer: bool = False
+
+
+def keep_free_parameters(scenario: Scenario) -> tuple[FreeParameter, ...]:
+    """Return `keep_free` of each real-time channel for which it says more than a reserve of the others does: some other
+    channel is served by reps with its skill and by reps without."""
+    free = []
+    for channel in scenario.channels:
+        with_skill, without = (
+            [group for group in scenario.groups if (channel.name in group.skills) == has_skill]
+            for has_skill in (True, False)
+        )
+        flexible = {skill for group in with_skill for skill in group.skills} - {channel.name}
+        n_reps = sum(group.count for group in with_skill)
+        if channel.is_real_time and any(flexible.intersection(group.skills) for group in without):
+            free.append(FreeParameter(f"keep_free.{channel.name}", 0, n_reps - 1, is_integer=True))
+    return tuple(free)
 
 
 class Rule(Checked, ABC):

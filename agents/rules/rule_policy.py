@@ -30,11 +30,12 @@ WITH_SETTINGS = {"priority": PRIORITY, "index_rule": INDEX_RULE}
 
 
 def n_settings(name: str, n_channels: int) -> int:
-    """Return how many settings the rule with that code's name takes in a scenario of `n_channels`."""
+    """Return how many settings the rule with that code's name takes in a scenario of `n_channels`; of the `ranking`
+    that `expected_loss` adjusts, how many describe it."""
     if name == "priority":
         return P_FIRST_QUEUE + n_channels * N_QUEUE_SETTINGS
-    if name == "index_rule":
-        return I_FIRST_BLOCK + n_channels * N_BLOCK
+    if name in ("index_rule", "ranking"):
+        return I_FIRST_BLOCK + n_channels * (N_BLOCK + (name == "index_rule"))
     return count_adjustments(n_channels)
 
 
@@ -116,7 +117,7 @@ class RulePolicy:
         if settings is None:
             return np.zeros(size)
         if self.name == "expected_loss" and np.size(settings) > size:  # with a ranking behind the adjustments
-            size += n_settings("index_rule", n_channels)
+            size += n_settings("ranking", n_channels)
         if not isinstance(settings, np.ndarray) or settings.shape != (size,) or settings.dtype != np.float64:
             is_array = isinstance(settings, np.ndarray)
             form = f"{settings.shape}, {settings.dtype}" if is_array else type(settings).__name__

@@ -105,12 +105,15 @@ def _fill_sharing(record: Record, queue: int, channel: Channel) -> None:
 
 
 def _fill_interruption(record: Record, queue: int, channel: Channel) -> None:
-    """Write whether work is interruptible, and the pick-up that an interruption leaves behind."""
-    target, pick_up = record.queues[queue], channel.pick_up
+    """Write whether work is interruptible, and the pick-up that an interruption leaves behind: of the rep who worked on
+    the contact last, and of another one."""
+    target, pick_up, by_other = record.queues[queue], channel.pick_up, channel.pick_up_by_other
     target.interruptible = channel.interruptible
     target.accumulate = channel.pick_up_mode == "accumulate"
     target.pick_up_mean_s = 0.0 if pick_up is None else pick_up.mean_duration_s
     record.pick_up_quantile_s[queue] = tabulate_quantiles(pick_up)
+    target.pick_up_by_other_mean_s = 0.0 if by_other is None else by_other.mean_duration_s
+    record.pick_up_by_other_quantile_s[queue] = tabulate_quantiles(by_other)
 
 
 def _fill_patience(record: Record, scenario: Scenario, queue: int, channel: Channel) -> None:

@@ -213,10 +213,16 @@ def _redraw_pick_ups(
     elapsed_s = np.where(mine["status"] == PICKING_UP, state["now_s"] - reps["phase_start_s"][mine["rep"]], 0.0)
     # What was drawn last, less what is still unpaid, is what was paid of it: less than 0 while an earlier rest is paid.
     paid_s = np.maximum(mine["pick_up_s"] - (mine["pick_up_left_s"] - elapsed_s), 0.0)
-    drawn_s = _draw_longer_than([scenario.channels[queue].pick_up for queue in mine["queue"]], paid_s, generator)
+    drawn_s = _draw_longer_than([_law_of_pick_up(scenario, contact) for contact in mine], paid_s, generator)
     left_s = mine["pick_up_left_s"] + (drawn_s - mine["pick_up_s"])
     contacts["pick_up_left_s"][hidden] = np.maximum(left_s, elapsed_s)
     contacts["pick_up_s"][hidden] = drawn_s
+
+
+def _law_of_pick_up(scenario: Scenario, contact: Any) -> DurationDistribution | None:
+    """Return the law by which the last pick-up of `contact` was drawn."""
+    channel = scenario.channels[contact["queue"]]
+    return channel.pick_up_by_other if contact["picked_up_by_other"] else channel.pick_up
 
 
 def _redraw_after_work(state: Any, scenario: Scenario, generator: np.random.Generator) -> NDArray[np.float64]:

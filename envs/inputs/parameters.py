@@ -27,6 +27,7 @@ from envs.interface.actions import (
     RESUME,
     SERVE,
     SERVE_PREFERRED,
+    TAKE_OVER,
 )
 from envs.interface.cost_terms import COST_TERMS
 from envs.interface.units import (
@@ -143,7 +144,11 @@ def _fill_actions(record: Record, scenario: Scenario) -> None:
     record.resume_action = place_of[RESUME, NOBODY, NOBODY]
     record.hold_action = place_of[HOLD, NOBODY, NOBODY]
     record.offer_action = place_of[OFFER_CALLBACK, NOBODY, NOBODY]
-    for kind, places in ((ASSIGN, record.assign_action), (INTERRUPT, record.interrupt_action)):
+    for kind, places in (
+        (ASSIGN, record.assign_action),
+        (INTERRUPT, record.interrupt_action),
+        (TAKE_OVER, record.take_over_action),
+    ):
         for lens in range(len(LENSES[kind])):
             places[lens] = place_of.get((kind, NOBODY, lens), NOBODY)
 
@@ -169,6 +174,9 @@ def build_parameters(scenario: Scenario, sizes: Sizes | None = None) -> NDArray[
     record.charge_end = scenario.terminal_charge == "expected"
     record.sampled_churn = scenario.churn.mode == "sampled"
     record.suspended_limit = scenario.suspended_limit
+    record.pooled = scenario.pools_suspended_work
+    has_own_law = any(channel.pick_up_by_others is not None for channel in scenario.channels)
+    record.shows_pick_up = scenario.pools_suspended_work or has_own_law
     record.at_risk_multiplier = scenario.churn.at_risk_multiplier
     costs = scenario.costs
     record.interruption_usd = costs.interruption_usd

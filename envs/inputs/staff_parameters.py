@@ -127,6 +127,7 @@ def fill_staff(record: Record, scenario: Scenario) -> None:
             record.speed[k, queue] = proficiency.speed
             record.resolution[k, queue] = proficiency.resolution
         record.skill_count[k] = len(scenario.groups[i].skills)
+        record.class_group[k] = i
         record.class_home[k] = NOBODY if home is None else scenario.channel_index(home)
     record.n_reps = rep
     record.n_seats = seat

@@ -3,8 +3,9 @@
 Room: `envs.interface`. Tables and the codes of their rows; imports nobody.
 
 An action table (`envs.scenario.action_table`) depends on the channels and on what the scenario has, never on the number
-of reps: `wait`; for a free rep `serve:<channel>:<lens>` for every channel and `resume`; for a waiting real-time contact
-`hold`, `assign:<lens>`, `interrupt:<lens>` and `offer_callback`. A lens says which contact or rep is meant.
+of reps: `wait`; for a free rep `serve:<channel>:<lens>` for every channel, `resume`, and where suspended work is pooled
+`take_over:<lens>`; for a waiting real-time contact `hold`, `assign:<lens>`, `interrupt:<lens>` and `offer_callback`. A
+lens says which contact or rep is meant.
 """
 
 from typing import NamedTuple
@@ -38,14 +39,16 @@ KINDS = (
     Kind("assign", "waiting contact", "give it to the free rep"),
     Kind("interrupt", "waiting contact", "take off the rep"),
     Kind("offer_callback", "waiting contact", "offer a callback, once per wait; accepted with `accept_prob`"),
+    Kind("take_over", "free rep", "pick up the contact that another rep has suspended"),
 )
 """What an action does. The place of a row is its code."""
 
-DEFERRED_CHANNEL, PREFERRED_REPS, CONCURRENCY, UNEQUAL_SPEEDS = (
+DEFERRED_CHANNEL, PREFERRED_REPS, CONCURRENCY, UNEQUAL_SPEEDS, POOLED_WORK = (
     "deferred channels",
     "preferred reps",
     "reps who can hold several contacts",
     "reps of unequal speed",
+    "`suspended_work: pooled`",
 )
 
 SERVE_LENSES = (
@@ -78,6 +81,13 @@ INTERRUPT_LENSES = (
 )
 """Which rep at interruptible work is meant. The place of a row is its code."""
 
+TAKE_OVER_LENSES = (
+    Lens("most_urgent", "with the least slack, overdue ones included", POOLED_WORK),
+    Lens("most_valuable", "of the largest account value", POOLED_WORK),
+)
+"""Which contact that another rep has suspended is meant, of the channels that the rep can serve. The place of a row is
+its code."""
+
 
 def code_of(rows: tuple[Kind, ...] | tuple[Lens, ...], name: str) -> int:
     """Return the code of the row of that name: its place. Raises `ValueError` if there is none."""
@@ -91,6 +101,7 @@ RESUME = code_of(KINDS, "resume")
 ASSIGN = code_of(KINDS, "assign")
 INTERRUPT = code_of(KINDS, "interrupt")
 OFFER_CALLBACK = code_of(KINDS, "offer_callback")
+TAKE_OVER = code_of(KINDS, "take_over")
 
 OLDEST = code_of(SERVE_LENSES, "oldest")
 MOST_URGENT = code_of(SERVE_LENSES, "most_urgent")
@@ -110,7 +121,10 @@ CHEAPEST_TO_RESUME = code_of(INTERRUPT_LENSES, "cheapest_to_resume")
 LATEST_PICK_UP = code_of(INTERRUPT_LENSES, "picking_up")
 INTERRUPT_PREFERRED = code_of(INTERRUPT_LENSES, "preferred")
 
-LENSES = {SERVE: SERVE_LENSES, ASSIGN: ASSIGN_LENSES, INTERRUPT: INTERRUPT_LENSES}
+TAKE_OVER_MOST_URGENT = code_of(TAKE_OVER_LENSES, "most_urgent")
+TAKE_OVER_MOST_VALUABLE = code_of(TAKE_OVER_LENSES, "most_valuable")
+
+LENSES = {SERVE: SERVE_LENSES, ASSIGN: ASSIGN_LENSES, INTERRUPT: INTERRUPT_LENSES, TAKE_OVER: TAKE_OVER_LENSES}
 """The lenses of each kind that has some."""
 
 

@@ -203,11 +203,13 @@ CANDIDATE_FIELDS = (
         0,
         _BIG,
         5,
-        "the action's own price: an interruption and its pick-up, or the expected price of the callback",
+        "the action's own price: an interruption and its pick-up, the expected price of the callback, or, where "
+        "`pick_up_s` is shown of suspended work, that of the pick-up",
         True,
     ),
     Field("rep_idle_s", "s", 0, FAR_S, 60, "idle time of the free rep"),
     Field("rep_skills", "channels", 0, 1e3, 3, "channels that the rep can serve", True),
+    Field("rep_group", "number", 0, 1e4, 4, "the rep's group, the scenario's counted from 1 on", True),
     Field("rep_at_home", "0/1", 0, 1, 1, "1: the contact's channel is the rep's home channel", True),
     Field("rep_is_preferred", "0/1", 0, 1, 1, "1: the customer's preferred rep", True),
     Field(
@@ -249,7 +251,8 @@ CANDIDATE_FIELDS = (
         0,
         FAR_S,
         300,
-        "mean pick-up time that the interruption adds; 0 if the rep is picking up anyway",
+        "mean pick-up time that the interruption adds; 0 if the rep is picking up anyway. With `suspended_work: "
+        "pooled` or `pick_up_by_others` also that of the rep for work that was interrupted",
         True,
     ),
 )
@@ -304,6 +307,7 @@ C_ACCEPT = _CANDIDATE["accept_prob"]
 C_ACTION_COST = _CANDIDATE["action_usd"]
 C_REP_IDLE = _CANDIDATE["rep_idle_s"]
 C_REP_SKILLS = _CANDIDATE["rep_skills"]
+C_REP_GROUP = _CANDIDATE["rep_group"]
 C_REP_AT_HOME = _CANDIDATE["rep_at_home"]
 C_REP_IS_PREFERRED = _CANDIDATE["rep_is_preferred"]
 C_REP_SHIFT_LEFT = _CANDIDATE["rep_shift_left_s"]

@@ -14,10 +14,12 @@ from envs.interface.actions import (
     KINDS,
     LENSES,
     OFFER_CALLBACK,
+    POOLED_WORK,
     PREFERRED_REPS,
     RESUME,
     SERVE,
     SERVE_PREFERRED,
+    TAKE_OVER,
     UNEQUAL_SPEEDS,
     WAIT,
     Action,
@@ -27,12 +29,13 @@ from envs.scenario.scenario import Scenario
 
 def action_table(scenario: Scenario) -> tuple[Action, ...]:
     """Return the actions of `scenario`, in the order of their indices: `wait`, `hold`, `serve` channel by channel,
-    `resume`, `assign`, `interrupt`, `offer_callback`."""
+    `resume`, `take_over`, `assign`, `interrupt`, `offer_callback`."""
     has = {
         "": True,
         PREFERRED_REPS: scenario.has_preferred_reps,
         CONCURRENCY: scenario.has_concurrency,
         UNEQUAL_SPEEDS: scenario.has_unequal_speeds,
+        POOLED_WORK: scenario.pools_suspended_work,
     }
     actions = [Action(KINDS[WAIT].name, WAIT), Action(KINDS[HOLD].name, HOLD)]
     for queue, channel in enumerate(scenario.channels):
@@ -43,6 +46,7 @@ def action_table(scenario: Scenario) -> tuple[Action, ...]:
     if has[PREFERRED_REPS]:
         actions.append(Action("serve:preferred", SERVE, lens=SERVE_PREFERRED))
     actions.append(Action(KINDS[RESUME].name, RESUME))
+    actions += _with_lenses(TAKE_OVER, has)
     actions += _with_lenses(ASSIGN, has)
     actions += _with_lenses(INTERRUPT, has)
     actions.append(Action(KINDS[OFFER_CALLBACK].name, OFFER_CALLBACK))

@@ -193,6 +193,7 @@ class Channel(Part):
     promised: bool = False
     interruptible: bool = False
     pick_up: Duration | None = None
+    pick_up_by_others: Duration | None = None
     pick_up_mode: Literal["restart", "accumulate"] = "restart"
     initial_backlog: InitialBacklog | None = None
 
@@ -213,6 +214,7 @@ class Channel(Part):
             "promised": self.promised,
             "interruptible": self.interruptible,
             "pick_up": self.pick_up,
+            "pick_up_by_others": self.pick_up_by_others,
             "initial_backlog": self.initial_backlog,
         }
         if self.is_real_time and self.costs.overdue_waiting_usd_per_hour > 0:
@@ -228,6 +230,10 @@ class Channel(Part):
         if self.interruptible and self.pick_up is None:
             raise InvalidValueError(
                 ("pick_up",), f"missing key: an interruptible channel ({self.name}) needs a pick-up time"
+            )
+        if self.pick_up_by_others is not None and not self.interruptible:
+            raise InvalidValueError(
+                ("pick_up_by_others",), f"has no meaning on a channel that is not interruptible ({self.name})"
             )
         if self.interruptible and self.reach is not None:
             raise InvalidValueError(
@@ -277,6 +283,12 @@ class Channel(Part):
         for key, value in limited.items():
             if value is not None:
                 raise InvalidValueError((key,), f"has no meaning where the supply is unlimited ({self.name})")
+
+    @property
+    def pick_up_by_other(self) -> Duration | None:
+        """The law of the pick-up by a rep who did not work on the contact last: `pick_up_by_others`, or where that is
+        left out `pick_up`."""
+        return self.pick_up if self.pick_up_by_others is None else self.pick_up_by_others
 
     @property
     def mean_rep_time_s(self) -> float:

@@ -66,6 +66,7 @@ class Scenario(Headlined, Part):
     costs: Costs = Costs()
     value_bands_usd: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(), max_length=3)
     suspended_limit: int = Field(default=3, ge=0, le=50)
+    suspended_work: Literal["own", "pooled"] = "own"
     review: Literal["on_change", "every_event"] = "on_change"
     review_interval_s: float = Field(default=120.0, ge=1)
     observation: Literal["full", "markov"] = "full"
@@ -144,6 +145,11 @@ class Scenario(Headlined, Part):
         return any(proficiency.speed != 1 for group in self.groups for proficiency in group.proficiency.values()) or (
             self.has_preferred_reps and self.preferred_rep.speed != 1
         )
+
+    @property
+    def pools_suspended_work(self) -> bool:
+        """True if a rep may take over what another one has suspended; then the action table has `take_over`."""
+        return self.suspended_work == "pooled" and any(channel.interruptible for channel in self.channels)
 
     @property
     def recording(self) -> Recording | None:

@@ -8,7 +8,8 @@ equal for chain states that have the same future:
 
 * of each queue the waiting contacts that are not overdue, and those that are;
 * of every rep the class, what is in hand, and what is suspended; reps with equal codes are interchangeable, so the
-  codes are sorted;
+  codes are sorted; where suspended work is pooled they stand by rank (`envs.simulator.service.ranks`), and if reps
+  differ in pick-ups by that, another code tells who worked last on what a rep has suspended or is picking up;
 * at a decision, who was told to `wait` already, and who is held;
 * if the order matters (`is_ordered`), all waiting contacts in order of arrival, and the free reps in order of their
   idle times.
@@ -21,13 +22,13 @@ from envs.interface.cost_terms import (
     TERM_BACKLOG,
     TERM_INTERRUPTION,
 )
-from envs.interface.units import NEVER, NOBODY
+from envs.interface.units import NOBODY
 from envs.simulator.contacts.arrival import admit
 from envs.simulator.contacts.waiting import strike_clock
 from envs.simulator.events import end_rep_phase
 from envs.simulator.machine.compilation import allocating, compiled, entry_point
 from envs.simulator.machine.event_list import first_contact, queue_heap
-from envs.simulator.machine.record_types import Sizes
+from envs.simulator.machine.record_types import MAX_SUSPENDED, Sizes
 from envs.simulator.machine.state import (
     AFTER_WORK,
     BY_ARRIVAL,
@@ -44,16 +45,15 @@ from envs.simulator.router.observation import write_observation
 from envs.simulator.router.open_actions import list_actions
 from envs.simulator.router.subjects import find_subject
 from envs.simulator.service.queues import count_overdue_waiting
+from envs.simulator.service.ranks import contact_code, rank_reps, rep_code, reps_differ_in_pick_ups
 from envs.simulator.service.shifts import change_shift, next_shift_change_s
 from envs.simulator.service.staffing import is_idle_longer
 from envs.simulator.step import set_up
 
 CHAIN_SIZES = Sizes(reps=16, queues=4, contacts=64, actions=64, classes=8, shift_changes=16)
 """Room for the centers of which chains are made: small, since a chain copies states all the time."""
-MAX_SUSPENDED = 8
-"""Suspended contacts of a rep that a code has room for."""
-(ARRIVAL, ABANDONMENT, DUE, COMPLETION, PICK_UP_END, AFTER_WORK_END) = range(6)
-N_EVENTS = 6
+(ARRIVAL, ABANDONMENT, DUE, COMPLETION, PICK_UP_END, AFTER_WORK_END, PICK_UP_BY_OTHER_END) = range(7)
+N_EVENTS = 7
 """Kinds of events. The first concerns a queue, the next two a contact, the others a rep."""
 ACTION = N_EVENTS
 """Stands for the kind of event where the router acts."""
@@ -66,7 +66,10 @@ K_QUEUES = 0  # four numbers a queue: waiting and not overdue, overdue, bits of 
 K_ARRIVED = K_QUEUES + 4 * CHAIN_SIZES.queues
 K_CLASSES = K_ARRIVED + 1  # bits of the classes that said `wait`
 K_REPS = K_CLASSES + 1
-K_ORDER = K_REPS + CHAIN_SIZES.reps
+K_WORKED_BY = K_REPS + CHAIN_SIZES.reps  # who worked last on what a rep has suspended or is picking up
+K_ORDER = K_WORKED_BY + CHAIN_SIZES.reps
+ORDER_CODES = 4096
+"""Codes of a contact in the order of arrival, at most."""
 KEY_LENGTH = K_ORDER + CHAIN_SIZES.contacts
 GAP_S = 1.0
 """Time between two events where the order of arrival matters, so that waits tell it, seconds."""
@@ -83,42 +86,45 @@ def _rank(state, contact):
 
 
 @compiled
-def _contact_code(state, contact):
-    """Return the code of `contact` (slot) in a key, from 1 on: its queue, and whether it is overdue, unless its due
-    time concerns nobody any more."""
-    person = state.slots[contact].person
-    return 1 + 2 * person.queue + (person.overdue != 0 and person.due_s < NEVER)
+def _idle_rank(state, parameters, rep):
+    """Return the place of `rep` (seat) among the free reps by idle time, from 1 on; 0 if it is not free."""
+    if state.reps[rep].status != FREE:
+        return 0
+    rank = 1
+    for other in range(parameters.n_reps):
+        if other != rep and state.reps[other].status == FREE and is_idle_longer(state, other, rep):
+            rank += 1
+    return rank
 
 
 @compiled
-def _rep_code(state, parameters, rep, is_ordered):
-    """Return all that matters of `rep` (seat), packed into an integer; if `is_ordered`, its place among the free reps
-    by idle time too."""
+def _worked_by_code(state, rep):
+    """Return the ranks of those who worked last on the contact that `rep` (seat) is picking up, and on each that it has
+    suspended, packed into an integer."""
     worker = state.reps[rep]
-    code = np.int64(worker.status)
-    code = 16 * code + worker.seat_class
-    in_hand = 0
-    if worker.status == AFTER_WORK:
-        in_hand = 1 + 2 * worker.after_work_of
-    elif worker.status != FREE and worker.contact != NOBODY:
-        in_hand = _contact_code(state, worker.contact)
-    code = 16 * code + in_hand
-    has_waited = state.subject_kind != NO_SUBJECT and worker.status == FREE and worker.closed_at == state.pass_number
-    code = 2 * code + has_waited
-    idle_rank = 0
-    if is_ordered and worker.status == FREE:
-        idle_rank = 1
-        for other in range(parameters.n_reps):
-            if other != rep and state.reps[other].status == FREE and is_idle_longer(state, other, rep):
-                idle_rank += 1
-    code = 32 * code + idle_rank
+    code = np.int64(0)
+    if worker.status == RESUMING:
+        code = np.int64(1 + state.reps[state.slots[worker.contact].person.worked_by].rank)
     contact = worker.suspended
     for _ in range(MAX_SUSPENDED):
-        code *= 16
+        code *= 32
         if contact != NOBODY:
-            code += _contact_code(state, contact)
+            code += 1 + state.reps[state.slots[contact].person.worked_by].rank
             contact = state.slots[contact].person.next_suspended
     return code
+
+
+@compiled
+def _order_code(state, contact):
+    """Return the code of the suspended `contact` (slot) in the order of arrival: its queue, who holds it, and the
+    place among what that rep has suspended."""
+    holder = state.slots[contact].person.rep
+    place = 0
+    other = state.reps[holder].suspended
+    while other != contact:
+        other = state.slots[other].person.next_suspended
+        place += 1
+    return contact_code(state, contact) + 16 * (1 + state.reps[holder].rank) + 512 * place
 
 
 @allocating
@@ -127,6 +133,11 @@ def _write_key(state, parameters, is_ordered, key):
     arrival and of idle times is part of it."""
     key[:] = 0
     is_asked = state.subject_kind != NO_SUBJECT
+    if parameters.pooled and parameters.markov:
+        rank_reps(state, parameters, is_asked)
+    elif parameters.pooled:
+        for rep in range(parameters.n_reps):
+            state.reps[rep].rank = rep
     place = K_ORDER
     for q in range(parameters.n_queues):
         heap = queue_heap(q, BY_ARRIVAL)
@@ -143,12 +154,19 @@ def _write_key(state, parameters, is_ordered, key):
                 key[K_QUEUES + 4 * q + 2] += np.int64(1) << _rank(state, contact)
                 key[K_QUEUES + 4 * q + 3] += np.int64(state.slots[contact].person.held_at >= 0) << _rank(state, contact)
             if is_ordered:  # sorted below by the number in the order of arrival
-                key[place] = state.slots[contact].person.sequence * 64 + _contact_code(state, contact)
+                key[place] = state.slots[contact].person.sequence * ORDER_CODES + contact_code(state, contact)
                 place += 1
+    if is_ordered and parameters.pooled:
+        for rep in range(parameters.n_reps):
+            suspended = np.int64(state.reps[rep].suspended)
+            while suspended != NOBODY:
+                key[place] = state.slots[suspended].person.sequence * ORDER_CODES + _order_code(state, suspended)
+                place += 1
+                suspended = np.int64(state.slots[suspended].person.next_suspended)
     if is_ordered:
         key[K_ORDER:place].sort()
         for i in range(K_ORDER, place):
-            key[i] %= 64
+            key[i] %= ORDER_CODES
     arrived = np.int64(state.just_arrived)
     if is_asked and arrived != NOBODY and state.slots[arrived].person.status == WAITING:
         if state.slots[arrived].person.closed_at != state.pass_number:
@@ -158,8 +176,15 @@ def _write_key(state, parameters, is_ordered, key):
             if state.classes[k].closed_at == state.pass_number:
                 key[K_CLASSES] += np.int64(1) << k
     for rep in range(parameters.n_reps):
-        key[K_REPS + rep] = _rep_code(state, parameters, rep, is_ordered)
-    key[K_REPS : K_REPS + parameters.n_reps].sort()
+        worker = state.reps[rep]
+        has_waited = is_asked and worker.status == FREE and worker.closed_at == state.pass_number
+        idle_rank = _idle_rank(state, parameters, rep) if is_ordered else 0
+        place = worker.rank if parameters.pooled else rep
+        key[K_REPS + place] = rep_code(state, rep, has_waited, idle_rank)
+        if parameters.pooled and reps_differ_in_pick_ups(parameters):
+            key[K_WORKED_BY + place] = _worked_by_code(state, rep)
+    if not parameters.pooled:
+        key[K_REPS : K_REPS + parameters.n_reps].sort()
 
 
 @compiled
@@ -303,7 +328,9 @@ def _list_rep_events(state, parameters, rates, events, count):
             rate = rates[state.slots[worker.contact].person.queue, COMPLETION] * worker.speed
             count = _add(events, count, COMPLETION, rep, rate)
         elif worker.status == RESUMING:
-            count = _add(events, count, PICK_UP_END, rep, rates[state.slots[worker.contact].person.queue, PICK_UP_END])
+            person = state.slots[worker.contact].person
+            kind = PICK_UP_BY_OTHER_END if person.picked_up_by_other else PICK_UP_END
+            count = _add(events, count, kind, rep, rates[person.queue, kind])
         elif worker.status == AFTER_WORK:
             rate = rates[worker.after_work_of, AFTER_WORK_END] * worker.speed
             count = _add(events, count, AFTER_WORK_END, rep, rate)

@@ -56,6 +56,7 @@ from envs.simulator.money.charges import (
 )
 from envs.simulator.money.control_variate import expect_abandonment, expect_error_of_interruption
 from envs.simulator.open_work import remaining_work_s, work_off
+from envs.simulator.service.expectations import expected_pick_up_s
 from envs.simulator.service.queues import cut_line_time
 from envs.simulator.service.work import pay_pick_up
 
@@ -121,7 +122,7 @@ def _charge_open_work(state, parameters, journal):
         if person.status == SCHEDULED and not person.new_work:  # a share of work that the center has seen
             work_s = person.handle_s + limits.after_work_mean_s
         if person.interruptions > 0 and person.status != IN_SERVICE:
-            pick_up_usd = limits.pick_up_mean_s * parameters.pick_up_usd_per_s
+            pick_up_usd = expected_pick_up_s(state, parameters, contact) * parameters.pick_up_usd_per_s
             charge(state, parameters, contact, TERM_INTERRUPTION, pick_up_usd, 0.0)
         if person.status == IN_SERVICE or person.status == PICKING_UP:
             end_s = state.now_s + work_s

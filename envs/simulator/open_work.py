@@ -29,6 +29,7 @@ from envs.simulator.money.charges import (
 from envs.simulator.service.expectations import (
     abandonment_rate_per_hour,
     expected_due_s,
+    expected_pick_up_s,
     expected_remaining_s,
     release_per_hour,
     work_done_s,
@@ -62,9 +63,7 @@ def remaining_work_s(state, parameters, contact):
     work_s = expected_remaining_s(parameters, person.queue, work_done_s(state, contact))
     if person.status != IN_SERVICE:
         work_s += parameters.queues[person.queue].after_work_mean_s
-    if person.interruptions > 0 and person.status != IN_SERVICE:
-        work_s += parameters.queues[person.queue].pick_up_mean_s
-    return work_s
+    return work_s + expected_pick_up_s(state, parameters, contact)
 
 
 @compiled

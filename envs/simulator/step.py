@@ -88,6 +88,7 @@ def set_up(state, parameters):
     blank.next_preferring = NOBODY
     blank.previous_preferring = NOBODY
     blank.return_from = NOBODY
+    blank.worked_by = NOBODY
     for k in range(parameters.n_classes):
         state.classes[k].first_free = NOBODY
         state.classes[k].last_free = NOBODY

@@ -56,7 +56,8 @@ KNOWN_KEYS: KnownKeys = {
             "name", "kind", "handle_time", "after_work", "arrivals", "supply", "offered_per_day", "segment_shares",
             "lines", "waiting_limit", "harm", "costs", "error", "resolution", "follow_up", "assumed", "patience",
             "service_level_threshold_s", "redial", "callback_offer", "concurrency", "due", "reach", "collection",
-            "promised", "interruptible", "pick_up", "pick_up_mode", "initial_backlog",
+            "promised", "interruptible", "pick_up", "pick_up_by_others", "pick_up_mode",
+            "initial_backlog",
         }
     ),
     OpeningHours: Keys({"weekdays", "start", "end"}),
@@ -77,8 +78,8 @@ KNOWN_KEYS: KnownKeys = {
         {
             "name", "description", "horizon", "channels", "groups", "business_hours", "segments",
             "scripted_contacts", "replay", "clients", "service_level", "fairness", "preferred_rep", "churn", "costs",
-            "value_bands_usd", "suspended_limit", "review", "review_interval_s", "observation", "terminal_charge",
-            "census_at_s",
+            "value_bands_usd", "suspended_limit", "suspended_work", "review", "review_interval_s", "observation",
+            "terminal_charge", "census_at_s",
         }
     ),
 }  # fmt: skip

@@ -47,7 +47,7 @@ KNOWN_KEYS: KnownKeys = {
     Scenario: Keys(
         read={
             "horizon", "channels", "groups", "segments", "scripted_contacts", "replay", "preferred_rep", "churn",
-            "costs", "suspended_limit",
+            "costs", "suspended_limit", "suspended_work",
         },
         # Costs >= 0 that are left out; what narrows the choice of the router; what is only measured.
         harmless={
@@ -61,7 +61,8 @@ KNOWN_KEYS: KnownKeys = {
         read={
             "name", "handle_time", "after_work", "arrivals", "supply", "segment_shares", "lines", "waiting_limit",
             "harm", "costs", "error", "resolution", "follow_up", "patience", "redial", "callback_offer", "concurrency",
-            "due", "reach", "collection", "promised", "interruptible", "pick_up", "pick_up_mode", "initial_backlog",
+            "due", "reach", "collection", "promised", "interruptible", "pick_up", "pick_up_by_others", "pick_up_mode",
+            "initial_backlog",
         },
         harmless={"kind", "offered_per_day", "assumed", "service_level_threshold_s"},
     ),
@@ -172,8 +173,11 @@ def _due_per_hour(channel: Channel) -> float | None:
 
 
 def _pick_up_per_hour(channel: Channel) -> float | None:
-    """Return the rate at which a pick-up ends; None where pick-ups are taken to need no time."""
-    return _rate_per_hour(channel.pick_up) if channel.pick_up_mode == "restart" else None
+    """Return the rate at which a pick-up ends; None where pick-ups are taken to need no time, as where they depend on
+    what came before: an unpaid rest, or who worked last."""
+    if channel.pick_up_mode != "restart" or channel.pick_up_by_others is not None:
+        return None
+    return _rate_per_hour(channel.pick_up)
 
 
 def _most(scenario: Scenario, channel: Channel) -> State:

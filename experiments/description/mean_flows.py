@@ -43,7 +43,7 @@ KNOWN_KEYS: KnownKeys = {
         harmless={
             "kind", "offered_per_day", "segment_shares", "lines", "waiting_limit", "harm", "costs", "assumed",
             "patience", "service_level_threshold_s", "redial", "callback_offer", "collection", "promised",
-            "interruptible", "pick_up", "pick_up_mode",
+            "interruptible", "pick_up", "pick_up_by_others", "pick_up_mode",
         },
     ),
     Error: Keys(read={"prob", "rework"}, harmless={"per_interruption_prob"}),

@@ -74,8 +74,8 @@ KNOWN_KEYS: KnownKeys = {
         # Who the customers are, what is paid and what the router may do changes no mean work, or depends on the policy.
         harmless={
             "name", "description", "business_hours", "segments", "clients", "service_level", "fairness",
-            "preferred_rep", "churn", "costs", "value_bands_usd", "suspended_limit", "review",
-            "review_interval_s", "observation", "terminal_charge", "census_at_s",
+            "preferred_rep", "churn", "costs", "value_bands_usd", "suspended_limit", "suspended_work",
+            "review", "review_interval_s", "observation", "terminal_charge", "census_at_s",
         },
     ),
     Horizon: Keys(read={"days", "start_weekday"}, harmless={"warm_up_days"}),

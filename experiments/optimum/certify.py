@@ -205,7 +205,12 @@ def _is_by_order(policy: NamedPolicy) -> bool:
 
 def _why_refused(policy: NamedPolicy, scenario: MarkovianScenario) -> str | None:
     hidden: tuple[str, ...] = getattr(policy.policy, "hidden_fields", ())
-    if not hidden or _is_by_order(policy):
+    if not hidden:
+        return None
+    if _is_by_order(policy):
+        is_due = any(channel.interruptible and channel.due is not None for channel in scenario.channels)
+        if scenario.pools_suspended_work and is_due:
+            return "decides by the order of arrival, and which suspended contact it may take over by when it came due"
         return None
     fields = ", ".join(hidden)
     return f"decides by {fields}, which the state of scenario {scenario.name} does not hold"

@@ -34,10 +34,11 @@ from envs.simulator.forced_events import (
     CHAIN_SIZES,
     COMPLETION,
     DUE,
-    MAX_SUSPENDED,
     N_EVENTS,
+    PICK_UP_BY_OTHER_END,
     PICK_UP_END,
 )
+from envs.simulator.machine.record_types import MAX_SUSPENDED
 from envs.simulator.machine.state import DEMAND
 from experiments.bounds.assumptions import (
     Keys,
@@ -52,7 +53,7 @@ KNOWN_KEYS: KnownKeys = {
     Scenario: Keys(
         read={
             "channels", "groups", "segments", "scripted_contacts", "replay", "clients", "fairness", "churn", "costs",
-            "suspended_limit", "review", "observation", "terminal_charge",
+            "suspended_limit", "suspended_work", "review", "observation", "terminal_charge",
         },
         # The average is over all time, due times by the business clock are told and therefore refused, and nobody has a
         # preferred rep.
@@ -66,7 +67,7 @@ KNOWN_KEYS: KnownKeys = {
             "name", "kind", "handle_time", "after_work", "arrivals", "supply", "segment_shares", "lines",
             "waiting_limit", "harm", "costs", "error", "resolution", "follow_up", "patience", "redial",
             "callback_offer", "concurrency", "due", "reach", "collection", "promised", "interruptible", "pick_up",
-            "pick_up_mode", "initial_backlog",
+            "pick_up_by_others", "pick_up_mode", "initial_backlog",
         },
         # The threshold is that of a harm by waiting, which is refused.
         harmless={"offered_per_day", "assumed", "service_level_threshold_s"},
@@ -215,7 +216,7 @@ def _check_channel(path: tuple[str | int, ...], channel: Channel) -> None:
     if channel.waiting_limit is None and channel.lines is None:
         raise InvalidValueError((*path, "waiting_limit"), f"missing key: the queue must be capped to certify ({name})")
     laws = {"handle_time": channel.handle_time, "patience": channel.patience, "pick_up": channel.pick_up}
-    laws["after_work"] = channel.after_work
+    laws |= {"after_work": channel.after_work, "pick_up_by_others": channel.pick_up_by_others}
     for key, law in laws.items():
         if law is not None and not isinstance(law, Exponential):
             raise InvalidValueError((*path, key), f"must be exponential to certify ({name})")
@@ -242,6 +243,7 @@ def event_rates(scenario: MarkovianScenario) -> NDArray[np.float64]:
             (DUE, due),
             (COMPLETION, channel.handle_time),
             (PICK_UP_END, channel.pick_up),
+            (PICK_UP_BY_OTHER_END, channel.pick_up_by_other),
             (AFTER_WORK_END, channel.after_work),
         ):
             if law is not None:

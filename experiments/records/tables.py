@@ -54,6 +54,7 @@ CONTACTS = (
     Column("handle_s", "float64", "s", "rep time spent on it, after-contact work included, pick-ups apart"),
     Column("pick_up_s", "float64", "s", "rep time spent picking it up"),
     Column("interruptions", "int32", "", "times it was interrupted"),
+    Column("take_overs", "int32", "", "times a rep took it over whom `phases` then shows picking it up"),
     Column("recovered_usd", "float64", "USD", "paid by the debtor"),
     Column("commission_usd", "float64", "USD", "commission on that"),
     Column(TERM_COLUMN, "float64", "USD", "charged for it to this cost term, after its weight: `charges` added up"),

@@ -45,6 +45,7 @@ from envs.simulator.machine.journal import (
     NOTE_RELEASED,
     NOTE_SCHEDULED,
     NOTE_SUSPENDED,
+    NOTE_TAKEN_OVER,
     NOTE_WORKING,
 )
 
@@ -277,13 +278,14 @@ def _service(notes: _Notes, owner: NDArray[np.int32]) -> Rows:
 
 
 def _rep_time(notes: _Notes, phases: Rows) -> Rows:
-    """Return the rep time that went into each contact, and how often it was interrupted."""
+    """Return the rep time that went into each contact, and how often it was interrupted and taken over."""
     spans = {"contact": phases["contact"], "length_s": phases["end_s"] - phases["start_s"]}
     suspended = notes.of_kind(NOTE_SUSPENDED)
     return {
         "handle_s": notes.sums(spans, "length_s", np.isin(phases["phase"], ("working", "after_work"))),
         "pick_up_s": notes.sums(spans, "length_s", phases["phase"] == "picking_up"),
         "interruptions": np.bincount(suspended["contact"], minlength=notes.count),
+        "take_overs": np.bincount(notes.of_kind(NOTE_TAKEN_OVER)["contact"], minlength=notes.count),
     }
 
 

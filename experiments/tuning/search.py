@@ -71,7 +71,7 @@ def free_parameters(rule: Rule, scenario: Scenario, without: frozenset[str] = fr
     return tuple(
         parameter
         for parameter in rule.free_parameters(scenario)
-        if parameter.low < parameter.high and parameter.key not in without
+        if parameter.low < parameter.high and parameter.key.partition(".")[0] not in without
     )
 
 

@@ -42,7 +42,7 @@ KNOWN_KEYS: KnownKeys = {
         harmless={
             "name", "description", "groups", "business_hours", "segments", "scripted_contacts", "replay", "clients",
             "service_level", "fairness", "preferred_rep", "churn", "costs", "value_bands_usd", "suspended_limit",
-            "review", "review_interval_s", "observation", "terminal_charge", "census_at_s",
+            "suspended_work", "review", "review_interval_s", "observation", "terminal_charge", "census_at_s",
         },
     ),
     Horizon: Keys(read={"days", "warm_up_days"}, harmless={"start_weekday"}),
@@ -53,7 +53,8 @@ KNOWN_KEYS: KnownKeys = {
             "kind", "handle_time", "after_work", "supply", "offered_per_day", "segment_shares", "lines",
             "waiting_limit", "harm", "costs", "error", "resolution", "follow_up", "assumed", "patience",
             "service_level_threshold_s", "redial", "callback_offer", "concurrency", "due", "reach", "collection",
-            "promised", "interruptible", "pick_up", "pick_up_mode", "initial_backlog",
+            "promised", "interruptible", "pick_up", "pick_up_by_others", "pick_up_mode",
+            "initial_backlog",
         },
     ),
     Arrivals: Keys(read={"interval_s", "rate_per_hour", "day_factor_cv"}),

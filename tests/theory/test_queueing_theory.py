@@ -602,22 +602,30 @@ def callers_who_dial_again():
     }
 
 
-@derives("n_design")
-def dedicated_and_flexible_reps():
+class Calls(NamedTuple):
+    """Calls of one kind, each a minute: how many come, how many one rep serves, and how soon one that waits leaves."""
+
+    rate: float
+    service: float
+    abandons: float
+
+
+def n_design(
+    dedicated: int, flexible: int, first_calls: Calls, second_calls: Calls, *, reserve: int, kept: int
+) -> Values:
     """State: dedicated reps busy, flexible reps on first and on second calls, first and second calls waiting.
 
-    The second kind is started while more than one flexible rep is free; dedicated reps, who lack its skill, do not
+    Dedicated reps, who serve first calls alone, are taken before flexible ones. A flexible rep starts a second call
+    while more than `reserve` of them are free, and a first call while more than `kept` are; dedicated reps do not
     count."""
-    dedicated, flexible, reserve = 4, 5, 1
-    first_rate, first_service, first_abandons = 2.0, 1.0 / 3.0, 0.5
-    second_rate, second_service, second_abandons = 0.8, 0.25, 0.2
 
     def free_a_flexible_rep(state):
         """Return the state once a flexible rep, already taken off the count of those at work, has chosen."""
         a, on_first, on_second, first, second = state
-        if first:
+        free = flexible - on_first - on_second
+        if first and free > kept:
             return a, on_first + 1, on_second, first - 1, second
-        if second and flexible - on_first - on_second > reserve:
+        if second and free > reserve:
             return a, on_first, on_second + 1, first, second - 1
         return state
 
@@ -625,36 +633,51 @@ def dedicated_and_flexible_reps():
         a, on_first, on_second, first, second = state
         free = flexible - on_first - on_second
         if a < dedicated:
-            yield (a + 1, on_first, on_second, first, second), first_rate
-        elif free:
-            yield (a, on_first + 1, on_second, first, second), first_rate
-        elif first < 40:
-            yield (a, on_first, on_second, first + 1, second), first_rate
+            yield (a + 1, on_first, on_second, first, second), first_calls.rate
+        elif free > kept:
+            yield (a, on_first + 1, on_second, first, second), first_calls.rate
+        elif first < 30:
+            yield (a, on_first, on_second, first + 1, second), first_calls.rate
         if free > reserve:
-            yield (a, on_first, on_second + 1, first, second), second_rate
-        elif second < 60:
-            yield (a, on_first, on_second, first, second + 1), second_rate
-        yield (a, on_first, on_second, first - 1, second), first * first_abandons
-        yield (a, on_first, on_second, first, second - 1), second * second_abandons
+            yield (a, on_first, on_second + 1, first, second), second_calls.rate
+        elif second < 40:
+            yield (a, on_first, on_second, first, second + 1), second_calls.rate
+        yield (a, on_first, on_second, first - 1, second), first * first_calls.abandons
+        yield (a, on_first, on_second, first, second - 1), second * second_calls.abandons
         if first:
-            yield (a, on_first, on_second, first - 1, second), a * first_service
+            yield (a, on_first, on_second, first - 1, second), a * first_calls.service
         elif a:
-            yield (a - 1, on_first, on_second, first, second), a * first_service
+            yield (a - 1, on_first, on_second, first, second), a * first_calls.service
         if on_first:
-            yield free_a_flexible_rep((a, on_first - 1, on_second, first, second)), on_first * first_service
+            yield free_a_flexible_rep((a, on_first - 1, on_second, first, second)), on_first * first_calls.service
         if on_second:
-            yield free_a_flexible_rep((a, on_first, on_second - 1, first, second)), on_second * second_service
+            yield free_a_flexible_rep((a, on_first, on_second - 1, first, second)), on_second * second_calls.service
 
     chain = solve_stationary((0, 0, 0, 0, 0), transitions)
     busy = chain.mean(lambda state: state[0] + state[1] + state[2])
     return {
-        "first.abandoned_frac": first_abandons * chain.mean(lambda state: state[3]) / first_rate,
-        "second.abandoned_frac": second_abandons * chain.mean(lambda state: state[4]) / second_rate,
-        "first.wait_prob": chain.mean(lambda s: s[0] == dedicated and s[1] + s[2] == flexible),
+        "first.abandoned_frac": first_calls.abandons * chain.mean(lambda state: state[3]) / first_calls.rate,
+        "second.abandoned_frac": second_calls.abandons * chain.mean(lambda state: state[4]) / second_calls.rate,
+        "first.wait_prob": chain.mean(lambda s: s[0] == dedicated and flexible - s[1] - s[2] <= kept),
         "second.wait_prob": chain.mean(lambda s: flexible - s[1] - s[2] <= reserve),
         "second.mean_in_service": chain.mean(lambda state: state[2]),
         "occupancy_frac": busy / (dedicated + flexible),
     }
+
+
+@derives("n_design")
+def dedicated_and_flexible_reps():
+    return n_design(4, 5, Calls(2.0, 1.0 / 3.0, 0.5), Calls(0.8, 0.25, 0.2), reserve=1, kept=0)
+
+
+@derives("n_design_one_kept")
+def a_flexible_rep_kept_for_the_second_kind():
+    return n_design(3, 4, Calls(1.5, 1.0 / 3.0, 0.5), Calls(0.6, 0.25, 0.25), reserve=0, kept=1)
+
+
+@derives("n_design_two_kept")
+def two_flexible_reps_kept_for_the_second_kind():
+    return n_design(4, 6, Calls(2.4, 0.4, 0.25), Calls(0.75, 0.2, 0.5), reserve=0, kept=2)
 
 
 @derives("unequal_priority")
@@ -795,6 +818,132 @@ def several_reps_interrupted():
         "email.mean_cycle_s": (emails_waiting + suspended + count(email, pick_up)) / email_rate * MIN_S,
         "occupancy_frac": 1.0 - count(idle) / reps,
     }
+
+
+class Pick(NamedTuple):
+    """A rep picks up an e-mail on which rep `worked_by` worked last."""
+
+    worked_by: int
+
+
+def pooled_reps(
+    reps: int, calls_come: Calls, email_rate: float, email_service: float, pick_up: tuple[float, float]
+) -> Values:
+    """State: what each rep does; who worked last on the e-mail that each has suspended; calls and e-mails waiting.
+
+    A call takes an idle rep, else one who is picking up, else one at an e-mail. A rep who is done takes a call, else
+    picks up the own suspended e-mail, else one of another rep, first of all one on which it worked last itself; else
+    starts an e-mail. So nobody works on one while another of its own is suspended. `pick_up` has the rates of the rep
+    who worked on the e-mail last and of others. Of several reps the one goes first who does not pick up where another
+    left off, then on whose e-mails fewer others are at, then of whose fewer are suspended. At most `MOST` calls, and
+    e-mails, wait.
+    """
+    idle, call, email = "idle", "call", "email"
+    nobody = None
+
+    def in_order(doing, suspended):
+        """Return the reps, the first that go first."""
+
+        def order(rep):
+            what = doing[rep]
+            others_take = sum(isinstance(other, Pick) and other.worked_by == rep != place
+                              for place, other in enumerate(doing))  # fmt: skip
+            others_hold = sum(held == rep != place for place, held in enumerate(suspended))
+            return isinstance(what, Pick) and what.worked_by != rep, others_take + others_hold, others_hold
+
+        return sorted(range(reps), key=order)
+
+    def free(doing, suspended, calls, emails, rep):
+        """Return the state once `rep`, whose work has ended, has gone on, and whether it has taken something over."""
+        own = suspended[rep]
+        at = in_order(doing, suspended)
+        others = [other for other in at if suspended[other] is not nobody and other != rep]
+        others.sort(key=lambda other: suspended[other] != rep)
+        if calls:
+            return (changed(doing, rep, call), suspended, calls - 1, emails), False
+        if own is not nobody:
+            return (changed(doing, rep, Pick(own)), changed(suspended, rep, nobody), 0, emails), False
+        if others:
+            holder = others[0]
+            doing = changed(doing, rep, Pick(suspended[holder]))
+            return (doing, changed(suspended, holder, nobody), 0, emails), True
+        if emails:
+            return (changed(doing, rep, email), suspended, 0, emails - 1), False
+        return (changed(doing, rep, idle), suspended, 0, 0), False
+
+    def changed(values, place, value):
+        return (*values[:place], value, *values[place + 1 :])
+
+    def ends(state):
+        """Yield (rep, rate) of all that frees a rep."""
+        for rep, what in enumerate(state[0]):
+            if what == call:
+                yield rep, calls_come.service
+            elif what == email:
+                yield rep, email_service
+
+    def disturbed(doing, suspended):
+        """Return the rep who is interrupted for a call, None if there is none."""
+        at = in_order(doing, suspended)
+        picking_up = [rep for rep in at if isinstance(doing[rep], Pick)]
+        at_email = [rep for rep in at if doing[rep] == email]
+        return next(iter(picking_up + at_email), None)
+
+    def transitions(state):
+        doing, suspended, calls, emails = state
+        victim = disturbed(doing, suspended)
+        if idle in doing:
+            first = next(rep for rep in in_order(doing, suspended) if doing[rep] == idle)
+            yield (changed(doing, first, call), suspended, calls, emails), calls_come.rate
+            yield (changed(doing, first, email), suspended, calls, emails), email_rate
+        elif emails < MOST:
+            yield (doing, suspended, calls, emails + 1), email_rate
+        if idle not in doing and victim is not None:
+            what = doing[victim]
+            left = changed(suspended, victim, what.worked_by if isinstance(what, Pick) else victim)
+            yield (changed(doing, victim, call), left, calls, emails), calls_come.rate
+        elif idle not in doing and calls < MOST:
+            yield (doing, suspended, calls + 1, emails), calls_come.rate
+        yield (doing, suspended, calls - 1, emails), calls * calls_come.abandons
+        for rep, rate in ends(state):
+            yield free(*state, rep)[0], rate
+        for rep, what in enumerate(doing):
+            if isinstance(what, Pick):
+                rate = pick_up[what.worked_by != rep]
+                yield (changed(doing, rep, email), suspended, calls, emails), rate
+
+    chain = solve_stationary(((idle,) * reps, (nobody,) * reps, 0, 0), transitions)
+
+    def count(is_counted: Callable[[Any], bool]) -> float:
+        return chain.mean(lambda state: sum(is_counted(what) for what in state[0]))
+
+    taken_over = chain.mean(lambda state: sum(rate for rep, rate in ends(state) if free(*state, rep)[1]))
+    picking_up = count(lambda what: isinstance(what, Pick))
+    suspended = chain.mean(lambda state: sum(held is not nobody for held in state[1]))
+    in_center = chain.mean(lambda state: state[3]) + suspended + picking_up + count(lambda what: what == email)
+    let_in = email_rate * (1.0 - chain.mean(lambda state: idle not in state[0] and state[3] == MOST))
+    return {
+        "voice.abandoned_frac": calls_come.abandons * chain.mean(lambda state: state[2]) / calls_come.rate,
+        "email.pick_up_frac": picking_up,
+        "email.mean_suspended": suspended,
+        "email.mean_cycle_s": in_center / let_in * MIN_S,
+        "take_overs": taken_over * DAY_MIN,
+        "occupancy_frac": 1.0 - count(lambda what: what == idle) / reps,
+    }
+
+
+MOST = 8
+"""Calls, and e-mails, that wait at most, in the models of pooled work."""
+
+
+@derives("pooled_two_reps")
+def two_reps_with_pooled_work():
+    return pooled_reps(2, Calls(0.4, 0.4, 0.25), 0.1, 0.2, (0.8, 0.4))
+
+
+@derives("pooled_three_reps")
+def three_reps_with_pooled_work():
+    return pooled_reps(3, Calls(0.7, 0.4, 0.25), 0.16, 0.2, (0.8, 0.4))
 
 
 @derives("hourly")

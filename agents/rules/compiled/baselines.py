@@ -11,12 +11,12 @@ from agents.rules.compiled.reading import (
     interrupt_or_wait,
     largest,
     queue_field,
+    starts_work,
 )
 from envs.interface.actions import (
     ASSIGN,
     LONGEST_IDLE,
     RESUME,
-    SERVE,
     WAIT,
 )
 from envs.interface.fields import (
@@ -46,7 +46,7 @@ def fifo(layout, center, candidates, mask):
 @compiled
 def voice_first(layout, center, candidates, mask):
     """Return the index of the action that serves real-time contacts first, oldest first; then own suspended work; then
-    the oldest deferred contact."""
+    the oldest deferred contact, suspended ones of other reps among them."""
     if center[G_SUBJECT_IS_CONTACT]:
         return assign_or_wait(layout, mask)
     action = largest(layout, candidates, mask, C_WAITED, True)
@@ -95,8 +95,7 @@ def value_first(layout, center, candidates, mask):
         return assign_or_wait(layout, mask)
     best = WAIT
     for action in range(mask.shape[0]):
-        kind = layout.kind[action]
-        if not mask[action] or (kind != SERVE and kind != RESUME):
+        if not mask[action] or not starts_work(layout.kind[action]):
             continue
         if best == WAIT or _is_more_valuable(candidates[action], candidates[best]):
             best = action
@@ -114,8 +113,7 @@ def silo(layout, center, candidates, mask):
         return WAIT
     best = WAIT
     for action in range(mask.shape[0]):
-        kind = layout.kind[action]
-        if not mask[action] or (kind != SERVE and kind != RESUME) or not candidates[action, C_REP_AT_HOME]:
+        if not mask[action] or not starts_work(layout.kind[action]) or not candidates[action, C_REP_AT_HOME]:
             continue
         if best == WAIT or candidates[action, C_WAITED] > candidates[best, C_WAITED]:
             best = action

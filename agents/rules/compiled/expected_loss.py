@@ -50,14 +50,13 @@ from agents.rules.compiled.adjustments import (
     weigh,
 )
 from agents.rules.compiled.formulas import index_of
-from agents.rules.compiled.reading import queue_field
+from agents.rules.compiled.reading import queue_field, starts_work
 from envs.interface.actions import (
     ASSIGN,
     HOLD,
     INTERRUPT,
     LONGEST_IDLE,
     OFFER_CALLBACK,
-    RESUME,
     SERVE,
     WAIT,
 )
@@ -209,14 +208,14 @@ def _is_held(center, row, around, adjustment):
 @compiled
 def _log_factor(row, kind, adjustment):
     """Return the logarithm of the factor by which the adjustments change the index of the contact of a candidate row of
-    an action of `kind`, `SERVE` or `RESUME`."""
+    an action of `kind`, `SERVE`, `RESUME` or `TAKE_OVER`."""
     if row[C_REAL_TIME]:
         factor = weigh(adjustment, A_REAL_TIME, real_time_features(row))
         constant = adjustment[A_REAL_TIME]
     else:
         factor = weigh(adjustment, A_DEFERRED, deferred_features(row))
         constant = adjustment[A_DEFERRED]
-    if kind == RESUME:  # has a constant of its own
+    if kind != SERVE:  # suspended work has a constant of its own
         factor += adjustment[A_RESUME] - constant
     factor += weigh(adjustment, A_REP, rep_features(row))
     return limited(factor + of_channel(adjustment, row[C_CHANNEL], A_CHANNEL_INDEX))
@@ -277,11 +276,11 @@ def score_expected_loss(layout, center, candidates, mask, adjustment, scores):
             continue
         kind = layout.kind[action]
         row = candidates[action]
-        if (kind == SERVE or kind == RESUME or kind == ASSIGN) and _is_held(center, row, around, adjustment):
+        if (starts_work(kind) or kind == ASSIGN) and _is_held(center, row, around, adjustment):
             scores[action] = HELD_SCORE
         elif kind == HOLD:
             scores[action] = HOLD_SCORE if _is_held(center, row, around, adjustment) else NO_HOLD_SCORE
-        elif kind == SERVE or kind == RESUME:
+        elif starts_work(kind):
             scores[action] = base_index(base, row, due_scale_h) * math.exp(_log_factor(row, kind, adjustment))
         elif kind == ASSIGN:
             score = assign_score if layout.lens[action] == LONGEST_IDLE else 0.5 * assign_score - 0.5

@@ -3,9 +3,11 @@
 Room: `agents.rules.compiled`. Reads a row of candidates; `agents.rules.index_rule` writes `settings`, and
 `agents.rules.compiled.index` serves the contact of the highest index.
 
-`settings` is a line of float64: what holds for the whole center (`I_…`), then a block for every queue (`B_…`). The
-formula of the index is one of `FORMULAS`. Around it stand the components that go with any of them: reps kept free of a
-queue, interruptions, callback offers, contacts held for the reps who suit them.
+`settings` is a line of float64: what holds for the whole center (`I_…`), then a block for every queue (`B_…`); exported
+policies keep these as the ranking of their prior. Behind them stand, for an index rule that acts by itself, the reps
+with each queue's skill who are kept free of all other queues. The formula of the index is one of `FORMULAS`. Around it
+stand the components that go with any of them: reps kept free of a queue, interruptions, callback offers, contacts held
+for the reps who suit them.
 
 Notation of the formulas: stake is `stake_usd` of the contact, what breaking its promise costs (an abandonment; missing
 the due time); 1/tau `B_PROMISE_PER_H` of its queue, one over the mean time until the promise breaks (mean patience;
@@ -26,6 +28,7 @@ from envs.interface.fields import (
     C_INTERRUPTIONS,
     C_LOSS_RATE,
     C_OVERDUE,
+    C_PICK_UP,
     C_REAL_TIME,
     C_REP_IDLE,
     C_SLACK,
@@ -188,7 +191,9 @@ def earliest_due_date(settings, block, row):
     """
     if row[C_REAL_TIME]:
         return -row[C_SLACK]
-    beside_s = block[B_AFTER_WORK_S] + (block[B_PICK_UP_S] if row[C_INTERRUPTIONS] > 0.0 else 0.0)
+    beside_s = block[B_AFTER_WORK_S]
+    if row[C_INTERRUPTIONS] > 0.0:  # the row tells the pick-up where reps differ in it
+        beside_s += row[C_PICK_UP] if row[C_PICK_UP] > 0.0 else block[B_PICK_UP_S]
     return -(row[C_SLACK] + max(row[C_EXPECTED_WORK] - beside_s, 0.0))
 
 

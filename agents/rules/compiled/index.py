@@ -48,7 +48,9 @@ from agents.rules.compiled.formulas import (
 from agents.rules.compiled.reading import (
     find_action,
     interrupt_or_wait,
+    is_kept_for_others,
     queue_field,
+    starts_work,
 )
 from envs.interface.actions import (
     ASSIGN,
@@ -127,6 +129,13 @@ def is_reserved(layout, settings, center, queue, row):
 
 
 @compiled
+def _is_kept(layout, settings, center, row):
+    """Return True if the free rep of `row`, a row of `candidates`, is kept free of the row's contact for other
+    queues."""
+    return is_kept_for_others(layout, settings, block_start(layout.real_time.shape[0]), 1, center, row)
+
+
+@compiled
 def _suits(settings, row):
     """Return True if the rep of `row`, a row of `candidates`, is one for whom contacts are held (I_SUITS): at home in
     the channel, or the preferred one."""
@@ -194,15 +203,26 @@ def _is_preceded(layout, settings, center, own_queue, index, rep_idle_s, row):
 
 
 @compiled
-def _find_rep(layout, settings, candidates, mask):
+def _find_rep(layout, settings, center, candidates, mask):
     """Return the index of the open `assign` of a rep who suits the contact, else of the lens of the settings, else of
-    the rep idle longest, -1 if none is open."""
+    the rep idle longest, else of the first; of each only if the rep is not kept free for other queues. WAIT if all of
+    them are, -1 if none is open."""
+    longest_idle = find_action(layout, mask, ASSIGN, LONGEST_IDLE)
+    if longest_idle < 0:
+        return longest_idle
+    first = WAIT
     for action in range(mask.shape[0]):
-        if mask[action] and layout.kind[action] == ASSIGN and _suits(settings, candidates[action]):
+        if not mask[action] or layout.kind[action] != ASSIGN:
+            continue
+        if _is_kept(layout, settings, center, candidates[action]):
+            continue
+        if _suits(settings, candidates[action]):
             return action
+        first = action if first == WAIT else first
     action = find_action(layout, mask, ASSIGN, int(settings[I_ASSIGN]))
     # That lens may mean the same rep as the first one.
-    return action if action >= 0 else find_action(layout, mask, ASSIGN, LONGEST_IDLE)
+    action = action if action >= 0 else longest_idle
+    return first if _is_kept(layout, settings, center, candidates[action]) else action
 
 
 @compiled
@@ -247,9 +267,11 @@ def _disturb_or_offer(layout, settings, center, candidates, mask, queue):
 def _place_contact(layout, settings, center, candidates, mask, scratch):
     """Return the index of the action for the waiting contact that is the subject; overwrites `scratch.row`."""
     queue = int(candidates[WAIT, C_CHANNEL]) - 1
-    action = _find_rep(layout, settings, candidates, mask)
+    action = _find_rep(layout, settings, center, candidates, mask)
     if action < 0:
         return _disturb_or_offer(layout, settings, center, candidates, mask, queue)
+    if action == WAIT:  # kept for others are the reps that are named; who is not is asked next
+        return WAIT
     row = candidates[action]
     index = index_of(settings, queue, row)
     if index < settings[I_FLOOR] or _is_held(settings, queue, row):
@@ -271,11 +293,13 @@ def index_rule(layout, settings, center, candidates, mask, scratch):
     best, best_index = WAIT, -np.inf
     for action in range(mask.shape[0]):
         kind = layout.kind[action]
-        if not mask[action] or (kind != SERVE and kind != RESUME):
+        if not mask[action] or not starts_work(kind):
             continue
         row = candidates[action]
         queue = int(row[C_CHANNEL]) - 1
-        if is_reserved(layout, settings, center, queue, row) or (kind == SERVE and _is_held(settings, queue, row)):
+        if is_reserved(layout, settings, center, queue, row) or _is_kept(layout, settings, center, row):
+            continue
+        if kind == SERVE and _is_held(settings, queue, row):
             continue
         index = index_of(settings, queue, row)
         if index < settings[I_FLOOR]:

@@ -26,7 +26,7 @@ def _highest_index(layout, settings, state, parameters, center, rep, row):
         for i in range(state.heap_size[heap]):
             contact = np.int64(state.slots[i].heap_item[heap])
             row[:] = 0.0
-            write_contact(state, parameters, contact, row)
+            write_contact(state, parameters, contact, rep, row)
             write_rep(state, parameters, rep, contact, row)
             if not is_reserved(layout, settings, center, q, row):
                 highest = max(highest, index_of(settings, q, row))

@@ -9,7 +9,9 @@ import numpy as np
 from agents.rules.compiled.reading import (
     find_action,
     interrupt_or_wait,
+    is_kept_for_others,
     queue_field,
+    starts_work,
 )
 from envs.interface.actions import (
     ASSIGN,
@@ -17,7 +19,7 @@ from envs.interface.actions import (
     OFFER_CALLBACK,
     OLDEST,
     RESUME,
-    SERVE,
+    TAKE_OVER,
     WAIT,
 )
 from envs.interface.fields import (
@@ -35,11 +37,12 @@ from envs.simulator.machine.compilation import compiled
 
 # Settings of `priority`: the lens of `assign`, then of every queue its place in the order, how many waiting or
 # suspended put it before all others, whether the most urgent goes before the oldest, the reps kept free of it, how many
-# must wait to interrupt, and how many waiting an arrival must find to be offered a callback.
+# must wait to interrupt, how many waiting an arrival must find to be offered a callback, and the reps with its skill
+# who are kept free of all others.
 P_ASSIGN = 0
 P_FIRST_QUEUE = 1
-P_PLACE, P_FIRST_AT, P_BY_URGENCY, P_RESERVE, P_INTERRUPT_AT, P_OFFER_AT = range(6)
-N_QUEUE_SETTINGS = 6
+P_PLACE, P_FIRST_AT, P_BY_URGENCY, P_RESERVE, P_INTERRUPT_AT, P_OFFER_AT, P_KEEP_FREE = range(7)
+N_QUEUE_SETTINGS = 7
 
 
 @compiled
@@ -54,6 +57,32 @@ def _is_reserved(settings, center, queue):
     skill would be left."""
     reserve = _setting(settings, queue, P_RESERVE)
     return reserve > 0.0 and queue_field(center, queue, Q_REPS_FREE) <= reserve
+
+
+@compiled
+def _is_kept(layout, settings, center, row):
+    """Return True if the free rep of `row`, a row of `candidates`, is kept free of the row's contact for other
+    queues."""
+    return is_kept_for_others(layout, settings, P_FIRST_QUEUE + P_KEEP_FREE, N_QUEUE_SETTINGS, center, row)
+
+
+@compiled
+def _find_rep(layout, settings, center, candidates, mask):
+    """Return the index of the open `assign` of the lens of the settings, else of the rep idle longest; where that rep
+    is kept free for other queues, of the first one who is not; WAIT if all of them are, -1 if no rep is free."""
+    chosen = find_action(layout, mask, ASSIGN, int(settings[P_ASSIGN]))
+    if chosen < 0:  # that lens means the same rep as the first one, or there is no free rep
+        chosen = find_action(layout, mask, ASSIGN, LONGEST_IDLE)
+    if chosen < 0 or not _is_kept(layout, settings, center, candidates[chosen]):
+        return chosen
+    for action in range(mask.shape[0]):
+        if (
+            mask[action]
+            and layout.kind[action] == ASSIGN
+            and not _is_kept(layout, settings, center, candidates[action])
+        ):
+            return action
+    return WAIT
 
 
 @compiled
@@ -91,9 +120,7 @@ def _place_contact(layout, settings, center, candidates, mask):
             return offer
     if _is_preceded(layout, settings, center, queue, waited_s):
         return WAIT  # whom a free rep is to serve is settled when the rep is asked
-    action = find_action(layout, mask, ASSIGN, int(settings[P_ASSIGN]))
-    if action < 0:  # that lens means the same rep as the first one, or there is no free rep
-        action = find_action(layout, mask, ASSIGN, LONGEST_IDLE)
+    action = _find_rep(layout, settings, center, candidates, mask)
     if action >= 0:
         return WAIT if _is_reserved(settings, center, queue) else action
     if queue_field(center, queue, Q_WAITING) >= _setting(settings, queue, P_INTERRUPT_AT):
@@ -121,11 +148,18 @@ def priority(layout, settings, center, candidates, mask):
     best_place = np.inf
     for action in range(mask.shape[0]):
         kind = layout.kind[action]
-        if not mask[action]:
+        if not mask[action] or not starts_work(kind):
+            continue
+        if _is_kept(layout, settings, center, candidates[action]):
             continue
         if kind == RESUME:  # before new work of the same channel
             place = _place(settings, center, int(candidates[action, C_CHANNEL]) - 1) - 0.5
-        elif kind == SERVE and layout.queue[action] >= 0:
+        elif kind == TAKE_OVER:  # behind own suspended work
+            queue = int(candidates[action, C_CHANNEL]) - 1
+            if _is_reserved(settings, center, queue):
+                continue
+            place = _place(settings, center, queue) - 0.25
+        elif layout.queue[action] >= 0:
             queue = layout.queue[action]
             is_by_urgency = _setting(settings, queue, P_BY_URGENCY) > 0.0
             if _is_reserved(settings, center, queue) or (layout.lens[action] != OLDEST and not is_by_urgency):

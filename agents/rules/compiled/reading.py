@@ -17,25 +17,32 @@ from envs.interface.actions import (
     OLDEST,
     RESUME,
     SERVE,
+    TAKE_OVER,
     WAIT,
 )
 from envs.interface.fields import (
+    C_CHANNEL,
     C_PICK_UP,
     C_REAL_TIME,
+    C_REP_GROUP,
+    C_REP_HOLDS,
     G_RESUMING,
     N_CENTER_FIELDS,
     N_QUEUE_FIELDS,
+    Q_REPS_FREE,
 )
 from envs.simulator.machine.compilation import compiled
 
 
 class ActionLayout(NamedTuple):
-    """Kind, queue and lens of every action (int64; -1 where there is none); which queues are real-time (int64)."""
+    """Kind, queue and lens of every action (int64; -1 where there is none); which queues are real-time (int64); which
+    groups of reps have the skill for which queues (int64, (groups, queues), 1 or 0)."""
 
     kind: NDArray[np.int64]
     queue: NDArray[np.int64]
     lens: NDArray[np.int64]
     real_time: NDArray[np.int64]
+    skill: NDArray[np.int64]
 
 
 class Scratch(NamedTuple):
@@ -57,6 +64,13 @@ def queue_field(center, queue, field):
 
 
 @compiled
+def starts_work(kind):
+    """Return True if an action of `kind` lets the free rep who is asked start or pick up a contact: one that waits, or
+    one that this rep or another one has suspended."""
+    return kind == SERVE or kind == RESUME or kind == TAKE_OVER
+
+
+@compiled
 def find_action(layout, mask, kind, lens):
     """Return the index of the first open action of `kind` and `lens`, codes of `envs.interface.actions`, -1 if there is
     none."""
@@ -67,13 +81,31 @@ def find_action(layout, mask, kind, lens):
 
 
 @compiled
+def is_kept_for_others(layout, kept, first, step, center, row):
+    """Return True if the free rep of `row`, a row of `candidates`, is not to start the row's contact now: too few reps
+    would be left with the skill of another queue, for which reps are kept free of all others.
+
+    `kept[first + queue * step]` is how many are for `queue`, the channel's number; 0 for none. A rep who holds contacts
+    already is no free one, and may take more."""
+    if row[C_REP_HOLDS] > 0.0:
+        return False
+    own, group = int(row[C_CHANNEL]) - 1, int(row[C_REP_GROUP]) - 1
+    for queue in range(layout.real_time.shape[0]):
+        reps = kept[first + queue * step]
+        if reps > 0.0 and queue != own and layout.skill[group, queue]:
+            if queue_field(center, queue, Q_REPS_FREE) <= reps:
+                return True
+    return False
+
+
+@compiled
 def largest(layout, candidates, mask, field, real_time_only):
-    """Return the index of the open action that starts the oldest contact of a queue, or resumes, with the largest value
-    of `field`, a C_ code; WAIT if there is none. `real_time_only`: 1 to leave deferred contacts out."""
+    """Return the index of the open action that starts the oldest contact of a queue, resumes or takes over, with the
+    largest value of `field`, a C_ code; WAIT if there is none. `real_time_only`: 1 to leave deferred contacts out."""
     best = WAIT
     for action in range(mask.shape[0]):
         kind = layout.kind[action]
-        if not mask[action] or (kind != SERVE and kind != RESUME):
+        if not mask[action] or not starts_work(kind):
             continue
         if kind == SERVE and layout.lens[action] != OLDEST:
             continue

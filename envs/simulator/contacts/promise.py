@@ -108,6 +108,8 @@ def pass_due(state, parameters, contact):
         if parameters.queues[queue].hidden_due:
             rank_suspended(state, parameters, contact)
         state.reps[person.rep].closed_at = -1
+        if parameters.pooled:
+            tell_classes(state, parameters, queue)
 
 
 @compiled

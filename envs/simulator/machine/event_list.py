@@ -3,7 +3,8 @@
 Room: `envs.simulator.machine`. Touches the heap and event fields of the state, nothing else.
 
 * Every open contact has at most one timed event (its clock): one indexed binary heap over all contacts.
-* Every queue keeps its waiting contacts in up to four more orders, so that each lens is a look at a top.
+* Every queue keeps its waiting contacts in up to four more orders, so that each lens is a look at a top, and where
+  suspended work is pooled its suspended contacts in two.
 * Every rep has at most one timed event; a two-level argmin over blocks of 16 finds the earliest.
 
 Equal keys are ordered by the contact's sequence number, so that the order of events never depends on a layout. The tops
@@ -16,7 +17,7 @@ import numpy as np
 from envs.interface.units import NEVER, NOBODY
 from envs.simulator.machine.compilation import compiled
 from envs.simulator.machine.record_types import BLOCK
-from envs.simulator.machine.state import BY_CLOCK
+from envs.simulator.machine.state import BY_CLOCK, BY_VALUE
 
 CLOCK_HEAP = 0
 
@@ -28,7 +29,15 @@ def queue_heap(queue, order):
 
 
 @compiled
-def _is_before(state, order, first, second):
+def pool_heap(state, queue, order):
+    """Return the index of the heap that keeps the suspended contacts of `queue`, a channel's number, in `order`,
+    BY_URGENCY or BY_VALUE."""
+    n_queues = (state.heap_size.shape[0] - 1) // 6
+    return 1 + 4 * n_queues + 2 * queue + (order == BY_VALUE)
+
+
+@compiled
+def is_before(state, order, first, second):
     """Return True if the contact `first` (slot) stands before the contact `second` (slot) in `order`, a BY_ code: by
     key, the lower sequence number among equals."""
     first_key = state.slots[first].heap_key[order]
@@ -45,7 +54,7 @@ def _sift_up(state, heap, order, place):
     while place > 0:
         parent_place = (place - 1) // 2
         parent = state.slots[parent_place].heap_item[heap]
-        if not _is_before(state, order, contact, parent):
+        if not is_before(state, order, contact, parent):
             break
         state.slots[place].heap_item[heap] = parent
         state.slots[parent].heap_place[order] = place
@@ -66,10 +75,10 @@ def _sift_down(state, heap, order, place):
         child = state.slots[child_place].heap_item[heap]
         if child_place + 1 < size:
             other = state.slots[child_place + 1].heap_item[heap]
-            if _is_before(state, order, other, child):
+            if is_before(state, order, other, child):
                 child = other
                 child_place += 1
-        if not _is_before(state, order, child, contact):
+        if not is_before(state, order, child, contact):
             break
         state.slots[place].heap_item[heap] = child
         state.slots[child].heap_place[order] = place

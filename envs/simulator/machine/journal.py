@@ -36,7 +36,8 @@ from envs.simulator.machine.record_types import MAX_NOTES
     NOTE_PRESENT,  # that shift is over
     NOTE_PAID,  # amount and loss: what a debtor paid, and the commission on it
     NOTE_AFTER_WORK,  # the after-contact work of the contact, which is about to end
-) = range(20)
+    NOTE_TAKEN_OVER,  # by the rep; detail: the rep who had suspended it
+) = range(21)
 (
     END_RESOLVED,
     END_UNRESOLVED,

@@ -45,7 +45,7 @@ SECONDS_APART = 2**32
 
 
 @compiled
-def _mix(word):
+def mix(word):
     """Return `word`, 64 bits, mixed by the finaliser of SplitMix64 (Steele, Lea, Flood 2014, OOPSLA, figure 16;
     constants of Stafford's variant 13)."""
     word = (word ^ (word >> _S30)) * _FIRST
@@ -57,8 +57,8 @@ def _mix(word):
 def uniform(key, purpose, attempt):
     """Return the uniform number in [0, 1) of the customer with `key` for `purpose`, a LUCK_ code, at its `attempt` (0,
     1, ...)."""
-    word = _mix(key + _PURPOSE * np.uint64(purpose + 1))
-    word = _mix(word + _INCREMENT * np.uint64(attempt + 1))
+    word = mix(key + _PURPOSE * np.uint64(purpose + 1))
+    word = mix(word + _INCREMENT * np.uint64(attempt + 1))
     return np.float64(word >> _S11) * _UNIT
 
 

@@ -8,7 +8,7 @@ reads it.
 
 import numpy as np
 
-from envs.interface.actions import ASSIGN_LENSES, INTERRUPT_LENSES
+from envs.interface.actions import ASSIGN_LENSES, INTERRUPT_LENSES, TAKE_OVER_LENSES
 from envs.interface.cost_terms import N_TERMS
 from envs.interface.units import (
     CELLS,
@@ -81,6 +81,7 @@ QUEUE_PARAMETERS = record_type(
         ("penalty_usd_per_point", np.float64),
         ("completions_per_hour", np.float64),  # of one rep
         ("pick_up_mean_s", np.float64),
+        ("pick_up_by_other_mean_s", np.float64),  # by a rep who did not work on the contact last
         ("after_work_mean_s", np.float64),
         ("accept_prob", np.float64),
         ("redial_prob", np.float64),
@@ -134,6 +135,8 @@ def parameters_type(sizes: Sizes) -> np.dtype:
             ("charge_end", np.int32),
             ("sampled_churn", np.int32),
             ("suspended_limit", np.int32),
+            ("pooled", np.int32),  # 1: a rep may take over what another one has suspended
+            ("shows_pick_up", np.int32),  # 1: pick-ups may differ between reps, and rows of a rep tell them
             ("at_risk_multiplier", np.float64),
             ("interruption_usd", np.float64),
             ("pick_up_usd_per_s", np.float64),
@@ -155,6 +158,7 @@ def parameters_type(sizes: Sizes) -> np.dtype:
             ("speed", np.float64, (sizes.classes, sizes.queues)),
             ("resolution", np.float64, (sizes.classes, sizes.queues)),
             ("skill_count", np.int32, (sizes.classes,)),
+            ("class_group", np.int32, (sizes.classes,)),
             ("class_home", np.int32, (sizes.classes,)),
             ("capacity_units", np.int32, (sizes.classes,)),
             ("is_further_seat", np.int32, (sizes.classes,)),
@@ -170,6 +174,7 @@ def parameters_type(sizes: Sizes) -> np.dtype:
             ("action_lens", np.int32, (sizes.actions,)),
             ("serve_start", np.int32, (sizes.queues,)),
             ("resume_action", np.int32),
+            ("take_over_action", np.int32, (len(TAKE_OVER_LENSES),)),
             ("assign_action", np.int32, (len(ASSIGN_LENSES),)),  # NOBODY: not in the action table
             ("interrupt_action", np.int32, (len(INTERRUPT_LENSES),)),
             ("hold_action", np.int32),
@@ -191,6 +196,7 @@ def parameters_type(sizes: Sizes) -> np.dtype:
             ("handle_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),
             ("after_work_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),
             ("pick_up_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),
+            ("pick_up_by_other_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),
             ("redial_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),
             ("patience_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),
             ("follow_up_quantile_s", np.float64, (sizes.queues, *QUANTILE_SHAPE)),

@@ -23,6 +23,8 @@ WAIT_CELLS = 16
 """Equal cells in each row of the histogram."""
 MAX_CENSUSES = 16
 """Times at which those waiting are counted, at most."""
+MAX_SUSPENDED = 8
+"""Suspended contacts of a rep that the code of a state of an exact chain has room for."""
 MAX_NOTES = 128
 """Notes that one event or one action may leave (`envs.simulator.machine.journal`)."""
 
@@ -106,6 +108,7 @@ QUEUE_COUNT = record_type(
             "cycle_s",
             "handle_s",
             "interruptions",
+            "taken_over",
             "pick_up_s",
             "errors",
             "reworked",

@@ -39,7 +39,8 @@ AWAY, FREE, WORKING, RESUMING, AFTER_WORK = range(5)
 NO_SUBJECT, CONTACT_SUBJECT, REP_SUBJECT = range(3)
 # What a shift change is; at the same second they happen in this order.
 SHIFT_START, BREAK_END, BREAK_START, SHIFT_END = range(4)
-# Orders in which contacts are kept: the clock of the whole center, then one heap per queue and order.
+# Orders in which contacts are kept: the clock of the whole center, then one heap per queue and order. Suspended
+# contacts stand in heaps of their own, by urgency and by value, since they wait in none.
 BY_CLOCK, BY_ARRIVAL, BY_URGENCY, BY_NEXT_DUE, BY_VALUE = range(5)
 N_ORDERS = 5
 DEMAND = record_type(
@@ -104,6 +105,8 @@ CONTACT = record_type(
         ("number", np.int32),  # of this visit to a queue, in the episode
         ("customer", np.int32),  # place in the demand
         ("handled", np.int32),  # an earlier contact was handled to its end, which told how much work this one is
+        ("worked_by", np.int32),  # the rep who worked on it last, and knows its thread; NOBODY: nobody has yet
+        ("picked_up_by_other", np.int32),  # 1: the last pick-up was drawn by the law of one who had not worked on it
         ("return_from", np.int32),  # of a scheduled contact: the queue that it left unresolved, to come back by itself
     ]
 )
@@ -148,6 +151,10 @@ REP = record_type(
         ("last_preferring", np.int32),
         ("next_free", np.int32),
         ("previous_free", np.int32),
+        ("rank", np.int32),  # in a Markovian center with pooled work (`envs.simulator.service.ranks`)
+        ("order", np.int64),  # as the next two, of which the rank is made
+        ("color", np.uint64),
+        ("next_color", np.uint64),
     ]
 )
 """A seat: the rep itself, or one more contact that a rep can hold (`envs.simulator.service.seats`). Of the further
@@ -181,6 +188,12 @@ QUEUE = record_type(
         ("supply_round", np.int32),
     ]
 )
+
+
+def count_heaps(n_queues: int) -> int:
+    """Return how many heaps a center of `n_queues` keeps: the clock, of each queue one in each other order, and behind
+    these two of its suspended contacts, by urgency and by value."""
+    return 1 + 6 * n_queues
 
 
 def state_type(sizes: Sizes) -> np.dtype:
@@ -238,7 +251,7 @@ def state_type(sizes: Sizes) -> np.dtype:
             ("action_contact", np.int32, (sizes.actions,)),
             ("action_rep", np.int32, (sizes.actions,)),
             ("action_mask", np.int8, (sizes.actions,)),
-            ("heap_size", np.int32, (1 + 4 * sizes.queues,)),
+            ("heap_size", np.int32, (count_heaps(sizes.queues),)),
             ("notes", ENTRY, (MAX_NOTES,)),
             ("slots", _slot_type(sizes), (sizes.contacts,)),
         ]
@@ -253,7 +266,7 @@ def _slot_type(sizes: Sizes) -> np.dtype:
             ("person", CONTACT),
             ("heap_key", np.float64, (N_ORDERS,)),
             ("heap_place", np.int32, (N_ORDERS,)),
-            ("heap_item", np.int32, (1 + 4 * sizes.queues,)),
+            ("heap_item", np.int32, (count_heaps(sizes.queues),)),
             ("unused", np.int32),  # of the stack of slots without a contact, the entry of that number
         ]
     )

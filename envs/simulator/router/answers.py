@@ -12,6 +12,7 @@ from envs.interface.actions import (
     OFFER_CALLBACK,
     RESUME,
     SERVE,
+    TAKE_OVER,
     WAIT,
 )
 from envs.interface.units import NEVER
@@ -21,10 +22,9 @@ from envs.simulator.machine.compilation import compiled
 from envs.simulator.machine.event_list import set_rep_event
 from envs.simulator.machine.state import CONTACT_SUBJECT
 from envs.simulator.router.subjects import class_stamp, contact_stamp, is_particular
-from envs.simulator.service.interruption import suspend, take_suspended
+from envs.simulator.service.interruption import resume, suspend, take_over, take_suspended
 from envs.simulator.service.queues import reopen_classes
 from envs.simulator.service.staffing import leave_free
-from envs.simulator.service.work import start_work
 
 
 @compiled
@@ -66,9 +66,11 @@ def apply_action(state, parameters, action):
         serve_waiting(state, parameters, rep, contact)
     elif kind == RESUME:
         leave_free(state, parameters, rep)
-        take_suspended(state, rep, contact)
-        state.queues[state.slots[contact].person.queue].in_service += 1
-        start_work(state, parameters, rep, contact)
+        take_suspended(state, parameters, rep, contact)
+        resume(state, parameters, rep, contact)
+    elif kind == TAKE_OVER:
+        leave_free(state, parameters, rep)
+        take_over(state, parameters, rep, contact)
     elif kind == INTERRUPT:
         suspend(state, parameters, rep)
         serve_waiting(state, parameters, rep, contact)

@@ -8,7 +8,7 @@ Markovian center is 0.
 
 import numpy as np
 
-from envs.interface.actions import INTERRUPT, OFFER_CALLBACK
+from envs.interface.actions import INTERRUPT, OFFER_CALLBACK, RESUME, SERVE, TAKE_OVER
 from envs.interface.fields import (
     C_ABANDON_RATE,
     C_ACCEPT,
@@ -35,6 +35,7 @@ from envs.interface.fields import (
     C_REACH,
     C_REAL_TIME,
     C_REP_AT_HOME,
+    C_REP_GROUP,
     C_REP_HOLDS,
     C_REP_IDLE,
     C_REP_IS_PREFERRED,
@@ -111,6 +112,7 @@ from envs.simulator.service.expectations import (
     abandonment_rate_per_hour,
     clip_time_s,
     expected_remaining_s,
+    mean_pick_up_s,
     release_per_hour,
     slack_s,
     work_done_s,
@@ -125,8 +127,9 @@ _CANDIDATE_IS_MARKOV = np.array([field.markov for field in CANDIDATE_FIELDS])
 
 
 @compiled
-def write_contact(state, parameters, contact, row):
-    """Write the attributes of `contact` (slot) into `row`, a row of `candidates` that was 0."""
+def write_contact(state, parameters, contact, rep, row):
+    """Write the attributes of `contact` (slot) into `row`, a row of `candidates` that was 0; `rep` (seat), NOBODY if
+    the row names none, is who would pick it up."""
     person = state.slots[contact].person
     queue = person.queue
     limits = parameters.queues[queue]
@@ -141,7 +144,7 @@ def write_contact(state, parameters, contact, row):
     row[C_SLACK] = slack_s(state, parameters, contact, expected_s)
     row[C_OVERDUE] = person.overdue
     if person.interruptions > 0:
-        expected_s += limits.pick_up_mean_s
+        expected_s += mean_pick_up_s(state, parameters, contact, rep)
     row[C_EXPECTED_WORK] = expected_s + limits.after_work_mean_s
     row[C_PROGRESS] = person.work_done_s
     row[C_INTERRUPTIONS] = person.interruptions
@@ -173,6 +176,7 @@ def write_rep(state, parameters, rep, contact, row):
     if worker.contact == NOBODY:
         row[C_REP_IDLE] = state.now_s - worker.idle_since_s
     row[C_REP_SKILLS] = parameters.skill_count[k]
+    row[C_REP_GROUP] = parameters.class_group[k] + 1
     if contact != NOBODY:
         row[C_REP_AT_HOME] = 1.0 if parameters.class_home[k] == state.slots[contact].person.queue else 0.0
         row[C_REP_IS_PREFERRED] = 1.0 if state.slots[contact].person.preferred == parameters.owner[rep] else 0.0
@@ -316,7 +320,7 @@ def write_observation(state, parameters, center, candidates, mask):
                 for field in range(N_CONTACT_FIELDS):
                     row[field] = candidates[written_action, field]
             else:
-                write_contact(state, parameters, contact, row)
+                write_contact(state, parameters, contact, rep, row)
                 written_contact = contact
                 written_action = action
         if rep != NOBODY:
@@ -324,6 +328,10 @@ def write_observation(state, parameters, center, candidates, mask):
         kind = parameters.action_kind[action]
         if kind == INTERRUPT:
             _write_disturbed(state, parameters, rep, row)
+        elif parameters.shows_pick_up and (kind == RESUME or kind == TAKE_OVER or kind == SERVE):
+            if state.slots[contact].person.interruptions > 0:
+                row[C_PICK_UP] = mean_pick_up_s(state, parameters, contact, rep)
+                row[C_ACTION_COST] = row[C_PICK_UP] * parameters.pick_up_usd_per_s
         elif kind == OFFER_CALLBACK:
             queue = state.slots[contact].person.queue
             row[C_ACCEPT] = parameters.queues[queue].accept_prob

@@ -16,11 +16,15 @@ from envs.interface.actions import (
     LEAST_PROGRESS,
     LEAST_VALUE_AT_STAKE,
     LONGEST_IDLE,
+    TAKE_OVER_MOST_URGENT,
+    TAKE_OVER_MOST_VALUABLE,
     WAIT,
 )
 from envs.interface.units import NEVER, NOBODY
 from envs.simulator.machine.compilation import compiled
 from envs.simulator.machine.state import (
+    BY_URGENCY,
+    BY_VALUE,
     NO_SUBJECT,
     REP_SUBJECT,
     RESUMING,
@@ -28,6 +32,7 @@ from envs.simulator.machine.state import (
 from envs.simulator.money.charges import value_at_stake_usd
 from envs.simulator.router.subjects import is_held
 from envs.simulator.service.expectations import work_done_s
+from envs.simulator.service.pool import first_of_others, has_pooled_work
 from envs.simulator.service.queues import look_through_lens, oldest_preferring
 from envs.simulator.service.seats import (
     fastest_rep,
@@ -66,7 +71,7 @@ def _is_named(values, start, stop, wanted):
 @compiled
 def _list_rep_actions(state, parameters, rep):
     """Allow what the free `rep` (seat) may do: serve the contact of each lens, one named by an earlier lens not again,
-    and resume the most urgent of the suspended ones; held contacts are not offered."""
+    resume the most urgent of its suspended ones, and take over those of other reps; held contacts are not offered."""
     k = state.reps[rep].seat_class
     for q in range(parameters.n_queues):
         if not parameters.skill[k, q] or state.queues[q].waiting == 0:
@@ -86,6 +91,13 @@ def _list_rep_actions(state, parameters, rep):
                 _allow(state, parameters.serve_preferred, contact, rep)
     if state.reps[rep].n_suspended > 0:
         _allow(state, parameters.resume_action, state.reps[rep].suspended, rep)
+    if has_pooled_work(state, parameters, k):
+        urgent = first_of_others(state, parameters, rep, BY_URGENCY)
+        if urgent != NOBODY:
+            _allow(state, parameters.take_over_action[TAKE_OVER_MOST_URGENT], urgent, rep)
+            dearest = first_of_others(state, parameters, rep, BY_VALUE)
+            if dearest != urgent:
+                _allow(state, parameters.take_over_action[TAKE_OVER_MOST_VALUABLE], dearest, rep)
 
 
 @compiled
@@ -120,7 +132,7 @@ def _list_assignments(state, parameters, contact, queue):
 def _list_interruptions(state, parameters, contact, queue):
     """Allow each lens's rep to be interrupted for the waiting `contact` (slot) of `queue`, the channel's number; a rep
     named by an earlier lens not again. Equal reps: the lowest index; in a Markovian center, where progress and the
-    times of pick-ups are not part of the state, the one with the fewest suspended contacts."""
+    times of pick-ups are not part of the state, the one with the fewest suspended contacts, then the lowest rank."""
     least_stake = NEVER
     stake_ties = 0
     cheapest_ties = 0
@@ -144,8 +156,8 @@ def _list_interruptions(state, parameters, contact, queue):
         begun_s = state.reps[rep].phase_start_s
         ties = 0
         if parameters.markov:
-            ties = 2 * state.reps[rep].n_suspended + picking_up
-            progress = ties + 1000.0 * picking_up
+            ties = 16 * (2 * state.reps[rep].n_suspended + picking_up) + state.reps[rep].rank
+            progress = ties + 1e6 * picking_up
             begun_s = -float(ties)
         if stake < least_stake or (stake == least_stake and ties < stake_ties):
             least_stake = stake

@@ -31,7 +31,9 @@ from envs.simulator.machine.state import (
     REP_SUBJECT,
     WAITING,
 )
+from envs.simulator.service.pool import has_pooled_work
 from envs.simulator.service.queues import oldest_preferring
+from envs.simulator.service.ranks import rank_reps
 from envs.simulator.service.staffing import has_free_rep, has_interruptible_rep
 
 
@@ -79,7 +81,10 @@ def class_stamp(state, parameters, k):
 
 @compiled
 def _has_waiting_work(state, parameters, k):
-    """Return True if there is somebody to be offered, not held, in a queue for which `k` (class) has the skill."""
+    """Return True if there is somebody to be offered, not held, in a queue for which `k` (class) has the skill, or
+    suspended by another rep than one who holds nothing suspended."""
+    if has_pooled_work(state, parameters, k):
+        return True
     for q in range(parameters.n_queues):
         if not parameters.skill[k, q] or state.queues[q].waiting == 0:
             continue
@@ -126,6 +131,8 @@ def _open_rep_of_class(state, parameters, k):
 @compiled
 def find_subject(state, parameters):
     """Set the state's subject to the next one of the pass; return False if nobody is left to be asked about."""
+    if parameters.markov and parameters.pooled:
+        rank_reps(state, parameters, True)
     contact = np.int64(state.just_arrived)
     if contact != NOBODY and state.slots[contact].person.status == WAITING:
         if parameters.queues[state.slots[contact].person.queue].real_time and _is_contact_open(

@@ -4,9 +4,9 @@ Room: `envs.simulator.service`. Reads one contact and the tables of its queue; c
 """
 
 from envs.interface.fields import FAR_S
-from envs.interface.units import HOUR_S, NEVER
+from envs.interface.units import HOUR_S, NEVER, NOBODY
 from envs.simulator.machine.compilation import compiled
-from envs.simulator.machine.state import IN_SERVICE
+from envs.simulator.machine.state import IN_SERVICE, WAITING
 from envs.simulator.machine.tables import interpolate
 
 AGES_S = 1e12
@@ -69,6 +69,26 @@ def release_per_hour(state, parameters):
         if state.queues[q].after_work > 0:
             rate += state.queues[q].after_work * HOUR_S / parameters.queues[q].after_work_mean_s
     return rate
+
+
+@compiled
+def mean_pick_up_s(state, parameters, contact, rep):
+    """Return the mean time, seconds, that `rep` (seat) needs to find the thread of the interrupted `contact` (slot):
+    the rep who worked on it last knows it, another one, or whoever comes where `rep` is NOBODY, does not."""
+    limits = parameters.queues[state.slots[contact].person.queue]
+    if rep != NOBODY and state.slots[contact].person.worked_by == parameters.owner[rep]:
+        return limits.pick_up_mean_s
+    return limits.pick_up_by_other_mean_s
+
+
+@compiled
+def expected_pick_up_s(state, parameters, contact):
+    """Return the mean pick-up, seconds, that the open `contact` (slot) still needs: by the rep who holds it, or if it
+    waits by whoever comes; 0 if it was never interrupted, or is at work."""
+    person = state.slots[contact].person
+    if person.interruptions == 0 or person.status == IN_SERVICE:
+        return 0.0
+    return mean_pick_up_s(state, parameters, contact, NOBODY if person.status == WAITING else person.rep)
 
 
 @compiled

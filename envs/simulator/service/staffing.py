@@ -40,10 +40,26 @@ def join_free(state, parameters, rep):
     worker.idle_since_s = 0.0 if parameters.markov else state.now_s
     worker.closed_at = -1
     worker.review_s = NEVER
+    _insert_free(state, parameters, rep)
+    state.classes[k].closed_at = -1
+    set_rep_event(state, rep, NEVER)
+    tell_contacts(state, parameters, k)
+    note_rep(state, NOTE_FREE, rep)
+
+
+@compiled
+def _insert_free(state, parameters, rep):
+    """Put `rep` (seat) into the list of free reps of its class: at the end, or in a Markovian center by the number of
+    its suspended contacts, where these are pooled by rank among equals."""
+    k = state.reps[rep].seat_class
+    worker = state.reps[rep]
     before = state.classes[k].last_free
     after = NOBODY
     if parameters.markov:
-        while before != NOBODY and state.reps[before].n_suspended > worker.n_suspended:
+        while before != NOBODY:
+            more = state.reps[before].n_suspended - worker.n_suspended
+            if more < 0 or (more == 0 and not (parameters.pooled and state.reps[before].rank > worker.rank)):
+                break
             after = before
             before = state.reps[before].previous_free
     worker.previous_free = before
@@ -57,15 +73,29 @@ def join_free(state, parameters, rep):
     else:
         state.reps[after].previous_free = rep
     state.classes[k].n_free += 1
-    state.classes[k].closed_at = -1
-    set_rep_event(state, rep, NEVER)
-    tell_contacts(state, parameters, k)
-    note_rep(state, NOTE_FREE, rep)
 
 
 @compiled
 def leave_free(state, parameters, rep):
     """Take `rep` (seat) out of the list of free reps of its class."""
+    _remove_free(state, rep)
+    set_rep_event(state, rep, NEVER)
+
+
+@compiled
+def sort_free(state, parameters):
+    """Put the free reps of a Markovian center in order again, whose ranks have changed."""
+    for rep in range(parameters.n_reps):
+        if state.reps[rep].status == FREE:
+            _remove_free(state, rep)
+    for rep in range(parameters.n_reps):
+        if state.reps[rep].status == FREE:
+            _insert_free(state, parameters, rep)
+
+
+@compiled
+def _remove_free(state, rep):
+    """Take `rep` (seat) out of the list of free reps of its class, its event left alone."""
     k = state.reps[rep].seat_class
     worker = state.reps[rep]
     before = worker.previous_free
@@ -79,7 +109,6 @@ def leave_free(state, parameters, rep):
     else:
         state.reps[after].previous_free = before
     state.classes[k].n_free -= 1
-    set_rep_event(state, rep, NEVER)
 
 
 @compiled

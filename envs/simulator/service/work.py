@@ -40,7 +40,11 @@ def start_work(state, parameters, rep, contact):
     if person.interruptions > 0:
         luck = uniform(person.key, LUCK_PICK_UP, person.pick_ups)
         person.pick_ups += 1
-        person.pick_up_s = look_up_quantile(parameters.pick_up_quantile_s[person.queue], luck)
+        person.picked_up_by_other = person.worked_by != parameters.owner[rep]
+        if person.picked_up_by_other:
+            person.pick_up_s = look_up_quantile(parameters.pick_up_by_other_quantile_s[person.queue], luck)
+        else:
+            person.pick_up_s = look_up_quantile(parameters.pick_up_quantile_s[person.queue], luck)
         person.pick_up_left_s += person.pick_up_s
         person.status = PICKING_UP
         set_busy(state, parameters, rep, contact, RESUMING, state.now_s + person.pick_up_left_s)
@@ -53,8 +57,10 @@ def start_work(state, parameters, rep, contact):
 
 @compiled
 def _work(state, parameters, rep, contact, duration_s):
-    """Let `rep` (seat) work on `contact` (slot) for `duration_s` seconds from now."""
+    """Let `rep` (seat) work on `contact` (slot) for `duration_s` seconds from now; from now on the rep knows its
+    thread."""
     state.slots[contact].person.status = IN_SERVICE
+    state.slots[contact].person.worked_by = parameters.owner[rep]
     set_busy(state, parameters, rep, contact, WORKING, state.now_s + duration_s)
 
 
