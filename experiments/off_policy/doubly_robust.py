@@ -1,0 +1,59 @@
+"""The weighted doubly robust estimator, per decision.
+
+Room: `experiments.off_policy`. Over the weights and a fitted Q.
+
+    estimate = mean of V(first) + sum over periods of the weighted mean of  cost + V(next) − Q(state, action)
+
+with the weights of `experiments.off_policy.weights` (Jiang and Li 2016, ICML; weighted: Thomas and Brunskill 2016, ICML,
+section 5). Written with differences of one step, as Kallus and Uehara (2020, JMLR 21) do, it needs of the weights only
+what Q leaves over: a cost that Q foresees is credited as far ahead as Q reaches, only the surprise as far back as the weights. It is right
+where the weights are, and where Q is. Q comes from the other half of the units (cross-fitting), so that no day judges a Q
+that has learned from it, and does not change when a unit is left out.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.off_policy.estimate import Estimate, make_estimate
+from experiments.off_policy.fitted_q import QEquations
+from experiments.off_policy.logged_days import LoggedDays
+from experiments.off_policy.weights import Weights, normalised_usd_per_day
+
+NAME = "doubly_robust"
+
+
+def doubly_robust(
+    logged: LoggedDays, weights: Weights, equations: QEquations, credit: str, *, refused: str | None = None
+) -> Estimate:
+    """Return the estimate of the policy to which `weights` and `equations` belong."""
+    half = np.arange(len(logged.units)) % 2
+    thetas = np.array([equations.solve((half == other).astype(np.float64)) for other in (1, 0)])
+    own = thetas[half[logged.unit[logged.episode]]]
+    following, taken = (np.einsum("ni,ni->n", part, own) for part in (equations.following, equations.taken))
+    surprise_usd = logged.cost_usd + following - taken
+    first_usd = np.einsum("ni,ni->n", equations.expected[logged.first], own[logged.first])
+    return weigh_surprises(logged, weights, first_usd, surprise_usd, credit, refused=refused)
+
+
+def weigh_surprises(
+    logged: LoggedDays,
+    weights: Weights,
+    first_usd: NDArray[np.float64],
+    surprise_usd: NDArray[np.float64],
+    credit: str,
+    *,
+    refused: str | None = None,
+) -> Estimate:
+    """Return the estimate from the value of the first decision of each episode (episodes,) and what each decision's cost
+    and next value surprised by (n,), USD."""
+    firsts_usd = logged.by_unit(first_usd)
+    surprises_usd = logged.sum_by_unit(weights.of_decision * surprise_usd)
+    sizes = np.array([len(episodes) for episodes in logged.units], np.float64)
+
+    def value(counts: NDArray[np.float64]) -> float:
+        mean_first_usd = float(counts @ firsts_usd / (counts @ sizes))
+        return mean_first_usd / logged.days + normalised_usd_per_day(
+            logged, counts @ surprises_usd, counts @ weights.seconds
+        )
+
+    return make_estimate(NAME, credit, weights.seconds, value, refused=refused)
