@@ -55,8 +55,8 @@ def compiled_form(policy: Policy, deterministic: bool = True) -> RulePolicy | No
 
 
 def shown_observation(policy: Policy, scenario: Scenario) -> str:
-    """Return which observation of `scenario` the policy is shown, `full` or `markov`: a rule that needs what a Markovian
-    center's observation lacks, softened or not, the full one."""
+    """Return which observation of `scenario` the policy is shown, `full` or `markov`: a rule that needs what a
+    Markovian center's observation lacks, softened or not, the full one."""
     inner = policy.policy if isinstance(policy, CheckedPolicy) else policy
     needs_more = isinstance(inner, RulePolicy | SoftenedPolicy) and bool(inner.hidden_fields)
     return "full" if needs_more else scenario.observation

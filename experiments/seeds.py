@@ -51,8 +51,9 @@ def demand_seeds(seed: int) -> DemandSeeds:
 
 
 def sampling_seed(demand_seed: int) -> int:
-    """Return what a policy that samples is told before it plays the episodes of `demand_seed`: a number of 32 bits, which
-    every library takes, so that what it draws depends neither on what was played before nor on who else takes part."""
+    """Return what a policy that samples is told before it plays the episodes of `demand_seed`: a number of 32 bits,
+    which every library takes, so that what it draws depends neither on what was played before nor on who else takes
+    part."""
     return demand_seed % 2**32
 
 

@@ -1,1 +1,1 @@
-"""Policies that explore on purpose, with known probabilities, so that other policies can be valued from their records."""
+"""Policies that explore on purpose, with known chances, so that their records tell of other policies."""

@@ -51,7 +51,7 @@ class SoftenedRule(Checked):
 if TYPE_CHECKING:
     AnyPolicy = AnyRule | SoftenedRule
 else:
-    AnyPolicy = Annotated[Union[(*RULES, SoftenedRule)], Field(discriminator="rule")]  # noqa: UP007 (of a tuple)
+    AnyPolicy = Annotated[Union[(*RULES, SoftenedRule)], Field(discriminator="rule")]
 
 
 class PolicyFile(RootModel[AnyPolicy]):

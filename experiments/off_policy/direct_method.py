@@ -3,8 +3,8 @@
 Room: `experiments.off_policy`. Over `experiments.off_policy.fitted_q`; uses no weights, so it is as good as the linear
 function, and says something wherever that does, right or wrong.
 
-With a half-life stated Q counts less of what comes later, and the cost of a day is put together of pieces: since
-Q = cost + γ V(next) on average, the sum of costs is V(first) + sum of (1 − γ) V(next), here over the states that the log
+With a half-life stated Q counts less of what comes later, and the cost of a day is put together of pieces: since Q =
+cost + γ V(next) on average, the sum of costs is V(first) + sum of (1 − γ) V(next), here over the states that the log
 went through. That values the policy from the log's own states on, about a half-life ahead.
 """
 

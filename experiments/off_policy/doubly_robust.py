@@ -4,11 +4,14 @@ Room: `experiments.off_policy`. Over the weights and a fitted Q.
 
     estimate = mean of V(first) + sum over periods of the weighted mean of  cost + V(next) − Q(state, action)
 
-with the weights of `experiments.off_policy.weights` (Jiang and Li 2016, ICML; weighted: Thomas and Brunskill 2016, ICML,
-section 5). Written with differences of one step, as Kallus and Uehara (2020, JMLR 21) do, it needs of the weights only
-what Q leaves over: a cost that Q foresees is credited as far ahead as Q reaches, only the surprise as far back as the weights. It is right
-where the weights are, and where Q is. Q comes from the other half of the units (cross-fitting), so that no day judges a Q
-that has learned from it, and does not change when a unit is left out.
+with the weights of `experiments.off_policy.weights` (Jiang and Li 2016, ICML; weighted: Thomas and Brunskill 2016,
+ICML, section 5). Written with differences of one step, as Kallus and Uehara (2020, JMLR 21) do, it needs of the weights
+only what Q leaves over: a cost that Q foresees is credited as far ahead as Q reaches, only the surprise as far back as
+the weights. It is right where the weights are, and where Q is. Q comes from the other half of the units
+(cross-fitting), so that no day judges a Q that has learned from it, and does not change when a unit is left out.
+
+With the weights of `experiments.off_policy.marginalised` in place of the products it is the doubly robust estimator of
+Kallus and Uehara (2020): the same sum, whose weights reach back through the state to the beginning of the episode.
 """
 
 import numpy as np
@@ -20,22 +23,24 @@ from experiments.off_policy.logged_days import LoggedDays
 from experiments.off_policy.weights import Weights, normalised_usd_per_day
 
 NAME = "doubly_robust"
+MARGINAL_NAME = "doubly_robust_marginalised"
 
 
 def doubly_robust(
-    logged: LoggedDays, weights: Weights, equations: QEquations, credit: str, *, refused: str | None = None
+    name: str, logged: LoggedDays, weights: Weights, equations: QEquations, credit: str, *, refused: str | None = None
 ) -> Estimate:
-    """Return the estimate of the policy to which `weights` and `equations` belong."""
+    """Return the estimate, called `name`, of the policy to which `weights` and `equations` belong."""
     half = np.arange(len(logged.units)) % 2
     thetas = np.array([equations.solve((half == other).astype(np.float64)) for other in (1, 0)])
     own = thetas[half[logged.unit[logged.episode]]]
     following, taken = (np.einsum("ni,ni->n", part, own) for part in (equations.following, equations.taken))
     surprise_usd = logged.cost_usd + following - taken
     first_usd = np.einsum("ni,ni->n", equations.expected[logged.first], own[logged.first])
-    return weigh_surprises(logged, weights, first_usd, surprise_usd, credit, refused=refused)
+    return weigh_surprises(name, logged, weights, first_usd, surprise_usd, credit, refused=refused)
 
 
 def weigh_surprises(
+    name: str,
     logged: LoggedDays,
     weights: Weights,
     first_usd: NDArray[np.float64],
@@ -44,8 +49,8 @@ def weigh_surprises(
     *,
     refused: str | None = None,
 ) -> Estimate:
-    """Return the estimate from the value of the first decision of each episode (episodes,) and what each decision's cost
-    and next value surprised by (n,), USD."""
+    """Return the estimate from the value of the first decision of each episode (episodes,) and what each decision's
+    cost and next value surprised by (n,), USD."""
     firsts_usd = logged.by_unit(first_usd)
     surprises_usd = logged.sum_by_unit(weights.of_decision * surprise_usd)
     sizes = np.array([len(episodes) for episodes in logged.units], np.float64)
@@ -56,4 +61,4 @@ def weigh_surprises(
             logged, counts @ surprises_usd, counts @ weights.seconds
         )
 
-    return make_estimate(NAME, credit, weights.seconds, value, refused=refused)
+    return make_estimate(name, credit, weights.seconds, value, refused=refused)

@@ -2,10 +2,10 @@
 
 Room: `experiments.off_policy`. Touches numpy and `experiments.intervals`.
 
-Episodes are independent, so they are what is left out and drawn again: an estimator tells its value with all episodes and
-with all but each one, the jackknife makes one pseudo-value an episode of them, and their mean has a BCa bootstrap
-interval (`experiments.intervals`; Efron 1987, JASA 82(397)). Of more than `experiments.off_policy.logged_days.MOST_UNITS`
-episodes neighbours are left out together; of recorded days the day is.
+Episodes are independent, so they are what is left out and drawn again: an estimator tells its value with all episodes
+and with all but each one, the jackknife makes one pseudo-value an episode of them, and their mean has a BCa bootstrap
+interval (`experiments.intervals`; Efron 1987, JASA 82(397)). Of more than
+`experiments.off_policy.logged_days.MOST_UNITS` episodes neighbours are left out together; of recorded days the day is.
 """
 
 from collections.abc import Callable

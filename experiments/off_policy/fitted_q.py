@@ -5,12 +5,14 @@ Room: `experiments.off_policy`. Linear algebra on `LoggedDays` and a `Counterpar
 Fitted Q evaluation (Le, Voloshin and Yue 2019, ICML, algorithm 3) regresses cost + value of what follows on state and
 action, again and again. With a linear function and squares as the loss it ends where
 
-    sum over decisions of φ (cost + γ V(next) − Q) = 0,   Q = θ·φ(state, action),   V = θ·mean of φ over the policy's actions
+    sum over decisions of φ (cost + γ V(next) − Q) = 0,   Q = θ·φ(state, action),   V = θ·mean φ of the policy's actions
 
 (LSTDQ, Lagoudakis and Parr 2003, JMLR 4), which is solved at once. Closed actions have no chance in any policy, so the
-mean leaves them out. γ is 1, since what is wanted is the cost until the horizon, after which V is 0; with a half-life stated
-it is 2^(−seconds until the next decision / half-life), the discount of a semi-Markov process.
+mean leaves them out. γ is 1, since what is wanted is the cost until the horizon, after which V is 0; with a half-life
+stated it is 2^(−seconds until the next decision / half-life), the discount of a semi-Markov process.
 """
+
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +43,7 @@ class QEquations:
         ahead = self.taken - self.discount[:, np.newaxis] * self.following
         bounds = np.append(logged.first, len(length_s))
         matrices, sides = [], []
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        for start, stop in pairwise(bounds):
             own = self.taken[start:stop].T
             matrices.append(own @ ahead[start:stop])
             sides.append(own @ logged.cost_usd[start:stop])

@@ -7,6 +7,7 @@ observation only the numbers by which costs are learned.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,12 +148,10 @@ class Counterpart:
     unsupported_prob: NDArray[np.float64]
 
 
-def _split(
-    start_s: NDArray[np.float64], end_s: NDArray[np.float64], edges_s: NDArray[np.float64]
-) -> csr_matrix:
+def _split(start_s: NDArray[np.float64], end_s: NDArray[np.float64], edges_s: NDArray[np.float64]) -> csr_matrix:
     """Return the seconds of each of the periods between `edges_s` in each span from `start_s` to `end_s`."""
     rows, columns, seconds = [], [], []
-    for period, (low_s, high_s) in enumerate(zip(edges_s[:-1], edges_s[1:], strict=True)):
+    for period, (low_s, high_s) in enumerate(pairwise(edges_s)):
         within = np.minimum(end_s, high_s) - np.maximum(start_s, low_s)
         found = np.flatnonzero(within > 0.0)
         rows.append(found)
@@ -180,7 +179,10 @@ def read_days(log: DecisionFile, policies: Sequence[NamedPolicy]) -> tuple[Logge
     checked = [CheckedPolicy(named.name, named.policy, log.action_names) for named in policies]
     reader = _Reader(log)
     parts = [
-        (part, [reader.compare(part, _chances(each, named, part)) for each, named in zip(checked, policies, strict=True)])
+        (
+            part,
+            [reader.compare(part, _chances(each, named, part)) for each, named in zip(checked, policies, strict=True)],
+        )
         for part in reader.parts()
     ]
     if not parts:
@@ -290,7 +292,9 @@ class _Reader:
         center = np.clip(rows["center"] / self.center_scale, *limits)
         candidates = np.clip(rows["candidates"] / self.candidate_scale, *limits)
         means = np.einsum("na,naf->nf", chances.astype(np.float32), candidates)
-        return np.concatenate([self._knots(rows["time_s"]), center, means, chances], axis=1).astype(np.float32)
+        return np.concatenate([self._knots(rows["time_s"]), center, center**2, means, chances], axis=1).astype(
+            np.float32
+        )
 
     def _knots(self, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the time as hat functions, which add up to 1, (n, knots)."""

@@ -1,7 +1,7 @@
 """Weighted importance sampling per decision: each cost weighed by the decisions before it that may have caused it.
 
-Room: `experiments.off_policy`. The estimator of Precup, Sutton and Singh (2000, ICML, section 3) with the products cut off
-and normalised as `experiments.off_policy.weights` says.
+Room: `experiments.off_policy`. The estimator of Precup, Sutton and Singh (2000, ICML, section 3) with the products cut
+off and normalised as `experiments.off_policy.weights` says.
 """
 
 import numpy as np
@@ -25,8 +25,8 @@ def per_decision(logged: LoggedDays, weights: Weights, *, refused: str | None = 
 
 
 def spread_costs(logged: LoggedDays, of_decision: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weighted costs of each unit and period, USD, float64 (units, periods): the cost of a decision is spread
-    evenly over the time until the next one."""
+    """Return the weighted costs of each unit and period, USD, float64 (units, periods): the cost of a decision is
+    spread evenly over the time until the next one."""
     length_s = logged.until_s - logged.time_s
     lasts = length_s > 0.0
     usd_per_s = np.divide(of_decision * logged.cost_usd, length_s, out=np.zeros(len(length_s)), where=lasts)

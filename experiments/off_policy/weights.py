@@ -2,12 +2,12 @@
 
 Room: `experiments.off_policy`. Plain arithmetic on `LoggedDays` and a `Counterpart`.
 
-The ratio of a decision is the chance of its action under the policy to be valued / that under the log's. The product over
-all decisions of an episode so far makes the mean over the log the mean under the policy, without any model (Precup,
-Sutton and Singh 2000, ICML). Its spread grows exponentially with their number (Liu et al. 2018, NeurIPS 31), and a day
-has hundreds: so a cost is credited to the decisions of the last so many seconds alone. What is valued then is to follow
-the log until so long before, and the policy from there on: the center forgets, in queues within some times the time that
-a wait lasts, and what it has not forgotten is the bias.
+The ratio of a decision is the chance of its action under the policy to be valued / that under the log's. The product
+over all decisions of an episode so far makes the mean over the log the mean under the policy, without any model
+(Precup, Sutton and Singh 2000, ICML). Its spread grows exponentially with their number (Liu et al. 2018, NeurIPS 31),
+and a day has hundreds: so a cost is credited to the decisions of the last so many seconds alone. What is valued then is
+to follow the log until so long before, and the policy from there on: the center forgets, in queues within some times
+the time that a wait lasts, and what it has not forgotten is the bias.
 
 Weights are normalised by time: whatever the policy, every second of the horizon passes once, so in each period
 
@@ -29,8 +29,8 @@ from experiments.texts import duration_text
 
 CREDITS_S = (0.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0, np.inf)
 """Credit horizons among which the weights choose, seconds."""
-LEAST_EFFECTIVE_FRAC = 0.4
-"""Of the days, what must be left as effective days for a longer credit horizon to be taken."""
+LEAST_EFFECTIVE_FRAC = 0.15
+"""Of the days, what must be left as effective days by the credit horizon that is taken, the longest such one."""
 
 
 class Weights(NamedTuple):
@@ -72,14 +72,10 @@ def choose_weights(logged: LoggedDays, policy: Counterpart, credit_s: float | No
     if credit_s is not None:
         return weigh(logged, window_products(logged, policy.ratio, credit_s), credit_s)
     least = max(LEAST_EFFECTIVE_DAYS, LEAST_EFFECTIVE_FRAC * len(logged.units))
-    chosen = None
-    for rung_s in CREDITS_S:
-        weights = weigh(logged, window_products(logged, policy.ratio, rung_s), rung_s)
-        if chosen is not None and effective_days(weights.seconds) < least:
-            break
-        chosen = weights
-    assert chosen is not None
-    return chosen
+    ladder = [weigh(logged, window_products(logged, policy.ratio, rung_s), rung_s) for rung_s in CREDITS_S]
+    left = [effective_days(weights.seconds) for weights in ladder]
+    long_enough = [weights for weights, n_effective in zip(ladder, left, strict=True) if n_effective >= least]
+    return long_enough[-1] if long_enough else ladder[int(np.argmax(left))]
 
 
 def credit_text(credit_s: float) -> str:
@@ -89,9 +85,7 @@ def credit_text(credit_s: float) -> str:
     return "all decisions before" if np.isinf(credit_s) else f"decisions of the last {duration_text(credit_s)}"
 
 
-def normalised_usd_per_day(
-    logged: LoggedDays, cost_usd: NDArray[np.float64], seconds: NDArray[np.float64]
-) -> float:
+def normalised_usd_per_day(logged: LoggedDays, cost_usd: NDArray[np.float64], seconds: NDArray[np.float64]) -> float:
     """Return the cost of a day, USD, from the weighted costs and the weighted seconds of each period, float64
     (periods,); NaN where a period has no seconds."""
     rate = np.divide(cost_usd, seconds, out=np.full(len(seconds), np.nan), where=seconds > 0.0)

@@ -90,9 +90,7 @@ class DecisionFile:
 
     def _read_facts(self) -> dict[str, str]:
         try:
-            facts = {
-                key.decode(): value.decode() for key, value in (self._parquet.schema_arrow.metadata or {}).items()
-            }
+            facts = {key.decode(): value.decode() for key, value in (self._parquet.schema_arrow.metadata or {}).items()}
         except UnicodeDecodeError as error:
             raise ConfigurationError(f"records {self.file}: their metadata are damaged (not UTF-8)") from error
         version = facts.get("format_version")
@@ -109,8 +107,8 @@ class DecisionFile:
         return facts
 
     def batches(self, *columns: str) -> Iterator[Rows]:
-        """Yield the `columns`, by name, of the next `ROWS_AT_A_TIME` rows: arrays of (rows,), (rows, numbers of the list)
-        for a list. Null becomes NaN; columns of numbers and truth values only.
+        """Yield the `columns`, by name, of the next `ROWS_AT_A_TIME` rows: arrays of (rows,), (rows, numbers of the
+        list) for a list. Null becomes NaN; columns of numbers and truth values only.
 
         Raises `ConfigurationError` where a part of the file is damaged, or a list has another length than the scenario
         has it.
@@ -137,7 +135,9 @@ class DecisionFile:
             return column.to_numpy(zero_copy_only=False)
         found = column.value_lengths().to_numpy(zero_copy_only=False)  # NaN where null
         if not (np.isnan(found) | (found == length)).all():
-            raise ConfigurationError(f"records {self.file}: are damaged ({name}: lists of another length than {length})")
+            raise ConfigurationError(
+                f"records {self.file}: are damaged ({name}: lists of another length than {length})"
+            )
         if column.null_count == 0:
             return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), length)
         values = np.full((len(column), length), np.nan)
