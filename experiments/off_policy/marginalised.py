@@ -27,7 +27,7 @@ MOST_CELLS = 150
 LEAST_COMMON_FRAC = 0.8
 """Of the decisions, what the commonest states must hold to be the cells, to the nearest of which all others go; else
 cells come of k-means."""
-FITTED_ROWS = 4000
+FITTED_ROWS = 2000
 """States that k-means sees, at most."""
 PRIOR_DECISIONS = 1.0
 """Decisions of the log by which the policy's chances, costs and times of a cell are completed: where the policy's own
@@ -49,7 +49,7 @@ def make_cells(states: NDArray[np.float32]) -> NDArray[np.int64]:
         centers = scaled[common]
     else:
         seen = scaled[cells.reshape(-1)[:: -(-len(states) // FITTED_ROWS)]]
-        centers, _ = kmeans2(seen, MOST_CELLS, minit="++", rng=np.random.default_rng(0))
+        centers, _ = kmeans2(seen, MOST_CELLS, minit="points", rng=np.random.default_rng(0))
     near, _ = vq(scaled, centers)
     return np.unique(near[cells.reshape(-1)], return_inverse=True)[1].astype(np.int64)
 
