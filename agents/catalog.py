@@ -57,8 +57,7 @@ def load_policy(
     `text` is a rule as a configuration states it, or one of
     * a baseline's name, such as `fifo`, or that of a rule, such as `cmu`, which then has its defaults;
     * `pretrained`, the policy that is shipped for the scenario;
-    * the path of a policy file, `FILE.yaml`, that states a rule, or a rule that explores, which then acts by sampling
-      (`agents.exploration.policy_file`); its `name` is the row's;
+    * the path of a policy file, `FILE.yaml` (`agents.exploration.policy_file`); its `name` is the row's;
     * the path of an exported policy, `FILE.onnx`; it acts in the mode that stands in the file;
     * the path of a table from state to state, `FILE.json` or `FILE.json.gz` (`agents.table_policy`);
     * `module:Class` or `FILE.py:Class`, a policy of the user's own (`agents.user_code` finds it). It is made as

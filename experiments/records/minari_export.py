@@ -5,8 +5,9 @@ data sets (`MINARI_DATASETS_PATH` in the environment, else its own default).
 
 Episodes are handed over one by one (`minari.create_dataset_from_buffers`), without Minari's collector, which needs jax.
 An episode of n decisions has n + 1 observations, as Minari wants it; after the horizon nothing is left to decide, so
-the last one is 0 but for the mask, in which only `wait` is open. A reward is minus the cost, USD. `seed` and the option
-`episode` start the environment, which the data set holds too, with the same customers. `infos`:
+the last one is 0 but for the mask, in which only `wait` is open. Episodes come as they ended. A reward is minus the
+cost, USD. `seed` and the option `episode` start the environment, which the data set holds too, with the same customers.
+`infos`:
 
 * `action_prob`, `action_probs`: the chances of `docs/records.md`, NaN after the horizon, or where the policy has none;
 * `time_s`: when the router was asked; `elapsed_s`: since the last decision, as in the environment's own `info`.

@@ -113,10 +113,9 @@ def test_the_log_becomes_a_data_set_of_minari_and_is_read_back(records, monkeypa
     assert found.total_episodes == 40
     environment = found.recover_environment().unwrapped
     episode = found[3]
-    options = {"episode": int(found.storage.get_episode_metadata([3]).__iter__().__next__()["options/episode"])}
-    observation, info = environment.reset(
-        seed=int(next(iter(found.storage.get_episode_metadata([3])))["seed"]), options=options
-    )
+    (started,) = found.storage.get_episode_metadata([3])
+    options = {"episode": int(started["options"]["episode"])}
+    observation, info = environment.reset(seed=int(started["seed"]), options=options)
     for step, action in enumerate(episode.actions):
         for key in observation:
             assert (episode.observations[key][step] == observation[key]).all()
