@@ -24,12 +24,10 @@ def direct_method(
 ) -> Estimate:
     """Return the estimate of the policy of `equations`; `own_weights` are those of single decisions, by which it is
     judged whether the log has anything of the policy. `credit` says how far ahead Q looks."""
-    added = (1.0 - equations.discount)[:, np.newaxis] * equations.following
-    sums = logged.by_unit(equations.expected[logged.first] + np.add.reduceat(added, logged.first, axis=0))
     sizes = np.array([len(episodes) for episodes in logged.units], np.float64)
 
     def value(counts: NDArray[np.float64]) -> float:
         theta = equations.solve(counts)
-        return float((counts @ sums) @ theta / (counts @ sizes) / logged.days)
+        return float((counts @ equations.pieces) @ theta / (counts @ sizes) / logged.days)
 
     return make_estimate(NAME, credit, own_weights.seconds, value, refused=refused)

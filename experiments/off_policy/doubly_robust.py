@@ -31,11 +31,15 @@ def doubly_robust(
 ) -> Estimate:
     """Return the estimate, called `name`, of the policy to which `weights` and `equations` belong."""
     half = np.arange(len(logged.units)) % 2
-    thetas = np.array([equations.solve((half == other).astype(np.float64)) for other in (1, 0)])
-    own = thetas[half[logged.unit[logged.episode]]]
-    following, taken = (np.einsum("ni,ni->n", part, own) for part in (equations.following, equations.taken))
-    surprise_usd = logged.cost_usd + following - taken
-    first_usd = np.einsum("ni,ni->n", equations.expected[logged.first], own[logged.first])
+    is_first_half = half[logged.unit[logged.episode]] == 0
+    surprise_usd, value_usd = np.zeros(len(is_first_half)), np.zeros(len(is_first_half))
+    for own, other in ((is_first_half, half == 1), (~is_first_half, half == 0)):
+        theta = equations.solve(other.astype(np.float64))
+        policy_usd = equations.of_policy_usd(theta)
+        following_usd = np.where(logged.is_last, 0.0, np.roll(policy_usd, -1))
+        found_usd = logged.cost_usd + following_usd - equations.of_taken_usd(theta)
+        surprise_usd[own], value_usd[own] = found_usd[own], policy_usd[own]
+    first_usd = value_usd[logged.first]
     return weigh_surprises(name, logged, weights, first_usd, surprise_usd, credit, refused=refused)
 
 

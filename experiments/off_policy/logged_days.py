@@ -178,13 +178,10 @@ def read_days(log: DecisionFile, policies: Sequence[NamedPolicy]) -> tuple[Logge
             )
     checked = [CheckedPolicy(named.name, named.policy, log.action_names) for named in policies]
     reader = _Reader(log)
-    parts = [
-        (
-            part,
-            [reader.compare(part, _chances(each, named, part)) for each, named in zip(checked, policies, strict=True)],
-        )
-        for part in reader.parts()
-    ]
+    parts = []
+    for rows in reader.parts():  # of which the observations are not kept
+        chances = [_chances(each, named, rows) for each, named in zip(checked, policies, strict=True)]
+        parts.append(({name: rows[name] for name in _KEPT}, [reader.compare(rows, each) for each in chances]))
     if not parts:
         raise ConfigurationError(f"records {log.file}: hold no decision")
     columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in _KEPT}

@@ -51,12 +51,15 @@ def export_to_minari(records: str | Path, target: str) -> None:
     Raises `ConfigurationError` if the target is no such ID or is there already, or if the records cannot be read.
     """
     name = target.removeprefix(PREFIX)
-    if not target.startswith(PREFIX) or not name:
-        raise ConfigurationError(f"--to {target}: must be minari:ID, as in minari:bank/softened-v0")
     try:
         parse_dataset_id(name)
-    except ValueError as error:
-        raise ConfigurationError(f"--to {target}: is no ID of Minari ({error})") from error
+    except (TypeError, ValueError):  # the first where there is no version
+        name = ""
+    if not target.startswith(PREFIX) or not name:
+        raise ConfigurationError(
+            f"--to {target}: must be minari:NAMESPACE/NAME-vVERSION, as in minari:bank/softened-v0; a namespace, which "
+            "may be left out, has two letters or more"
+        )
     log = DecisionFile(find_decisions(records))
     folder = Path(get_dataset_path(name))
     if folder.exists():

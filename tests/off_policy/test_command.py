@@ -105,7 +105,7 @@ def test_few_days_say_nothing(tmp_path, monkeypatch, capsys):
     assert "4 independent episodes: at least 10 are needed" in capsys.readouterr().err
 
 
-def test_the_log_becomes_a_data_set_of_minari_and_is_read_back(records, monkeypatch, tmp_path):
+def test_the_log_becomes_a_data_set_of_minari_and_is_read_back(records, monkeypatch, tmp_path, capsys):
     minari = pytest.importorskip("minari", reason="the extra minari is not installed")
     monkeypatch.setitem(os.environ, "MINARI_DATASETS_PATH", str(tmp_path))
     assert run(monkeypatch, "ope", str(records), "--to", "minari:blended/soft-v0") == 0
@@ -125,6 +125,10 @@ def test_the_log_becomes_a_data_set_of_minari_and_is_read_back(records, monkeypa
         assert episode.terminations[step] == terminated
     assert terminated
     assert run(monkeypatch, "ope", str(records), "--to", "minari:blended/soft-v0") == 2
+    assert "--to minari:blended/soft-v0: is there already" in capsys.readouterr().err
+    for target in ("blended/soft-v1", "minari:", "minari:soft", "minari:a/soft-v0"):
+        assert run(monkeypatch, "ope", str(records), "--to", target) == 2
+        assert f"--to {target}: must be minari:NAMESPACE/NAME-vVERSION" in capsys.readouterr().err
 
 
 def test_without_minari_the_command_says_how_to_install_it(records, monkeypatch, capsys):

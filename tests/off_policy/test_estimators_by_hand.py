@@ -84,7 +84,7 @@ def test_direct_method_and_its_discount_by_elapsed_time():
     # With a half-life of 6 hours: Q = 45; 35 + 45 / 2 = 57.5; 25 + 57.5 / 2 = 53.75.
     discounted = QEquations(LOG, POLICY, 6 * HOUR_S)
     theta = discounted.solve(np.ones(2 * N))
-    assert (discounted.taken[:3] @ theta).tolist() == pytest.approx([53.75, 57.5, 45])
+    assert discounted.of_taken_usd(theta)[:3].tolist() == pytest.approx([53.75, 57.5, 45])
     # The pieces add up again: 53.75 + 57.5 / 2 + 45 / 2.
     assert direct_method(LOG, discounted, own, "").cost.mean == pytest.approx(105)
 
