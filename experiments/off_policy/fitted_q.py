@@ -45,7 +45,8 @@ class QEquations:
             logged.unit, logged.first, np.append(logged.first[1:], len(length_s)), strict=True
         ):
             taken, expected = (
-                each[start:stop, self._used] / self._scale for each in (logged.features, policy.features)
+                each[start:stop, self._used].astype(np.float64) / self._scale
+                for each in (logged.features, policy.features)
             )
             following = np.append(expected[1:], np.zeros((1, size)), axis=0)
             discount = self.discount[start:stop, np.newaxis]

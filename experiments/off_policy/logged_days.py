@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from agents.catalog import NamedPolicy
 from agents.checked_policy import CheckedPolicy
@@ -105,15 +105,16 @@ class LoggedDays:
         return np.linspace(0.0, self.horizon_s, PERIODS_A_DAY * int(np.ceil(self.scenario.horizon.days)) + 1)
 
     @cached_property
-    def seconds(self) -> csr_matrix:
-        """How many seconds of each period follow on each decision, (n, periods)."""
+    def spans(self) -> "Spans":
+        """How many seconds of which period follow on each decision."""
         return _split(self.time_s, self.until_s, self.edges_s)
 
     @cached_property
     def seconds_before(self) -> NDArray[np.float64]:
         """How many seconds of each period lie before the first decision of each unit, float64 (units, periods)."""
-        starts = self.time_s[self.first]
-        return self.by_unit(_split(np.zeros_like(starts), starts, self.edges_s).toarray())
+        starts_s = self.time_s[self.first]
+        before = _split(np.zeros_like(starts_s), starts_s, self.edges_s)
+        return self._sum(self.unit[before.place], before.period, before.seconds)
 
     @cached_property
     def period(self) -> NDArray[np.int64]:
@@ -126,9 +127,28 @@ class LoggedDays:
 
     def sum_by_unit(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sums of `values` (n,) over the decisions of each unit and period, (units, periods)."""
+        return self._sum(self.unit[self.episode], self.period, values)
+
+    def sum_over_time(self, rates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums of `rates` (n,) × seconds that follow on each decision, by unit and period, (units,
+        periods)."""
+        decision, period, seconds = self.spans
+        return self._sum(self.unit[self.episode[decision]], period, rates[decision] * seconds)
+
+    def _sum(
+        self, unit: NDArray[np.int64], period: NDArray[np.int64], values: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         n_periods = len(self.edges_s) - 1
-        place = self.unit[self.episode] * n_periods + self.period
-        return np.bincount(place, values, len(self.units) * n_periods).reshape(-1, n_periods)
+        sums = np.bincount(unit * n_periods + period, values, len(self.units) * n_periods)
+        return sums.astype(np.float64).reshape(-1, n_periods)
+
+
+class Spans(NamedTuple):
+    """Pieces of spans of time, each within one period: of which span, in which period, how many seconds."""
+
+    place: NDArray[np.int64]
+    period: NDArray[np.int64]
+    seconds: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -148,17 +168,16 @@ class Counterpart:
     unsupported_prob: NDArray[np.float64]
 
 
-def _split(start_s: NDArray[np.float64], end_s: NDArray[np.float64], edges_s: NDArray[np.float64]) -> csr_matrix:
-    """Return the seconds of each of the periods between `edges_s` in each span from `start_s` to `end_s`."""
-    rows, columns, seconds = [], [], []
+def _split(start_s: NDArray[np.float64], end_s: NDArray[np.float64], edges_s: NDArray[np.float64]) -> Spans:
+    """Return the pieces of the spans from `start_s` to `end_s` in the periods between `edges_s`."""
+    places, periods, seconds = [], [], []
     for period, (low_s, high_s) in enumerate(pairwise(edges_s)):
-        within = np.minimum(end_s, high_s) - np.maximum(start_s, low_s)
-        found = np.flatnonzero(within > 0.0)
-        rows.append(found)
-        columns.append(np.full(len(found), period))
-        seconds.append(within[found])
-    places = (np.concatenate(rows), np.concatenate(columns))
-    return csr_matrix((np.concatenate(seconds), places), (len(start_s), len(edges_s) - 1))
+        within_s = np.minimum(end_s, high_s) - np.maximum(start_s, low_s)
+        found = np.flatnonzero(within_s > 0.0)
+        places.append(found)
+        periods.append(np.full(len(found), period))
+        seconds.append(within_s[found])
+    return Spans(np.concatenate(places), np.concatenate(periods), np.concatenate(seconds))
 
 
 def read_days(log: DecisionFile, policies: Sequence[NamedPolicy]) -> tuple[LoggedDays, list[Counterpart]]:
@@ -276,7 +295,7 @@ class _Reader:
                 "actions, chances, times or costs are not what a record holds"
             )
 
-    def compare(self, rows: Rows, chances: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    def compare(self, rows: Rows, chances: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
         """Return ratio, features and unsupported chance of `Counterpart` for a policy with these `chances`."""
         taken = rows["features"][:, -chances.shape[1] :] > 0.5  # the flags of the action stand last
         ratio = chances[taken] / rows["action_prob"]

@@ -30,8 +30,5 @@ def spread_costs(logged: LoggedDays, of_decision: NDArray[np.float64]) -> NDArra
     length_s = logged.until_s - logged.time_s
     lasts = length_s > 0.0
     usd_per_s = np.divide(of_decision * logged.cost_usd, length_s, out=np.zeros(len(length_s)), where=lasts)
-    spread = logged.seconds.multiply(usd_per_s[:, np.newaxis]).tocoo()
-    by_episode = np.zeros((logged.n_episodes, spread.shape[1]))
-    np.add.at(by_episode, (logged.episode[spread.row], spread.col), spread.data)
-    at_once = logged.sum_by_unit(np.where(lasts, 0.0, of_decision * logged.cost_usd))
-    return logged.by_unit(by_episode) + at_once
+    at_once_usd = np.where(lasts, 0.0, of_decision * logged.cost_usd)
+    return logged.sum_over_time(usd_per_s) + logged.sum_by_unit(at_once_usd)

@@ -59,11 +59,7 @@ def window_products(logged: LoggedDays, ratio: NDArray[np.float64], credit_s: fl
 
 def weigh(logged: LoggedDays, of_decision: NDArray[np.float64], credit_s: float = np.inf) -> Weights:
     """Return these weights with the seconds of each unit and period that they weigh."""
-    weighted = logged.seconds.multiply(of_decision[:, np.newaxis]).tocsr()
-    by_episode = np.zeros((logged.n_episodes, weighted.shape[1]))
-    coordinates = weighted.tocoo()
-    np.add.at(by_episode, (logged.episode[coordinates.row], coordinates.col), coordinates.data)
-    return Weights(credit_s, of_decision, logged.by_unit(by_episode) + logged.seconds_before)
+    return Weights(credit_s, of_decision, logged.sum_over_time(of_decision) + logged.seconds_before)
 
 
 def choose_weights(logged: LoggedDays, policy: Counterpart, credit_s: float | None) -> Weights:

@@ -233,6 +233,6 @@ def test_a_log_read_as_days_has_the_costs_of_its_episodes(log, tiny):
     assert np.bincount(logged.episode, logged.cost_usd).tolist() == pytest.approx([spent[i] for i in range(12)])
     assert (np.diff(logged.episode * 1e6 + logged.time_s) >= 0.0).all()
     # All seconds of a day are somebody's: those before its first decision, and those after each.
-    total_s = logged.seconds.sum() + logged.seconds_before.sum()
+    total_s = logged.spans.seconds.sum() + logged.seconds_before.sum()
     assert total_s == pytest.approx(12 * 86_400)
     assert json.loads(DecisionFile(log).facts["action_names"])[0] == "wait"
