@@ -57,7 +57,8 @@ def ope(
         from experiments.off_policy.evaluation import evaluate_off_policy
     if figure is not None:
         with require_extra("report", "--figure"):
-            from experiments.off_policy.overlap_figure import check_file, write_overlap_figure
+            from experiments.comparison.figure import check_file
+            from experiments.off_policy.overlap_figure import write_overlap_figure
         check_file(figure)
     result = evaluate_off_policy(
         records,

@@ -20,7 +20,7 @@ from experiments.texts import interval_json, json_number
 
 LEAST_EFFECTIVE_DAYS = 10.0
 """Episodes' worth of weight below which nothing is said."""
-RESAMPLES = 4000
+RESAMPLES = 2000
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,7 @@ class QEquations:
     def solve(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return θ of the scaled numbers from units that are counted so often, float64 (numbers,)."""
         matrix = np.tensordot(counts, self._matrices, 1) + (counts @ self._ridge) * np.eye(len(self._scale))
-        theta: NDArray[np.float64] = np.linalg.solve(matrix, counts @ self._sides)
-        return theta
+        return np.linalg.solve(matrix, counts @ self._sides).astype(np.float64)
 
     def of_taken_usd(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return Q of every decision and the action taken, USD, float64 (n,)."""
