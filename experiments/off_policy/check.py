@@ -71,7 +71,7 @@ CASES = (
         ("voice_first", "voice_first_interrupting"),
     ),
     Case("tiny", (), "voice_first_interrupting", 0.3, 60, ("voice_first_interrupting", "expected_loss")),
-    Case("two_clients", ("horizon.days=0.375",), "value_first", 0.2, 40, ("value_first", "expected_loss")),
+    Case("two_clients", ("horizon.days=0.375",), "value_first", 0.2, 30, ("value_first", "expected_loss")),
 )
 
 

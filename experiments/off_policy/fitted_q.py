@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from experiments.off_policy.logged_days import Counterpart, LoggedDays
 
-RIDGE = 1e-6
+RIDGE = 1e-3
 """Weight of θ² against the mean square of a feature: what the log hardly varies is left at 0."""
 
 

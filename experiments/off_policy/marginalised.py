@@ -11,6 +11,7 @@ Costs are credited to all decisions before them, through the state; the bias is 
     estimate = horizon × sum over cells of visits × cost / sum over cells of visits × seconds
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -49,7 +50,9 @@ def make_cells(states: NDArray[np.float32]) -> NDArray[np.int64]:
         centers = scaled[common]
     else:
         seen = scaled[cells.reshape(-1)[:: -(-len(states) // FITTED_ROWS)]]
-        centers, _ = kmeans2(seen, MOST_CELLS, minit="points", rng=np.random.default_rng(0))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that a cell stayed empty, which is then none
+            centers, _ = kmeans2(seen, MOST_CELLS, minit="points", rng=np.random.default_rng(0))
     near, _ = vq(scaled, centers)
     return np.unique(near[cells.reshape(-1)], return_inverse=True)[1].astype(np.int64)
 

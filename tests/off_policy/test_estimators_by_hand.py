@@ -113,7 +113,7 @@ def test_doubly_robust_is_right_by_its_weights_where_q_is_not():
 def test_values_of_a_policy_that_does_as_the_log_are_those_of_the_log():
     same = make_counterpart(np.ones_like(RATIOS), LOG.features)
     for found in estimate_all(LOG, same, make_cells(LOG.states)):
-        assert found.cost.mean == pytest.approx(105, rel=1e-5), found.estimator
+        assert found.cost.mean == pytest.approx(105, rel=5e-3), found.estimator  # the ridge
         assert found.effective_days == pytest.approx(24)
 
 
