@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo reproduce test test-slow check format bench validate mutate faults peers clean
+.PHONY: help setup demo reproduce test test-slow check format bench validate ope mutate faults peers clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench: $(INSTALLED)  ## Measure speed and size, of another commit too (JSON=FILE
 
 validate: $(INSTALLED)  ## Hold the simulator against every known value of queueing theory
 	$(BIN)/blended validate --tier full
+
+ope: $(INSTALLED)  ## Value policies from records alone, and hold that against the truth (JSON=FILE)
+	$(BIN)/python -m experiments.off_policy.check $(if $(JSON),--json $(JSON))
 
 mutate: $(INSTALLED)  ## Plant faults in copies of the simulator, and see the fast validation turn red
 	$(BIN)/python tests/mutate.py

@@ -9,13 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from agents.exploration.policy_file import PolicyFile, SoftenedRule
 from agents.policy import Policy
 from agents.rules.compiled.choice import BASELINES
-from agents.rules.registry import (
-    RULE_NAMES,
-    RuleFile,
-    default_rule,
-)
+from agents.rules.registry import RULE_NAMES, default_rule
 from agents.rules.rule import Rule
 from agents.rules.rule_policy import RulePolicy
 from agents.run_files import LEARNED_ROW, STAGE_ROWS
@@ -60,7 +57,7 @@ def load_policy(
     `text` is a rule as a configuration states it, or one of
     * a baseline's name, such as `fifo`, or that of a rule, such as `cmu`, which then has its defaults;
     * `pretrained`, the policy that is shipped for the scenario;
-    * the path of a policy file, `FILE.yaml`, that states a rule (`AnyRule`); its `name` is the row's;
+    * the path of a policy file, `FILE.yaml` (`agents.exploration.policy_file`); its `name` is the row's;
     * the path of an exported policy, `FILE.onnx`; it acts in the mode that stands in the file;
     * the path of a table from state to state, `FILE.json` or `FILE.json.gz` (`agents.table_policy`);
     * `module:Class` or `FILE.py:Class`, a policy of the user's own (`agents.user_code` finds it). It is made as
@@ -91,9 +88,9 @@ def load_policy(
     if source == PRETRAINED:
         return replace(load_policy(str(_pretrained_file(scenario)), scenario, threads=threads), name=name)
     if source.endswith((".yaml", ".yml")):
-        rule = validate(load_yaml(Path(source)), RuleFile, "policy").root
-        loaded = load_policy(rule, scenario)
-        return replace(loaded, name=name if name != source else loaded.name, file=Path(source))
+        stated = validate(load_yaml(Path(source)), PolicyFile, "policy").root
+        name = name if name != source else stated.name
+        return NamedPolicy(name, stated.make(scenario), not isinstance(stated, SoftenedRule), file=Path(source))
     if source.endswith((".json", ".json.gz")):
         return NamedPolicy(name, TablePolicy(Path(source), scenario), file=Path(source))
     if source.endswith(".onnx"):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.checked_policy import CheckedPolicy
+from agents.exploration.softened_policy import SoftenedPolicy
 from agents.policy import Policy
 from agents.rules.rule_policy import RulePolicy
 from envs.center_rows import CenterRows, Observation
@@ -51,6 +52,14 @@ def compiled_form(policy: Policy, deterministic: bool = True) -> RulePolicy | No
     has_both = {"loop", "predict"} <= vars(type(inner)).keys()
     form = inner.loop if has_both and deterministic else None  # type: ignore[attr-defined]
     return form if isinstance(form, RulePolicy) else None
+
+
+def shown_observation(policy: Policy, scenario: Scenario) -> str:
+    """Return which observation of `scenario` the policy is shown, `full` or `markov`: a rule that needs what a
+    Markovian center's observation lacks, softened or not, the full one."""
+    inner = policy.policy if isinstance(policy, CheckedPolicy) else policy
+    needs_more = isinstance(inner, RulePolicy | SoftenedPolicy) and bool(inner.hidden_fields)
+    return "full" if needs_more else scenario.observation
 
 
 def advance_rows(
@@ -126,8 +135,10 @@ class Episodes:
         """
         if not isinstance(policy, RulePolicy | CheckedPolicy):
             policy = CheckedPolicy(type(policy).__name__, policy, None)
-        if isinstance(policy, RulePolicy) and policy.hidden_fields and self.scenario.observation == "markov":
-            return self._in_full.play(policy, episodes, progress=progress, recorder=recorder)
+        if shown_observation(policy, self.scenario) != self.scenario.observation:
+            return self._in_full.play(
+                policy, episodes, deterministic=deterministic, progress=progress, recorder=recorder
+            )
         form = compiled_form(policy, deterministic)
         player = policy if form is None else form
         n_shares = 1 if form is None else self.threads  # only the compiled loop does without Python's lock

@@ -50,6 +50,13 @@ def demand_seeds(seed: int) -> DemandSeeds:
     return DemandSeeds(*(FIRST_DEMAND_SEED + (purpose << _BITS) + mixed for purpose in range(3)))
 
 
+def sampling_seed(demand_seed: int) -> int:
+    """Return what a policy that samples is told before it plays the episodes of `demand_seed`: a number of 32 bits,
+    which every library takes, so that what it draws depends neither on what was played before nor on who else takes
+    part."""
+    return demand_seed % 2**32
+
+
 def _mix(number: int) -> int:
     """Return a bijection of 0 … 2^60 − 1: adding, multiplying by odd numbers modulo 2^60, and xor with a right
     shift can each be undone."""

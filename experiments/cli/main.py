@@ -19,6 +19,7 @@ from experiments.cli.describe import describe
 from experiments.cli.doctor import doctor
 from experiments.cli.evaluate import evaluate
 from experiments.cli.export import export
+from experiments.cli.ope import ope
 from experiments.cli.replay import replay
 from experiments.cli.reproduce import reproduce
 from experiments.cli.sweep import sweep
@@ -35,6 +36,7 @@ COMMANDS = (
     evaluate,
     validate,
     certify,
+    ope,
     export,
     train,
     reproduce,

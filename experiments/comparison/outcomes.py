@@ -36,6 +36,7 @@ from experiments.intervals import (
     pseudo_values,
     reason_against_interval,
 )
+from experiments.seeds import sampling_seed
 from experiments.texts import usd_text, warning_text
 
 
@@ -124,15 +125,14 @@ def play(
 ) -> Outcome:
     """Return what `named` achieves in the first `count` of `episodes`, which a `recorder` may follow.
 
-    A policy with a method `seed` is told a number that follows from their demand seed first, so that a sampled result
-    depends neither on what was played before nor on who else takes part; it has 32 bits, which every library takes.
-    Masked actions raise `ConfigurationError`.
+    A policy with a method `seed` is told a number that follows from their demand seed first
+    (`experiments.seeds.sampling_seed`). Masked actions raise `ConfigurationError`.
     """
     scenario = episodes.scenario
     policy = named.policy
     if not isinstance(policy, RulePolicy):
         policy = CheckedPolicy(named.name, policy, [action.name for action in action_table(scenario)])
-        policy.seed(episodes.seed % 2**32)
+        policy.seed(sampling_seed(episodes.seed))
     task = None if progress is None else progress.add_task(f"{scenario.name}: {named.name}", total=count)
 
     def advance(finished: int) -> None:

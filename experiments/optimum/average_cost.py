@@ -15,6 +15,7 @@ iteration of the uniformized chain (the same book, sections 8.5.5 and 11.5.3) is
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,35 @@ def evaluate_actions(chain: Chain, edges: NDArray[np.int64], *, everywhere: bool
     Values of states that the policy does not reach from the empty center are NaN, unless they are wanted `everywhere`.
     Raises `ConfigurationError` if the average depends on where the chain starts.
     """
+    found = make_policy_chain(chain, edges, everywhere=everywhere)
+    solution = _solve(found.start, found.stop, found.rate_per_s, found.cost_usd_per_s)
+    values = np.full(len(chain.is_decision), np.nan)
+    values[found.lasting] = solution
+    values[found.lasting[0]] = 0.0
+    return Evaluation(float(solution[0]), found.passing_usd + values[found.following], len(found.lasting))
+
+
+class PolicyChain(NamedTuple):
+    """The continuous-time chain that a policy makes of the lasting states it reaches, the empty center first.
+
+    `lasting` are their numbers in the `Chain`; between the places `start` and `stop` in it events lead at `rate_per_s`;
+    `cost_usd_per_s` of each is what it costs by the second, with what its events and the decisions after them cost.
+    `following` and `passing_usd` say of every state of the `Chain` to which lasting state its decisions lead at once,
+    and what that costs.
+    """
+
+    lasting: NDArray[np.int64]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    rate_per_s: NDArray[np.float64]
+    cost_usd_per_s: NDArray[np.float64]
+    following: NDArray[np.int64]
+    passing_usd: NDArray[np.float64]
+
+
+def make_policy_chain(chain: Chain, edges: NDArray[np.int64], *, everywhere: bool = False) -> PolicyChain:
+    """Return the chain under a policy that takes the way `edges[i]` (an index of `chain.actions`) in decision i, over
+    the lasting states that it reaches from the empty center, or all of them if wanted `everywhere`."""
     n_states = len(chain.is_decision)
     following = np.arange(n_states)
     passing_usd = np.zeros(n_states)
@@ -76,11 +106,7 @@ def evaluate_actions(chain: Chain, edges: NDArray[np.int64], *, everywhere: bool
     start, stop, rate = row[chain.events.start[kept]], row[end[kept]], chain.events.weight[kept]
     cost_usd = chain.events.cost_usd[kept] + passing_usd[chain.events.end[kept]]
     cost_rate = chain.cost_usd_per_s[lasting] + np.bincount(start, rate * cost_usd, len(lasting))
-    solution = _solve(start, stop, rate, cost_rate)
-    values = np.full(n_states, np.nan)
-    values[lasting] = solution
-    values[lasting[0]] = 0.0
-    return Evaluation(float(solution[0]), passing_usd + values[following], len(lasting))
+    return PolicyChain(lasting, start, stop, rate, cost_rate, following, passing_usd)
 
 
 def _solve(

@@ -151,7 +151,7 @@ class Certificate(Headlined):
         space = StateSpace(self.scenario)
         chain = self.chain
         place = {number: i for i, number in enumerate(chain.decisions.tolist())}
-        edges = _edges_of(chain, self.optimum.actions)
+        edges = edges_of(chain, self.optimum.actions)
         targets: dict[tuple[int, ...], tuple[int, ...]] = {}
         for first in np.unique(chain.events.end[chain.is_decision[chain.events.end]]).tolist():
             before = state = space.read(chain.observations["center"][place[first]])
@@ -225,11 +225,11 @@ def _evaluate(policy: NamedPolicy, scenario: MarkovianScenario, chain: Chain) ->
         actions = chain.actions.weight.astype(np.int64)  # the chosen ones alone were explored
     else:
         actions = checked.predict(chain.observations) if len(chain.decisions) else np.zeros(0, np.int64)
-    found = evaluate_actions(chain, _edges_of(chain, actions))
+    found = evaluate_actions(chain, edges_of(chain, actions))
     return Certified(60.0 * found.cost_usd_per_s, found.n_lasting_states, is_ordered)
 
 
-def _edges_of(chain: Chain, actions: NDArray[np.int64]) -> NDArray[np.int64]:
+def edges_of(chain: Chain, actions: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the index in `chain.actions` of each decision's action."""
     n_actions = 1 + int(chain.actions.weight.max(initial=0))
     keys = chain.actions.start * n_actions + chain.actions.weight.astype(np.int64)

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from agents.catalog import NamedPolicy
 from agents.checked_policy import CheckedPolicy
+from agents.episodes import shown_observation
 from agents.exported_policy import action_names, fields_as_data
 from agents.policy import StochasticPolicy
 from envs.center_rows import CenterRows
@@ -52,7 +53,7 @@ from experiments.records.tabulation import (
     tabulate_episode,
 )
 from experiments.run_folder import file_name, writing
-from experiments.seeds import demand_seeds
+from experiments.seeds import demand_seeds, sampling_seed
 
 READ_ME = "README.md"
 ROWS_PER_GROUP = {"contacts": 65_536, "decisions": 8192, "phases": 65_536, "charges": 65_536}
@@ -133,8 +134,10 @@ def _facts(scenario: Scenario, named: NamedPolicy, seed: int) -> dict[str, str]:
         "data": json.dumps(collect_data([scenario], [named])),
         "policy": named.name,
         "mode": "greedy" if named.deterministic else "sampled",
+        "observation": shown_observation(named.policy, scenario),
         "seed": str(seed),
         "demand_seed": str(demand_seeds(seed).test),
+        "sampling_seed": str(sampling_seed(demand_seeds(seed).test)),
         "action_names": json.dumps(action_names(scenario)),
         "fields": json.dumps(fields_as_data(scenario)),
     }
@@ -221,7 +224,7 @@ class BatchRecord:
             "action_name": np.array(self._rows.action_names)[known],
             "action_contact": self._numbers(running, states["action_contact"][running, known]),
             "action_rep": self._reps(states["action_rep"][running, known]),
-            "action_prob": self._probabilities(observation, known),
+            **self._probabilities(observation, known),
         }
         self._steps[running] += 1
 
@@ -233,10 +236,12 @@ class BatchRecord:
         """Return the reps whose seats these are; -1 where there is none."""
         return np.where(seats == NOBODY, NOBODY, self._rows.parameters[0]["owner"][seats])
 
-    def _probabilities(self, observation: Rows, actions: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _probabilities(self, observation: Rows, actions: NDArray[np.int64]) -> Rows:
         if self._recorder.stochastic is None:
-            return np.full(len(actions), np.nan)
-        return self._recorder.stochastic.action_probabilities(observation)[np.arange(len(actions)), actions]
+            probs = np.full((len(actions), self._rows.n_actions), np.nan)
+        else:
+            probs = self._recorder.stochastic.action_probabilities(observation)
+        return {"action_prob": probs[np.arange(len(actions)), actions], "action_probs": probs}
 
     def after_step(self, running: NDArray[np.int64]) -> None:
         """Keep what came of the answers, and what was noted."""
@@ -280,9 +285,11 @@ class BatchRecord:
 def _as_array(values: NDArray[Any], field: pa.Field) -> pa.Array:
     """Return an Arrow array; NaN, -1 and None become null where the column may be null."""
     if pa.types.is_list(field.type):
-        flat = pa.array(np.ascontiguousarray(values).reshape(-1), field.type.value_type)
-        starts = pa.array(np.arange(len(values) + 1) * values[0].size, pa.int32())
-        return pa.ListArray.from_arrays(starts, flat, type=field.type)
+        is_missing = np.isnan(values).all(axis=1) if field.nullable else np.zeros(len(values), bool)
+        flat = pa.array(np.ascontiguousarray(values[~is_missing]).reshape(-1), field.type.value_type)
+        starts = np.append(0, np.cumsum(np.where(is_missing, 0, values[0].size)))
+        mask = pa.array(is_missing) if is_missing.any() else None
+        return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), flat, type=field.type, mask=mask)
     missing = None
     if field.nullable and values.dtype.kind == "f":
         missing = np.isnan(values)

@@ -5,7 +5,7 @@ Room: `experiments.records`. Data only. `docs/records.md` follows it by test.
 
 from typing import NamedTuple
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 TERM_COLUMN = "cost_<term>_usd"
 OR_NULL = " or null"
 
@@ -75,6 +75,7 @@ DECISIONS = (
     Column("action_contact", "int32 or null", "", "the contact that the action meant"),
     Column("action_rep", "int32 or null", "", "the rep whom the action meant"),
     Column("action_prob", "float64 or null", "", "its chance in the policy's own distribution"),
+    Column("action_probs", "float64 [actions] or null", "", "the chance of every action there; of closed ones 0"),
     Column("substituted", "bool", "", "the action was masked, and `wait` was taken instead"),
     Column("until_s", "float64", "s", "the next decision, or the horizon"),
     Column("elapsed_s", "float64", "s", "from this decision until then"),

@@ -89,7 +89,7 @@ def test_doctor_shows_and_writes_what_it_finds(tmp_path):
     assert found["packages"]["core"]["numba"]["installed"] == metadata.version("numba")
     assert found["packages"]["train"]["torch"]["required"] == ">=2.10"
     assert found["missing"]["core"] == []
-    assert set(found["missing"]) == {"core", "train", "report", "data", "tune", "sweep", "dev"}
+    assert set(found["missing"]) == {"core", "train", "report", "data", "tune", "minari", "sweep", "dev"}
     assert found["device"]["name"] in {"cpu", "cuda"}
     assert found["threads"]["cpus"] == len(os.sched_getaffinity(0))
     assert found["threads"]["numba"] >= 1

@@ -42,7 +42,7 @@ def test_every_requirement_has_a_pinned_version_inside_its_range():
 
 
 def test_extras():
-    assert set(EXTRAS) == {"train", "report", "data", "tune", "sweep", "dev"}
+    assert set(EXTRAS) == {"train", "report", "data", "tune", "minari", "sweep", "dev"}
     assert [Requirement(text).name for text in EXTRAS["sweep"]] == ["ray"]
     assert not Requirement(EXTRAS["sweep"][0]).extras
     core = {canonical(Requirement(text).name) for text in PYPROJECT["project"]["dependencies"]}
