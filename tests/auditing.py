@@ -22,6 +22,7 @@ from envs.interface.actions import (
     RESUME,
     SERVE,
     SERVE_PREFERRED,
+    TAKE_OVER,
     WAIT,
 )
 from envs.interface.units import DAY_S
@@ -390,12 +391,13 @@ class Auditor:
 
     def _check_pool(self, state: Any) -> None:
         """Suspended contacts stand where others find them; a free rep is shown the first of all that others hold."""
-        is_pooled = self.scenario.pools_suspended_work
+        if not self.scenario.pools_suspended_work:
+            return
         for q in range(self.n_queues):
-            mine = (self.status == SUSPENDED) & (self.queue == q) & is_pooled
+            mine = (self.status == SUSPENDED) & (self.queue == q)
             for order in (BY_URGENCY, BY_VALUE):
                 self._check_heap(state, pool_heap(state, q, order), order, mine, None)
-        if not is_pooled or state["subject_kind"] != REP_SUBJECT or self.scenario.observation == "markov":
+        if state["subject_kind"] != REP_SUBJECT or self.scenario.observation == "markov":
             return
         rep = int(state["subject"])
         skilled = self.skill[int(self.seats["seat_class"][rep])][self.queue] != 0
@@ -459,11 +461,15 @@ class Auditor:
                 assert (kind, rep) == (REP_SUBJECT, subject)
                 assert self.status[contact] == SUSPENDED
                 assert self.contacts["rep"][contact] == rep
+            elif action.kind == TAKE_OVER:
+                assert (kind, rep) == (REP_SUBJECT, subject)
+                assert self.status[contact] == SUSPENDED
+                assert self.contacts["rep"][contact] != rep
             elif action.kind != WAIT:
                 assert (kind, contact) == (CONTACT_SUBJECT, subject)
             if action.kind == HOLD:
                 assert any(self.actions[j].kind == ASSIGN for j in np.flatnonzero(mask)), "held from nobody"
-            if action.kind in (SERVE, RESUME, ASSIGN):
+            if action.kind in (SERVE, RESUME, TAKE_OVER, ASSIGN):
                 assert self.seats["status"][rep] == FREE
                 assert self.reps["on_shift"][self.owner[rep]]
                 assert self.skill[self.seats["seat_class"][rep], self.queue[contact]]

@@ -85,7 +85,7 @@ def choose_sizes(scenario: Scenario) -> Sizes:
     while contacts < 2.0 * max(backlog, needed["reps"]):
         contacts *= GROWTH
         check_contacts(scenario, contacts, 0.0)
-    return sizes._replace(contacts=contacts)
+    return sizes._replace(contacts=contacts, pooled_queues=sizes.queues if scenario.pools_suspended_work else 0)
 
 
 def check_contacts(scenario: Scenario, n_contacts: int, now_s: float) -> None:

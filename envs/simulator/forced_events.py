@@ -50,7 +50,7 @@ from envs.simulator.service.shifts import change_shift, next_shift_change_s
 from envs.simulator.service.staffing import is_idle_longer
 from envs.simulator.step import set_up
 
-CHAIN_SIZES = Sizes(reps=16, queues=4, contacts=64, actions=64, classes=8, shift_changes=16)
+CHAIN_SIZES = Sizes(reps=16, queues=4, contacts=64, actions=64, classes=8, shift_changes=16, pooled_queues=4)
 """Room for the centers of which chains are made: small, since a chain copies states all the time."""
 (ARRIVAL, ABANDONMENT, DUE, COMPLETION, PICK_UP_END, AFTER_WORK_END, PICK_UP_BY_OTHER_END) = range(7)
 N_EVENTS = 7

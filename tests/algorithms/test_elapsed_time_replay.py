@@ -137,7 +137,7 @@ def test_discounts_are_by_elapsed_time():
 
 
 def test_bytes_of_a_transition_in_bank():
-    # Floats: 4 x (84 + 28 x 36) = 4,368; the mask 28; action 2, reward 4, discount 4, end 1. Together 4,407.
+    # Floats: 4 x (84 + 28 x 37) = 4,480; the mask 28; action 2, reward 4, discount 4, end 1. Together 4,519.
     scenario = load_scenario("bank")
     rows = CenterRows(scenario, 1)
     replay = ElapsedTimeReplay(
@@ -148,7 +148,7 @@ def test_bytes_of_a_transition_in_bank():
         discount_half_life_s=1.0,
     )
     arrays = [*replay.observations.values(), replay.actions, replay.rewards, replay.discounts, replay.dones]
-    assert sum(array.nbytes for array in arrays) == 10 * 4_407  # nine, and the newest observation's
+    assert sum(array.nbytes for array in arrays) == 10 * 4_519  # nine, and the newest observation's
 
 
 def test_a_restored_memory_draws_and_fills_as_the_first_would_have():

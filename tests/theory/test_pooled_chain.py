@@ -8,7 +8,7 @@ from test_queueing_theory import exact_values, models
 
 from agents.rules.registry import RuleFile
 from experiments.optimum.average_cost import evaluate_actions, find_optimum
-from experiments.optimum.certify import _edges_of
+from experiments.optimum.certify import edges_of
 from experiments.optimum.markov_chain import explore
 from experiments.optimum.markovian_scenario import MarkovianScenario
 
@@ -27,7 +27,7 @@ def test_a_rule_costs_in_the_chain_what_the_model_by_hand_says(name):
     # A pick-up costs 60 USD an hour, so a dollar a minute for each rep in one.
     scenario = priced(name, {}, {}, costs={"pick_up_usd_per_hour": 60})
     chain = explore(scenario, policy.make(scenario).predict)
-    found = evaluate_actions(chain, _edges_of(chain, chain.actions.weight.astype(np.int64)))
+    found = evaluate_actions(chain, edges_of(chain, chain.actions.weight.astype(np.int64)))
     assert 60.0 * found.cost_usd_per_s == pytest.approx(known["email.pick_up_frac"], rel=1e-9)
 
 

@@ -32,8 +32,7 @@ def queue_heap(queue, order):
 def pool_heap(state, queue, order):
     """Return the index of the heap that keeps the suspended contacts of `queue`, a channel's number, in `order`,
     BY_URGENCY or BY_VALUE."""
-    n_queues = (state.heap_size.shape[0] - 1) // 6
-    return 1 + 4 * n_queues + 2 * queue + (order == BY_VALUE)
+    return 1 + 4 * state.queues.shape[0] + 2 * queue + (order == BY_VALUE)
 
 
 @compiled

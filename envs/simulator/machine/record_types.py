@@ -39,12 +39,14 @@ class Sizes(NamedTuple):
     actions: int
     classes: int
     shift_changes: int
+    pooled_queues: int
+    """Of how many queues other reps may take suspended contacts over: all, or none, which then have no room for it."""
 
 
 SIZES = (
-    Sizes(reps=32, queues=8, contacts=64, actions=64, classes=16, shift_changes=2048),
-    Sizes(reps=256, queues=16, contacts=64, actions=128, classes=64, shift_changes=16384),
-    Sizes(reps=1024, queues=32, contacts=64, actions=256, classes=128, shift_changes=65536),
+    Sizes(reps=32, queues=8, contacts=64, actions=64, classes=16, shift_changes=2048, pooled_queues=0),
+    Sizes(reps=256, queues=16, contacts=64, actions=128, classes=64, shift_changes=16384, pooled_queues=0),
+    Sizes(reps=1024, queues=32, contacts=64, actions=256, classes=128, shift_changes=65536, pooled_queues=0),
 )
 GROWTH = 2
 """Where more contacts are open than there is room for, there becomes room for so many times as many."""

@@ -151,7 +151,7 @@ REP = record_type(
         ("last_preferring", np.int32),
         ("next_free", np.int32),
         ("previous_free", np.int32),
-        ("rank", np.int32),  # in a Markovian center with pooled work (`envs.simulator.service.ranks`)
+        ("rank", np.int64),  # in a Markovian center with pooled work (`envs.simulator.service.ranks`)
         ("order", np.int64),  # as the next two, of which the rank is made
         ("color", np.uint64),
         ("next_color", np.uint64),
@@ -190,10 +190,10 @@ QUEUE = record_type(
 )
 
 
-def count_heaps(n_queues: int) -> int:
-    """Return how many heaps a center of `n_queues` keeps: the clock, of each queue one in each other order, and behind
-    these two of its suspended contacts, by urgency and by value."""
-    return 1 + 6 * n_queues
+def count_heaps(sizes: Sizes) -> int:
+    """Return how many heaps a center of these `sizes` keeps: the clock, of each queue one in each other order, and
+    behind these two of its suspended contacts where others may take them over, by urgency and by value."""
+    return 1 + 4 * sizes.queues + 2 * sizes.pooled_queues
 
 
 def state_type(sizes: Sizes) -> np.dtype:
@@ -251,7 +251,7 @@ def state_type(sizes: Sizes) -> np.dtype:
             ("action_contact", np.int32, (sizes.actions,)),
             ("action_rep", np.int32, (sizes.actions,)),
             ("action_mask", np.int8, (sizes.actions,)),
-            ("heap_size", np.int32, (count_heaps(sizes.queues),)),
+            ("heap_size", np.int32, (count_heaps(sizes),)),
             ("notes", ENTRY, (MAX_NOTES,)),
             ("slots", _slot_type(sizes), (sizes.contacts,)),
         ]
@@ -266,7 +266,7 @@ def _slot_type(sizes: Sizes) -> np.dtype:
             ("person", CONTACT),
             ("heap_key", np.float64, (N_ORDERS,)),
             ("heap_place", np.int32, (N_ORDERS,)),
-            ("heap_item", np.int32, (count_heaps(sizes.queues),)),
+            ("heap_item", np.int32, (count_heaps(sizes),)),
             ("unused", np.int32),  # of the stack of slots without a contact, the entry of that number
         ]
     )
