@@ -197,23 +197,22 @@ def replay_recorded(
     Arguments and errors as in `replay`; raises `ConfigurationError` too if the scenario has no recorded days.
     """
     checked = load_scenario(scenario, overrides)
-    if checked.recording is None:
+    if checked.recording is None or checked.replay is None:
         raise ConfigurationError(
             f"scenario {checked.name}: replay = none: must name recorded days, or LOG and --mapping must be given"
         )
+    source, n_days = str(checked.replay.file), len(checked.recording.days)
     checked = load_scenario(checked, ("replay.order=in_turn",))
     own = "fifo" if center_rule is None else center_rule
-    n_days = len(checked.recording.days) if checked.recording is not None else 0
     played = []
     for day in range(n_days):
-        episodes = day + n_days * np.arange(
-            repetitions
-        )  # episode k takes the k-th day, and begins again after the last
+        # Episode k takes the k-th day, and begins again after the last.
+        episodes = day + n_days * np.arange(repetitions)
         service, metrics = _play(checked, own, policies, episodes, demand_seeds(seed).test)
         played.append(_PlayedDay(f"day {day + 1}", {}, service, metrics))
         if progress is not None:
             progress(1)
-    return _collect(str(checked.replay.file if checked.replay else ""), checked, own, played, [], repetitions, seed)
+    return _collect(source, checked, own, played, [], repetitions, seed)
 
 
 def _collect(
